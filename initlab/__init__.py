@@ -1,0 +1,107 @@
+"""initlab: see, predict and check how neural networks are initialised.
+
+    import initlab as il
+
+Reading map (which module answers which question, and the notebook that introduces it):
+
+    schemes      how is one tensor filled, and with which variance?          02 to 07
+    data         a batch to try it on                                        00
+    activations  which nonlinearity does this name mean?                     01
+    arguments    is this argument what it may be?
+    plots        what does that look like?                                   00
+    source       how is this written? (`il.show`)                            00
+    models       a network to try it on                                      00
+    theory       what should happen?                                         01, 10
+    apply        put a scheme on a whole model, and tell what was done       00, 09
+    probe        what does each layer emit, and what gradient comes back?    00
+    experiments  what does training make of it?                              02
+    exercises    is what I wrote right, and if not, what did I mix up?       00
+    explore      what happens while I move this slider?                      00
+
+Legend of symbols, in code and notebooks alike:
+
+    n   fan-in: how many inputs a unit sums      W   width of a hidden layer
+    L   depth: number of hidden layers           B   batch size
+    C   number of classes                        z   pre-activation, a = φ(z) activation
+    q   E[z²]                                    c   correlation of two inputs
+    g   gain, with Var(w) = g² / n               σ_w² = n·Var(w), σ_b² = Var(b)
+    χ₁  σ_w² E[φ′(√q z)²], the factor per layer of a squared gradient
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from initlab import (
+        activations,
+        apply,
+        arguments,
+        data,
+        exercises,
+        experiments,
+        explore,
+        models,
+        plots,
+        schemes,
+        theory,
+    )
+    from initlab.apply import Report, Rule, initialize, initialize_from, lsuv, scale_residual
+    from initlab.exercises import ask, check, hint, progress, quiz, solution
+    from initlab.experiments import History, train
+    from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
+    from initlab.schemes import SCHEMES, Scheme, scheme
+    from initlab.source import show
+
+__version__ = "0.1.0"
+
+_HOME = {  # public name → the module that it lives in; loaded when it is first used
+    **dict.fromkeys(["SCHEMES", "Scheme", "scheme"], "schemes"),
+    **dict.fromkeys(
+        ["Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual"], "apply"
+    ),
+    **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
+    **dict.fromkeys(["History", "train"], "experiments"),
+    **dict.fromkeys(["ask", "check", "hint", "progress", "quiz", "solution"], "exercises"),
+    "show": "source",
+}
+_MODULES = [
+    "activations",
+    "apply",
+    "arguments",
+    "data",
+    "exercises",
+    "experiments",
+    "explore",
+    "models",
+    "plots",
+    "schemes",
+    "theory",
+]
+
+__all__ = [  # noqa: RUF022 (the order of the reading map)
+    "SCHEMES", "Scheme", "scheme",
+    "Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual",
+    "LayerTrace", "Probe", "Summary", "Trace", "trace",
+    "History", "train",
+    "ask", "check", "hint", "progress", "quiz", "solution",
+    "show",
+    "activations", "apply", "arguments", "data", "exercises", "experiments", "explore", "models",
+    "plots", "schemes", "theory",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"initlab.{_HOME[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"initlab.{name}")
+    else:
+        raise AttributeError(f"module 'initlab' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,81 @@
+"""Is this argument what it may be? The sentences that say what is allowed and what came."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+
+def whole(name: str, value: object, *, least: int = 1) -> int:
+    """Return a whole number of at least `least`, or say what is wrong with it.
+
+    >>> whole("depth", 0)
+    Traceback (most recent call last):
+    ValueError: depth must be a whole number of at least 1, got 0.
+    """
+    wanted = f"{name} must be a whole number of at least {least}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}.")
+    if value < least:
+        raise ValueError(f"{wanted}, got {value}.")
+    return int(value)
+
+
+def number(
+    name: str, value: object, *, low: float = -math.inf, high: float = math.inf, open_: bool = False
+) -> float:
+    """Return a finite number in [low, high], or say what is wrong with it.
+
+    Args:
+        name: The argument.
+        value: What came.
+        low: Least value.
+        high: Greatest value; given only together with `low`.
+        open_: Whether `low` (and `high`, where it is given) itself is not allowed.
+
+    >>> number("std", -1, low=0)
+    Traceback (most recent call last):
+    ValueError: std must be a finite number of at least 0, got -1.
+    """
+    wanted = f"{name} must be a finite number{_range(low, high, open_)}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}.")
+    inside = low < value < high if open_ else low <= value <= high
+    if not (math.isfinite(value) and inside):
+        raise ValueError(f"{wanted}, got {value!r}.")
+    return float(value)
+
+
+def _range(low: float, high: float, open_: bool) -> str:
+    if low == -math.inf:
+        return ""
+    if high == math.inf:
+        return f" above {low}" if open_ else f" of at least {low}"
+    return f" between {low} and {high}" if open_ else f" from {low} to {high}"
+
+
+def choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise unless `value` is one of the allowed names."""
+    names = list(allowed)
+    if value not in names:
+        raise ValueError(unknown(name, value, names))
+
+
+def unknown(what: str, value: Any, allowed: Iterable[str]) -> str:
+    """Say that `value` is unknown, what is nearest, and what is allowed.
+
+    Args:
+        what: The argument that it was given for.
+        value: What came.
+        allowed: All names that are right, in the order to show them.
+
+    >>> unknown("mode", "fan_inn", ["fan_in", "fan_out"])
+    "mode='fan_inn' is unknown: did you mean 'fan_in'? Allowed: fan_in, fan_out."
+    """
+    names = list(allowed)
+    near = difflib.get_close_matches(str(value), names, n=2, cutoff=0.6)
+    hint = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return f"{what}={value!r} is unknown{hint} Allowed: {', '.join(names) or 'none'}."

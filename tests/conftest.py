@@ -1,0 +1,27 @@
+"""What every test starts from: no window, fixed random state, no figure left over.
+
+The environment reaches the kernels, too, that notebooks run in.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import matplotlib
+import pytest
+import torch
+
+matplotlib.use("Agg")
+# Two test workers share two cores, each with a kernel: one thread for each keeps them apart.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # torch has read it already
+# What a learner has done already must not change what a notebook shows.
+os.environ["INITLAB_PROGRESS"] = "off"
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    torch.manual_seed(0)
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
