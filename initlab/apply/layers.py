@@ -1,0 +1,227 @@
+"""Which matrices does each type of layer hold? One table, from layer type to parameters.
+
+A layer type that is missing here is added by one line:
+
+    LAYERS[MyLinear] = linear
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+from initlab.schemes import TorchDefault, Xavier
+
+Cut = Callable[[Tensor], "list[Tensor]"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A parameter that a scheme fills.
+
+    Args:
+        cut: Gives views of it as matrices or kernels (out, in, *kernel); each is filled alone.
+        note: What the pieces are, for the report.
+        zero_row: Row that stays 0 (the padding of an embedding).
+        own_std: Standard deviation that PyTorch's own start gives the tensor as it is stored.
+    """
+
+    cut: Cut = lambda tensor: [tensor]
+    note: str = ""
+    zero_row: int | None = None
+    own_std: Callable[[Tensor], float | None] = lambda tensor: TorchDefault().expected_std(
+        tensor.shape
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bias:
+    """A parameter that `bias=` fills.
+
+    Args:
+        own: Value that PyTorch's own start ends with, where `reset_parameters` does not say it.
+        forget: Sets the forget gate to a value, for an LSTM.
+    """
+
+    own: float | None = None
+    forget: Callable[[Tensor, float], object] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """A parameter of a normalisation layer: it starts as the same number everywhere."""
+
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A parameter that always starts as PyTorch's own `reset_parameters` says."""
+
+
+Kind = Weight | Bias | Fixed | Own
+Kinds = dict[str, Kind]
+
+
+def linear(layer: nn.Module) -> Kinds:
+    """One matrix (out, in)."""
+    return {"weight": Weight(), "bias": Bias()}
+
+
+def transposed_linear(layer: nn.Module) -> Kinds:
+    """One matrix, stored as (in, out)."""
+    weight = Weight(
+        cut=lambda tensor: [tensor.t()],
+        own_std=lambda tensor: TorchDefault().expected_std(tensor.t().shape),
+    )
+    return {"weight": weight, "bias": Bias(own=0.0)}
+
+
+def attention_output(layer: nn.Module) -> Kinds:
+    """A linear layer whose bias attention sets to 0."""
+    return {"weight": Weight(), "bias": Bias(own=0.0)}
+
+
+def bilinear(layer: nn.Bilinear) -> Kinds:
+    """One matrix for each output, (out, in1, in2): a unit sums in1·in2 products."""
+    own = partial(_uniform_std, layer.in1_features)
+    return {"weight": Weight(own_std=own), "bias": Bias()}
+
+
+def convolution(layer: _ConvNd) -> Kinds:
+    """One kernel (out, in, *kernel) for each group."""
+    groups = layer.groups
+    return {"weight": Weight(cut=partial(_chunks, groups), note=_groups(groups)), "bias": Bias()}
+
+
+def transposed_convolution(layer: _ConvTransposeNd) -> Kinds:
+    """One kernel for each group, stored as (in, out, *kernel): the fans change places.
+
+    As in PyTorch's other fans, the stride is not counted.
+    """
+
+    def cut(tensor: Tensor) -> list[Tensor]:
+        return [group.transpose(0, 1) for group in _chunks(layer.groups, tensor)]
+
+    return {"weight": Weight(cut=cut, note=_groups(layer.groups)), "bias": Bias()}
+
+
+def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:
+    """One matrix (words, features), with the fans that PyTorch reads from that shape."""
+    return {"weight": Weight(zero_row=layer.padding_idx, own_std=lambda tensor: 1.0)}
+
+
+def recurrent(layer: nn.RNNBase | nn.RNNCellBase, gates: int) -> Kinds:
+    """One matrix for each gate, stacked; an LSTM's projection is a matrix by itself."""
+    cell = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    names = getattr(layer, "_flat_weights_names", cell)
+    own = partial(_uniform_std, layer.hidden_size)
+    weight = Weight(
+        cut=partial(_chunks, gates), note=f"{gates} gates" if gates > 1 else "", own_std=own
+    )
+    kinds: Kinds = {}
+    for name in names:
+        if name.startswith("weight_hr"):
+            kinds[name] = Weight(own_std=own)
+        elif name.startswith("weight"):
+            kinds[name] = weight
+        else:
+            kinds[name] = Bias(forget=_forget(name) if gates == 4 else None)
+    return kinds
+
+
+def attention(layer: nn.MultiheadAttention) -> Kinds:
+    """Query, key and value: three matrices, packed into one parameter or not."""
+    matrix = Weight(own_std=_xavier_std)
+    packed = Weight(cut=partial(_chunks, 3), note="3 matrices", own_std=_xavier_std)
+    return {
+        "in_proj_weight": packed,
+        "q_proj_weight": matrix,
+        "k_proj_weight": matrix,
+        "v_proj_weight": matrix,
+        "in_proj_bias": Bias(),
+        "bias_k": Bias(),
+        "bias_v": Bias(),
+    }
+
+
+def normalisation(layer: nn.Module) -> Kinds:
+    """Weight 1 and bias 0: the layer only normalises."""
+    return {"weight": Fixed(value=1.0), "bias": Fixed(value=0.0)}
+
+
+def slope(layer: nn.PReLU) -> Kinds:
+    """The learned slope of a PReLU."""
+    return {"weight": Own()}
+
+
+LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
+    nn.Linear: linear,
+    NonDynamicallyQuantizableLinear: attention_output,
+    nn.Bilinear: bilinear,
+    _ConvNd: convolution,
+    _ConvTransposeNd: transposed_convolution,
+    nn.Embedding: embedding,
+    nn.EmbeddingBag: embedding,
+    nn.RNN: partial(recurrent, gates=1),
+    nn.GRU: partial(recurrent, gates=3),
+    nn.LSTM: partial(recurrent, gates=4),
+    nn.RNNCell: partial(recurrent, gates=1),
+    nn.GRUCell: partial(recurrent, gates=3),
+    nn.LSTMCell: partial(recurrent, gates=4),
+    nn.MultiheadAttention: attention,
+    _NormBase: normalisation,  # BatchNorm, SyncBatchNorm, InstanceNorm
+    nn.LayerNorm: normalisation,
+    nn.GroupNorm: normalisation,
+    nn.RMSNorm: normalisation,
+    nn.PReLU: slope,
+    "transformers.pytorch_utils.Conv1D": transposed_linear,
+}
+"""Layer type, or its dotted name (nothing is imported for it) → what its parameters are.
+
+Subclasses count as the nearest type that is in the table."""
+
+
+def kinds_of(module: nn.Module) -> Kinds | None:
+    """Look a module up in `LAYERS`; None where neither its type nor a base is in it."""
+    for cls in type(module).__mro__:
+        entry = LAYERS.get(cls) or LAYERS.get(f"{cls.__module__}.{cls.__qualname__}")
+        if entry is not None:
+            return entry(module)
+    return None
+
+
+def emits_sums(module: nn.Module) -> bool:
+    """Whether a layer emits weighted sums of its input: linear, bilinear or a convolution."""
+    kinds = kinds_of(module) or {}
+    return isinstance(kinds.get("weight"), Weight) and "bias" in kinds
+
+
+def _chunks(number: int, tensor: Tensor) -> list[Tensor]:
+    return list(tensor.chunk(number))
+
+
+def _groups(number: int) -> str:
+    return f"{number} groups" if number > 1 else ""
+
+
+def _forget(name: str) -> Callable[[Tensor, float], object]:
+    """Set the second of an LSTM's four gates: wholly in the one bias, 0 in the other."""
+    if name.startswith("bias_ih"):
+        return lambda bias, value: bias.chunk(4)[1].fill_(value)
+    return lambda bias, value: bias.chunk(4)[1].fill_(0.0)
+
+
+def _uniform_std(n: int, tensor: Tensor) -> float:
+    return float((3 * n) ** -0.5)
+
+
+def _xavier_std(tensor: Tensor) -> float | None:
+    return Xavier().expected_std(tensor.shape)

@@ -1,0 +1,220 @@
+"""How do I start from weights that someone trained, and see what did not fit?"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from initlab.apply.drafting import draft
+from initlab.apply.planning import Settings, check_model, check_rules, plan
+from initlab.apply.report import Report, Row
+from initlab.apply.rules import AnyBias, AnyScheme, Rule, resolve_bias, resolve_scheme
+from initlab.apply.telling import tell
+from initlab.schemes import TorchDefault
+
+Weights = Mapping[str, Tensor]
+
+
+def initialize_from(
+    model: nn.Module,
+    state_dict_or_path: Weights | str | os.PathLike[str],
+    *,
+    strict: bool = True,
+    scheme: AnyScheme | None = None,
+    bias: AnyBias = "zeros",
+    rules: Sequence[Rule] | None = None,
+    generator: Generator | None = None,
+    **params: Any,
+) -> Report:
+    """Start a model from pretrained weights, and tell what was loaded and what was not.
+
+    A file is read with `weights_only`, so it cannot run code. With `strict=False`, what fits is
+    loaded, and the rest of the model is filled with `scheme` or left as it is.
+
+    If anything fails, the model and the random state are as they were.
+
+    Args:
+        model: Any module; it is changed in place.
+        state_dict_or_path: Tensors by name, or a file that `torch.save(model.state_dict())` wrote.
+        strict: Whether every tensor of the model must be there, in its shape, and none besides.
+        scheme: What fills the parameters that were not loaded, as in `il.initialize`; None
+            leaves them as they are.
+        bias: What fills biases that were not loaded, where `scheme` is given.
+        rules: Exceptions for parameters that were not loaded, where `scheme` is given.
+        generator: Source of the random numbers; None is PyTorch's global one.
+        **params: Parameters of the scheme.
+
+    Returns:
+        A row for each tensor of the model and for each one that the weights have besides.
+        `scheme` is "pretrained" where it was loaded.
+
+    Raises:
+        ValueError: The file cannot be read safely, the weights do not fit and `strict` is True,
+            nothing fits, or `scheme`, `bias` or `rules` are wrong as in `il.initialize`.
+        TypeError: The weights are neither tensors by name nor a path.
+
+    >>> old, new = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> initialize_from(new, old.state_dict()).summary
+    '2 parameters: 2 set.'
+    >>> torch.equal(new.weight, old.weight)
+    True
+    """
+    check_model(model)
+    if scheme is None and (params or rules):
+        raise ValueError("scheme must be given with rules or with parameters, got none.")
+    weights = _read(state_dict_or_path)
+    fit = _Fit.of(model, weights)
+    if strict and fit.misfits:
+        raise ValueError(fit.complaint())
+    if not fit.loaded:
+        raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.hint()}")
+    notes = dict.fromkeys(fit.loaded, "loaded")
+    settings = Settings(
+        weight=TorchDefault() if scheme is None else resolve_scheme(scheme, params),
+        bias=resolve_bias(bias),
+        rules=check_rules(rules),
+    )
+    if scheme is None:
+        notes.update({name: fit.reason(name) for name, _ in model.named_parameters()} | notes)
+    jobs = plan(model, settings, generator, notes)
+    drafts = draft(model, jobs, generator)
+    model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
+    for change in drafts.values():
+        change.commit()
+    rows = [_told(row, fit) for row in tell(model, jobs, drafts)]
+    return Report([*rows, *_buffer_rows(model, fit), *_unexpected_rows(weights, fit)])
+
+
+class _Fit:
+    """How tensors by name and a model fit together."""
+
+    def __init__(self, model: nn.Module, weights: Weights) -> None:
+        wanted = {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor)}
+        self.mismatched = {
+            name: (tuple(weights[name].shape), tuple(wanted[name].shape))
+            for name in wanted
+            if name in weights and weights[name].shape != wanted[name].shape
+        }
+        self.given = [n for n in wanted if n in weights and n not in self.mismatched]
+        given = {wanted[name].data_ptr() for name in self.given if wanted[name].numel()}
+        ties = [n for n in wanted if n not in weights and wanted[n].data_ptr() in given]
+        self.loaded = [*self.given, *ties]  # a tied weight needs to come under one name only
+        self.missing = [n for n in wanted if n not in weights and n not in ties]
+        self.unexpected = [n for n in weights if n not in wanted]
+
+    @classmethod
+    def of(cls, model: nn.Module, weights: Weights) -> _Fit:
+        return cls(model, weights)
+
+    @property
+    def misfits(self) -> bool:
+        return bool(self.missing or self.unexpected or self.mismatched)
+
+    def reason(self, name: str) -> str:
+        if name in self.mismatched:
+            came, _ = self.mismatched[name]
+            return f"shape {came} in the weights does not fit"
+        return "missing in the weights"
+
+    def complaint(self) -> str:
+        lines = ["state_dict_or_path does not fit the model:"]
+        lines += [f"  missing: {name}" for name in self.missing]
+        lines += [f"  unexpected: {name}" for name in self.unexpected]
+        lines += [
+            f"  shape: {name} is {wanted} in the model, {came} in the weights"
+            for name, (came, wanted) in self.mismatched.items()
+        ]
+        return "\n".join([*lines, self.hint()])
+
+    def hint(self) -> str:
+        """Say what to do, by what the names look like."""
+        for extra in self.unexpected:
+            for name in self.missing:
+                if extra.endswith(f".{name}"):
+                    prefix = extra.removesuffix(name)
+                    return (
+                        f"The names begin with {prefix!r}: remove it with "
+                        f"{{k.removeprefix({prefix!r}): v for k, v in weights.items()}}."
+                    )
+        return "Pass strict=False to load what fits, with a scheme for the rest."
+
+
+def _read(source: Any) -> Weights:
+    """Get tensors by name, from a file if need be."""
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if not path.is_file():
+            raise ValueError(f"state_dict_or_path must be a file that exists, got {str(path)!r}.")
+        try:
+            source = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise ValueError(
+                f"{str(path)!r} could not be read safely as tensors: save it with "
+                "torch.save(model.state_dict(), path)."
+            ) from error
+    if not isinstance(source, Mapping):
+        raise TypeError(
+            "state_dict_or_path must be tensors by name (model.state_dict()) or a path, "
+            f"got {type(source).__name__}."
+        )
+    inner = [key for key, value in source.items() if isinstance(value, Mapping) and value]
+    if inner:
+        raise ValueError(
+            "state_dict_or_path must hold tensors by name, got a checkpoint with "
+            f"{', '.join(map(repr, source))}: pass checkpoint[{inner[0]!r}]."
+        )
+    wrong = [key for key, value in source.items() if not isinstance(value, Tensor)]
+    if wrong:
+        raise TypeError(
+            f"state_dict_or_path must hold tensors by name, got "
+            f"{type(source[wrong[0]]).__name__} under {wrong[0]!r}."
+        )
+    return source
+
+
+def _told(row: Row, fit: _Fit) -> Row:
+    """Say of a row whether it was loaded, and of a filled one why."""
+    if row.note == "loaded":
+        return replace(row, scheme="pretrained")
+    if not row.scheme:
+        return row
+    return replace(row, note="; ".join(part for part in (fit.reason(row.name), row.note) if part))
+
+
+def _buffer_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+    buffers = dict(model.named_buffers())
+    rows = []
+    for name in (n for n in model.state_dict() if n in buffers):
+        layer, _, buffer = name.rpartition(".")
+        loaded = name in fit.loaded
+        rows.append(
+            Row(
+                layer=layer,
+                type=type(model.get_submodule(layer)).__name__,
+                parameter=buffer,
+                shape=tuple(buffers[name].shape),
+                scheme="pretrained" if loaded else "",
+                note="buffer, " + ("loaded" if loaded else fit.reason(name)),
+            )
+        )
+    return rows
+
+
+def _unexpected_rows(weights: Weights, fit: _Fit) -> list[Row]:
+    return [
+        Row(
+            layer=name.rpartition(".")[0],
+            type="",
+            parameter=name.rpartition(".")[2],
+            shape=tuple(weights[name].shape),
+            note="unexpected: the model has no such tensor",
+        )
+        for name in fit.unexpected
+    ]

@@ -1,0 +1,220 @@
+"""Schemes that act on a whole model: LSUV, and residual branches."""
+
+import re
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+import initlab as il
+
+
+def emitted(model, x):
+    """The std that each layer emits, measured here."""
+    found = {}
+    for name, layer in model.named_children():
+        x = layer(x)
+        found[name] = float(x.detach().std(correction=0))
+    return found
+
+
+def mixed():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3),
+        nn.Tanh(),
+        nn.BatchNorm2d(8),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(8 * 36, 20),
+        nn.GELU(),
+        nn.Linear(20, 5),
+    )
+
+
+@pytest.mark.parametrize("scheme", ["orthogonal", "uniform", None])
+def test_lsuv_makes_every_layer_emit_unit_variance(scheme):
+    torch.manual_seed(0)
+    model, x = mixed().eval(), 7 + 3 * torch.randn(64, 3, 8, 8)
+    report = il.lsuv(model, x, scheme=scheme, tolerance=0.05)
+    for name, std in emitted(model, x).items():
+        if name in "057":
+            assert std**2 == pytest.approx(1, abs=0.051)
+    rows = {row.name: row for row in report}
+    assert list(rows) == [name for name, _ in model.named_parameters()]
+    assert rows["0.weight"].note.startswith("emits std ")
+    assert rows["0.weight"].scheme == ("lsuv" if scheme is None else f"{scheme}, lsuv")
+
+
+def test_lsuv_leaves_buffers_mode_hooks_and_random_state():
+    model, x = mixed(), torch.randn(16, 3, 8, 8)
+    buffers = [b.clone() for b in model.buffers()]
+    random = torch.get_rng_state()
+    il.lsuv(model, x, scheme=None)
+    assert model.training
+    assert all(torch.equal(a, b) for a, b in zip(buffers, model.buffers(), strict=True))
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+class Branching(nn.Module):
+    """Uses keyword inputs, one layer never, one twice, and one that is frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.never, self.twice, self.dead = (nn.Linear(6, 6) for _ in range(3))
+        self.frozen = nn.Linear(6, 6).requires_grad_(False)
+        self.normed = parametrizations.spectral_norm(nn.Linear(6, 6))
+
+    def forward(self, x, scale):
+        x = self.frozen(self.normed(self.twice(self.twice(x)) * scale))
+        return x + self.dead(x * 0)
+
+
+def test_lsuv_tells_where_it_did_not_converge():
+    model = Branching()
+    report = il.lsuv(model, {"x": torch.randn(32, 6), "scale": 0.1}, passes=3)
+    notes = {row.layer: row.note for row in report if "weight" in row.parameter}
+    schemes = {row.layer: row.scheme for row in report if "weight" in row.parameter}
+    assert schemes == {
+        "never": "orthogonal",
+        "twice": "orthogonal, lsuv",
+        "dead": "orthogonal, lsuv",
+        "frozen": "",
+        "normed": "orthogonal, lsuv",
+    }
+    assert notes["never"] == "not called by the forward pass: not scaled"
+    assert "emits std 1 after 2 passes" in notes["twice"]
+    assert notes["dead"] == "emits std 0: not scaled further"
+    assert notes["frozen"].endswith("frozen (requires_grad=False): not scaled")
+    assert "did not converge: emits std 0." in notes["normed"]
+    assert notes["normed"].endswith("after 3 passes")
+
+
+def test_lsuv_failing_forward_leaves_the_model():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(9, 2))
+    before, random = [p.clone() for p in model.parameters()], torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        il.lsuv(model, torch.randn(5, 4))
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    torch.set_rng_state(random)
+
+
+def test_lsuv_wrong_arguments():
+    for arguments, message in [
+        ({"tolerance": 0}, "tolerance must be a finite number above 0, got 0."),
+        ({"passes": 0}, "passes must be a whole number of at least 1, got 0."),
+    ]:
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            il.lsuv(nn.Linear(2, 2), torch.zeros(1, 2), **arguments)
+
+
+# ------------------------------------------------------------------ residual branches
+
+
+class Block(nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        last = [nn.LayerNorm(64)] if norm else []
+        layers = [nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), *last]
+        self.branch = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return x + self.branch(x)
+
+
+def residual(blocks=8, norm=False):
+    model = nn.Sequential(
+        nn.Linear(64, 64), *(Block(norm) for _ in range(blocks)), nn.Linear(64, 9)
+    )
+    il.initialize(model, "kaiming_normal", generator=torch.Generator().manual_seed(0))
+    return model
+
+
+X = torch.randn(256, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_zero_last_makes_each_block_the_identity(norm):
+    model = residual(norm=norm)
+    report = il.scale_residual(model, "zero_last")
+    stem = model[0](X)
+    assert torch.equal(model[1:-1](stem), stem)
+    changed = [row.name for row in report if row.scheme]
+    last = 3 if norm else 2
+    assert changed == [f"{i}.branch.{last}.{p}" for i in range(1, 9) for p in ("weight", "bias")]
+    assert {row.note for row in report.left} == {"not part of it"}
+
+
+def test_depth_keeps_the_growth_below_e():
+    model = residual(blocks=16)
+    before = model[1].branch[2].weight.detach().clone()
+    report = il.scale_residual(model, "depth")
+    assert torch.equal(model[1].branch[2].weight, before / 4)
+    assert {row.scheme for row in report} == {"", "× 0.25"}
+    with torch.no_grad():
+        stem = model[0](X)
+        growth = float(model[1:-1](stem).var() / stem.var())
+    # Two Kaiming layers without a last nonlinearity double the variance: (1 + 2/16)^16.
+    assert growth == pytest.approx((1 + 2 / 16) ** 16, rel=0.35)
+
+
+def test_fixup():
+    model = residual(blocks=9)
+    before = model[1].branch[0].weight.detach().clone()
+    il.scale_residual(model, "fixup")
+    assert torch.allclose(model[1].branch[0].weight, before / 3)  # 9^(-1/2), for m = 2
+    assert not model[1].branch[2].weight.any()
+    assert not model(X).any()
+    assert model[0].weight.any()
+
+
+def test_branches_by_type_by_several_globs_and_as_the_layer_itself():
+    for branches in (nn.Sequential, ["1.*", "2.branch"], "*.branch.2"):
+        model = nn.ModuleDict({str(i): Block(norm=False) for i in (1, 2)})
+        report = il.scale_residual(model, "zero_last", branches=branches)
+        assert {row.layer for row in report if row.scheme} == {"1.branch.2", "2.branch.2"}
+
+
+WRONG = [
+    (
+        {"how": "zero"},
+        "how='zero' is unknown: did you mean 'zero_last'? Allowed: zero_last, depth, fixup.",
+    ),
+    (
+        {"how": "depth", "branches": "*.skip"},
+        "branches='*.skip' fits no module. Some of the model's modules: 0, 1, 1.branch, "
+        "1.branch.0, 1.branch.1, 1.branch.2, 1.branch.3, 2.",
+    ),
+    (
+        {"how": "depth", "branches": "1.branch.1"},
+        "branch '1.branch.1' has no linear, convolution or normalisation layer with a weight.",
+    ),
+    (
+        {"how": "fixup"},
+        "how='fixup' replaces normalisation, but branch '1.branch' has '1.branch.3': "
+        "use 'zero_last'.",
+    ),
+    (
+        {"how": "depth", "output": "2"},
+        "output is for how='fixup' only, got how='depth' and output='2'.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_arguments_change_nothing(arguments, message):
+    model = residual(blocks=1, norm=True)
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        il.scale_residual(model, **arguments)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_frozen_branch_is_an_error():
+    model = residual(blocks=2).requires_grad_(False)
+    message = (
+        "1.branch.2.weight is frozen (requires_grad=False) and cannot be scaled: unfreeze it first."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        il.scale_residual(model, "depth")
