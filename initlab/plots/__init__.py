@@ -1,0 +1,32 @@
+"""What does that look like?
+
+Functions on records: each draws on axes or a figure that you pass or makes its own, returns what it
+drew on, calls no `show` and changes no global setting. Dots are measured, dashes are theory. Each
+leaves a sentence with its main numbers: `figure.alt`, or `explain(ax)`.
+"""
+
+from initlab.plots.depth import depth_profile
+from initlab.plots.figure import Picture, explain, picture
+from initlab.plots.matrices import scheme_picture, weights
+from initlab.plots.ridgeline import histograms, ridges
+from initlab.plots.singular import spectrum
+from initlab.plots.style import COLOURS, LOOKS, THEME, Look
+from initlab.plots.training import over_time, ranks
+
+__all__ = [
+    "COLOURS",
+    "LOOKS",
+    "THEME",
+    "Look",
+    "Picture",
+    "depth_profile",
+    "explain",
+    "histograms",
+    "over_time",
+    "picture",
+    "ranks",
+    "ridges",
+    "scheme_picture",
+    "spectrum",
+    "weights",
+]

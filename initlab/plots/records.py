@@ -1,0 +1,203 @@
+"""Which numbers of a record are drawn, and how are they said?
+
+Records are duck-typed. A trace has `.layers`; each layer has `.name`, `.nonlinearity` and for each
+quantity a summary (or None) with `.mean .std .rms .min .max .zeros .nonfinite .histogram`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+QUANTITIES = {  # quantity → the x or y label, with its unit
+    "activation": "activation (no unit)",
+    "gradient": "gradient (loss per activation)",
+    "weight": "weight (no unit)",
+    "weight_gradient": "weight gradient (loss per weight)",
+}
+
+
+class Row(NamedTuple):
+    """One layer as it is drawn: where on the layer axis, its name, its numbers."""
+
+    position: int
+    name: str
+    summary: Any
+
+
+def named(records: Any, what: str = "trace") -> dict[str, Any]:
+    """Turn one record, a list or a dict of them into name → record; one alone has no name."""
+    if isinstance(records, Mapping):
+        several = {str(name): record for name, record in records.items()}
+    elif isinstance(records, Sequence) and not isinstance(records, str):
+        several = {f"{what} {place}": record for place, record in enumerate(records, start=1)}
+    else:
+        several = {"": records}
+    if not several:
+        raise ValueError(f"{what} holds nothing to draw: got {records!r}.")
+    return several
+
+
+def traces(trace: Any) -> dict[str, Any]:
+    """Name → trace, checked."""
+    several = named(trace)
+    for one in several.values():
+        if not hasattr(one, "layers"):
+            raise TypeError(
+                "trace must be what il.trace(model, x) returns, or a dict or list of such, "
+                f"got {one!r} of type {type(one).__name__}."
+            )
+    return several
+
+
+def picked(trace: Any, quantity: str, layers: Sequence[str] | str | None) -> list[Row]:
+    """Choose the layers to draw: by name glob, else the nonlinearities if there are any."""
+    if quantity not in QUANTITIES:
+        allowed = ", ".join(map(repr, QUANTITIES))
+        near = difflib.get_close_matches(str(quantity), QUANTITIES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"quantity must be one of {allowed}, got {quantity!r}.{hint}")
+    known = [layer for layer in trace.layers if getattr(layer, quantity) is not None]
+    if not known:
+        need = " Give il.trace a loss that reaches them." if "gradient" in quantity else ""
+        raise ValueError(f"the trace holds no {quantity} of any layer.{need}")
+    if layers is not None:
+        chosen = _matching(known, [layers] if isinstance(layers, str) else list(layers))
+    else:
+        chosen = [layer for layer in known if layer.nonlinearity] or known
+    places = positions([layer.name for layer in chosen])
+    return [
+        Row(place, layer.name, getattr(layer, quantity))
+        for place, layer in zip(places, chosen, strict=True)
+    ]
+
+
+def _matching(known: list[Any], patterns: list[str]) -> list[Any]:
+    names = [layer.name for layer in known]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:5]
+            raise ValueError(
+                f"layers={pattern!r} fits no layer of the trace: "
+                f"did you mean {' or '.join(map(repr, near))}?"
+            )
+    return [layer for layer in known if any(fnmatchcase(layer.name, one) for one in patterns)]
+
+
+def positions(names: Sequence[str]) -> list[int]:
+    """Number the layers: by the numbers in their names where these rise, else 1, 2, 3, ..."""
+    found = [re.fullmatch(r"\D+(\d+)", name) for name in names]
+    numbers = [int(match[1]) for match in found if match]
+    if len(numbers) == len(names) and numbers == sorted(set(numbers)):
+        return numbers
+    return list(range(1, len(names) + 1))
+
+
+def ticks(places: Sequence[int], most: int = 10) -> list[int]:
+    """Choose at most about `most` whole layer numbers, the first and round ones."""
+    places = sorted(set(places))
+    reach = range(places[0], places[-1] + 1)
+    steps = (base * unit for base in (1, 10, 100, 1000, 10_000) for unit in (1, 2, 5))
+    step = next(step for step in steps if len(reach) <= most * step)
+    round_ones = {place for place in reach if place % step == 0 and place - reach[0] > step / 2}
+    return sorted({reach[0]} | round_ones)
+
+
+def number(value: float) -> str:
+    """Write two significant digits: 0.98, 12, 3.2e-6."""
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    if not -3 <= int(exponent) < 4:
+        return f"{mantissa}e{int(exponent)}"
+    return f"{float(f'{value:.1e}'):.{max(0, 1 - int(exponent))}f}"
+
+
+def span(places: Sequence[int]) -> str:
+    """Say which layers: "layer 3", "layers 3 to 20", "layers 3, 7"."""
+    places = sorted(set(places))
+    if len(places) == 1:
+        return f"layer {places[0]}"
+    if places == list(range(places[0], places[-1] + 1)):
+        return f"layers {places[0]} to {places[-1]}"
+    return "layers " + ", ".join(map(str, places[:6])) + (", ..." if len(places) > 6 else "")
+
+
+def state(summary: Any) -> str:
+    """Say in a word what an rms alone would hide; empty for an ordinary layer."""
+    if summary.nonfinite == 1:
+        return "nan or inf"
+    if summary.nonfinite > 0:
+        return f"{percent(summary.nonfinite)} nan or inf"
+    if summary.zeros == 1:
+        return "all 0"
+    if summary.min == summary.max:
+        return f"all {number(summary.min)}"
+    return ""
+
+
+def percent(share: float) -> str:
+    """Write a share between 0 and 1 in percent, never rounded to 0 or 100 unless it is."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    if 0.99 < share < 1:
+        return ">99 %"
+    return f"{100 * share:.0f} %"
+
+
+def account(rows: Sequence[Row]) -> str:
+    """Say the rms of the first and the last ordinary layer, and what is wrong with the others."""
+    states: dict[str, list[int]] = {}
+    for row in rows:
+        states.setdefault(state(row.summary), []).append(row.position)
+    ordinary = [row for row in rows if row.position in states.get("", [])]
+    ends = ordinary if len(ordinary) < 2 else [ordinary[0], ordinary[-1]]
+    said = [f"{number(row.summary.rms)} at layer {row.position}" for row in ends]
+    parts = ["rms " + ", ".join(said)] if said else []
+    parts += [f"{word} at {span(places)}" for word, places in states.items() if word]
+    return "; ".join(parts)
+
+
+def predictions(predicted: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Name of the trace → prediction that belongs to it; one alone belongs to every trace."""
+    if predicted is None:
+        return {}
+    if not isinstance(predicted, Mapping):
+        return dict.fromkeys(names, predicted)
+    unknown = [name for name in predicted if name not in names]
+    if unknown:
+        raise ValueError(
+            f"predicted has {unknown[0]!r}, which is no trace: "
+            f"the traces are {', '.join(map(repr, names))}."
+        )
+    return dict(predicted)
+
+
+def theory_curve(prediction: Any, rows: Sequence[Row], quantity: str) -> list[float]:
+    """Return what theory expects at each row, nan where it is silent.
+
+    A predicted gradient is relative, so it is scaled to what was measured at the last drawn layer.
+    """
+    if quantity not in ("activation", "gradient"):
+        raise ValueError(
+            f"predicted speaks about 'activation' and 'gradient' only, got quantity={quantity!r}."
+        )
+    if not prediction.applies:
+        return [math.nan] * len(rows)
+    known = dict(zip(prediction.names, getattr(prediction, quantity), strict=True))
+    curve = [math.nan if known.get(row.name) is None else float(known[row.name]) for row in rows]
+    return _scaled(curve, rows) if quantity == "gradient" else curve
+
+
+def _scaled(curve: list[float], rows: Sequence[Row]) -> list[float]:
+    for expected, row in zip(reversed(curve), reversed(rows), strict=True):
+        measured = row.summary.rms
+        if expected > 0 and math.isfinite(expected) and 0 < measured < math.inf:
+            return [value * measured / expected for value in curve]
+    return [math.nan] * len(curve)

@@ -1,0 +1,86 @@
+"""How evenly does a matrix stretch? Its singular values, largest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from initlab.plots import records
+from initlab.plots.arrays import array
+from initlab.plots.axes import at_edge, axes, legend, log_axis
+from initlab.plots.figure import say
+from initlab.plots.records import number
+from initlab.plots.style import Look, looks, themed
+
+
+@themed()
+def spectrum(singular_values: Any, *, ax: Axes | None = None) -> Axes:
+    """Draw singular values from the largest to the smallest on a log axis.
+
+    A flat line stretches every direction alike (an isometry); a steep one keeps a few directions
+    and forgets the others.
+
+    Args:
+        singular_values: The values of one matrix in any order, or name → values.
+        ax: Axes to draw on; None makes a figure.
+
+    Returns:
+        The axes that were drawn on.
+
+    Raises:
+        TypeError: There is something else than numbers.
+        ValueError: A value is negative, or there is none.
+
+    >>> from initlab.plots import explain
+    >>> ax = spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})
+    >>> explain(ax)
+    'Singular values, largest first, log axis. orthogonal: 1.0 to 1.0. normal: 1.5 to 0.020.'
+    """
+    named = records.named(singular_values if _is_named(singular_values) else {"": singular_values})
+    curves = {name: _sorted(values, name) for name, values in named.items()}
+    ax = axes(ax)
+    style = looks(curves)
+    for name, values in curves.items():
+        _curve(ax, values, style[name], name)
+    log_axis(ax, [float(value) for values in curves.values() for value in values if value > 0])
+    ax.set(xlabel="place of the singular value (1 = largest)", ylabel="singular value (no unit)")
+    ax.set_xticks(records.ticks(range(1, max(map(len, curves.values())) + 1)))
+    if "" not in curves:
+        legend(ax)
+    words = [(f"{name}: " if name else "") + _words(values) for name, values in curves.items()]
+    say(ax, " ".join(["Singular values, largest first, log axis.", *words]))
+    return ax
+
+
+def _is_named(values: Any) -> bool:
+    return hasattr(values, "keys")
+
+
+def _sorted(values: Any, name: str) -> NDArray[np.float64]:
+    label = f"singular_values[{name!r}]" if name else "singular_values"
+    found = array(values, label).ravel()
+    if not (found >= 0).all():
+        raise ValueError(
+            f"{label} must be at least 0, got {number(found[~(found >= 0)][0])}: "
+            "pass torch.linalg.svdvals(matrix), not the matrix or its eigenvalues."
+        )
+    return np.sort(found)[::-1]
+
+
+def _curve(ax: Axes, values: NDArray[np.float64], look: Look, name: str) -> None:
+    places = np.arange(1, len(values) + 1)
+    shown, zero = values > 0, values == 0
+    label = name + (f"\n  {zero.sum()} are 0" if zero.any() else "")
+    every = max(1, len(values) // 25)
+    ax.plot(places[shown], values[shown], linewidth=1.5, label=label, markevery=every, **look.dot)
+    at_edge(ax, list(places[zero]), top=False, markevery=every, **look.dot)
+
+
+def _words(values: NDArray[np.float64]) -> str:
+    above = values[values > 0]
+    said = f"{number(above[0])} to {number(above[-1])}" if len(above) else ""
+    zeros = len(values) - len(above)
+    return "; ".join(filter(None, [said, f"{zeros} of {len(values)} are 0" if zeros else ""])) + "."
