@@ -1,0 +1,213 @@
+"""Does a notebook work for the reader who opens it in a browser?
+
+A real JupyterLab on loopback, a real Chromium, and what a reader does: open, run all cells, move
+the sliders. Nothing is written into the notebook, and no other host is reached.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    ElementHandle,
+    Page,
+    Route,
+    TimeoutError,
+    WebSocket,
+    sync_playwright,
+)
+
+from run_notebooks import peak_memory_mb
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",  # containers give it too little memory
+]
+LAB_SETTINGS = {
+    "docmanager-extension/plugin": {"autosave": False},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # cells off the screen exist too
+}
+SLIDERS = ".jp-OutputArea input[type=range], .jp-OutputArea .noUi-handle"
+START_MS, RUN_MS, MOVE_MS = 60_000, 120_000, 8_000
+
+
+def find_chromium() -> str | None:
+    """The system's Chromium or Chrome, or None."""
+    names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def jupyterlab(root: Path, scratch: Path) -> Iterator[str]:
+    """Serve the notebooks under `root`; settings and logs go to `scratch`. Gives the address."""
+    for name, value in LAB_SETTINGS.items():
+        file = scratch / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(value))
+    port = _free_port()
+    log = scratch / "jupyterlab.log"
+    with (
+        log.open("w") as stream,
+        subprocess.Popen(
+            _lab_command(root, port), env=_lab_environment(scratch), stdout=stream, stderr=stream
+        ) as server,
+    ):
+        try:
+            _wait_for_start(server, url := f"http://127.0.0.1:{port}", log)
+            yield url
+        finally:
+            server.terminate()  # it ends its kernels, then itself
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _lab_command(root: Path, port: int) -> list[str]:
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": root,
+        "IdentityProvider.token": "",
+        "LabApp.expose_app_in_browser": True,
+        "LabApp.extension_manager": "readonly",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *flags]
+
+
+def _lab_environment(scratch: Path) -> dict[str, str]:
+    """The reader's own settings, kernels and history stay out of it."""
+    folders = {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython",
+    }
+    return os.environ | {name: str(scratch / folder) for name, folder in folders.items()}
+
+
+def _wait_for_start(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    end = time.monotonic() + START_MS / 1000
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urlopen(f"{url}/api/status", timeout=2):
+                return
+        except (URLError, TimeoutError):
+            time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Browser]:
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str, notebook: str) -> Iterator[Reader]:
+    """Open a notebook in a fresh page with a fresh kernel; both end with the block."""
+    with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
+        page = context.new_page()
+        reader = Reader(page)
+        page.goto(f"{url}/lab/tree/{quote(notebook)}?reset")
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.content?.model")
+        page.add_script_tag(path=Path(__file__).with_suffix(".js"))
+        page.evaluate("ms => reader.kernelReady(ms)", START_MS)
+        yield reader
+        page.evaluate("reader.close()")
+
+
+class Reader:
+    """Reads one open notebook, and notes all that goes wrong in the page."""
+
+    def __init__(self, page: Page) -> None:
+        page.set_default_timeout(START_MS)
+        self.page = page
+        self.noted: list[str] = []
+        page.on("pageerror", lambda error: self.noted.append(f"console error: {error}"))
+        page.on("console", self._hear)
+        page.on("websocket", self._watch)
+        page.route(re.compile("^https?:"), self._gate)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.noted.append(f"console error: {message.text}")
+
+    def _watch(self, socket: WebSocket) -> None:
+        if not _is_ours(socket.url):
+            self.noted.append(f"request to another host: {socket.url}")
+
+    def _gate(self, route: Route) -> None:
+        if _is_ours(route.request.url):
+            route.continue_()
+        else:
+            self.noted.append(f"request to another host: {route.request.url}")
+            route.abort()
+
+    def run_all(self) -> None:
+        """Run all cells, and wait until the page is still."""
+        self.page.evaluate("ms => reader.runAll(ms)", RUN_MS)
+
+    def problems(self) -> list[str]:
+        """All that has gone wrong so far."""
+        return [*self.page.evaluate("reader.problems()"), *dict.fromkeys(self.noted)]
+
+    def sliders(self) -> list[ElementHandle]:
+        """Every slider in an output, in page order: plain ones and those of ipywidgets."""
+        return self.page.query_selector_all(SLIDERS)
+
+    def move(self, slider: ElementHandle) -> str | None:
+        """Move a slider by one step with the keyboard; say what is wrong if no picture changes."""
+        slider.scroll_into_view_if_needed()
+        name, is_at_top, before = slider.evaluate("e => reader.state(e)")
+        slider.focus()
+        self.page.keyboard.press("ArrowLeft" if is_at_top else "ArrowRight")
+        try:
+            self.page.wait_for_function(
+                "([e, before]) => reader.picture(e) !== before",
+                arg=[slider, before],
+                timeout=MOVE_MS,
+            )
+        except TimeoutError:
+            return f"slider {name!r}: no picture changed"
+        self.page.evaluate("ms => reader.settled(200, ms)", MOVE_MS)
+        return None
+
+    def peak_memory(self) -> float | None:
+        """The most memory that the kernel has held, in MB; None where the system does not say."""
+        return peak_memory_mb(self.page.evaluate("ms => reader.kernelStatus(ms)", MOVE_MS))
+
+
+def _is_ours(url: str) -> bool:
+    return urlsplit(url).hostname == "127.0.0.1"

@@ -1,0 +1,76 @@
+"""Does Binder's own tool accept `binder/`, and what would it build?"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BINDER = ROOT / "binder"
+NOT_FOR_A_LEARNER = {"nbval", "pytest", "pytest-xdist"}
+
+
+def pins(file):
+    """Package → exact version, of the lines that pin one."""
+    return dict(re.findall(r"^([\w-]+)==(\S+)", file.read_text(), flags=re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def dockerfile():
+    done = subprocess.run(
+        [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_image_has_the_python_that_is_named(dockerfile):
+    version = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert f"Building conda environment for python={version}\n" in dockerfile
+    assert f"environment-2epy-2d{version.replace('.', '-2e')}-2dlinux" in dockerfile
+
+
+def test_torch_is_installed_before_the_sources_are_copied(dockerfile):
+    steps = [
+        'pip install --no-cache-dir -r "binder/requirements.txt"',
+        "COPY --chown=0:0 src/ ${REPO_DIR}/",
+        "RUN ./binder/postBuild",
+    ]
+    places = [dockerfile.find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_debian_packages_are_only_those_of_every_image(dockerfile):
+    assert dockerfile.count("apt-get -qq update") == 2
+
+
+def test_pins_are_the_tested_ones_with_the_cpu_build_of_torch():
+    tested = pins(ROOT / "requirements.txt")
+    built = pins(BINDER / "requirements.txt")
+    learner = {name: pin for name, pin in tested.items() if name not in NOT_FOR_A_LEARNER}
+    assert built == learner | {"torch": tested["torch"] + "+cpu"}
+
+
+def test_requirements_hold_no_line_that_would_install_torch_anew_with_each_commit():
+    lines = (BINDER / "requirements.txt").read_text().splitlines()
+    assert [
+        line for line in lines if re.match(r"-[erc]\b|--(editable|requirement|con)", line)
+    ] == []
+
+
+def test_the_package_itself_is_installed_after_the_sources_are_copied():
+    script = BINDER / "postBuild"
+    lines = script.read_text().splitlines()
+    assert lines[0] == "#!/usr/bin/env bash"
+    assert "pip install --no-cache-dir --no-deps -e ." in lines
+    assert os.access(script, os.X_OK)
+    assert not (BINDER / "environment.yml").exists()  # it would silence requirements.txt

@@ -1,0 +1,143 @@
+"""Does each notebook work in a browser: all cells, all sliders, nothing on the console?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import nbformat
+import pytest
+
+from browser import chromium, find_chromium, jupyterlab, opened
+from run_notebooks import MOST_MEMORY_MB, NOTEBOOK_METADATA, NOTEBOOKS
+
+WORKS = """
+import ipywidgets as w, matplotlib.figure as mf, io
+def draw(n):
+    mf.Figure(figsize=(1, 1)).savefig(file := io.BytesIO(), facecolor=(n / 9, 0, 0))
+    return file.getvalue()
+slider, image = w.IntSlider(max=9, value=9), w.Image(value=draw(0))
+slider.observe(lambda change: setattr(image, "value", draw(change.new)), "value")
+w.VBox([slider, image])
+"""
+PLAIN_SLIDER = """
+import anywidget
+class Plain(anywidget.AnyWidget):
+    _esm = '''export default { render({ el }) {
+        el.innerHTML = "<label>gain <input type=range></label> <canvas></canvas>";
+        const [input, canvas] = [el.querySelector("input"), el.querySelector("canvas")];
+        input.onkeydown = (event) => event.stopPropagation();
+        input.oninput = () => canvas.getContext("2d").fillRect(0, 0, +input.value, 9); } }'''
+Plain()
+"""
+DEAD_SLIDER = """
+import ipywidgets as w
+dead = w.FloatSlider(description="dead")
+dead
+"""
+CALLBACK_ERROR = """
+def callback(change):
+    import sys
+    print("callback speaks", file=sys.stderr)
+    raise ValueError("callback fails")
+dead.observe(callback, "value")
+"""
+BROKEN_WIDGET = """
+class Broken(anywidget.AnyWidget):
+    _esm = "export default { render() { throw new Error('render fails') } }"
+Broken()
+"""
+OUTPUT_WIDGET = """
+out = w.Output()
+with out:
+    1 / 0
+out
+"""
+PAGE = """
+from IPython.display import HTML
+HTML('''<img src="https://example.org/picture.png" alt="">
+    <script>console.error("page fails")</script>''')
+"""
+BAD_CELLS = [
+    DEAD_SLIDER,
+    CALLBACK_ERROR,
+    "import anywidget" + BROKEN_WIDGET,
+    OUTPUT_WIDGET,
+    PAGE,
+    "import sys; print('cell speaks', file=sys.stderr)",
+    "HTML('<p role=alert>explorer fails</p>')",
+]
+BAD_SEEN = [
+    "slider 'dead0.00': no picture changed",
+    "callback stderr: callback speaks",
+    "callback error: ValueError: callback fails",
+    "Error: render fails",
+    "code cell 4: in a widget: ----",
+    "request to another host: https://example.org/picture.png",
+    "console error: page fails",
+    "code cell 6: stderr: cell speaks",
+    "code cell 7: widget error: explorer fails",
+]
+
+
+@pytest.fixture(scope="module")
+def open_notebook(tmp_path_factory):
+    """Opens a notebook of a copy of `notebooks/`, to which a test may add its own."""
+    executable = find_chromium()
+    if executable is None:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("no Chromium or Chrome on this machine: install one to test the notebooks in it")
+    root = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(NOTEBOOKS, root, ignore=shutil.ignore_patterns(".*"))
+    with (
+        jupyterlab(root, tmp_path_factory.mktemp("scratch")) as url,
+        chromium(executable) as browser,
+    ):
+
+        def open_one(name, *cells):
+            if cells:
+                made = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
+                made.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+                nbformat.write(made, root / name)
+            return opened(browser, url, name)
+
+        yield open_one
+
+
+def read(reader):
+    """Do what a reader does; give the number of sliders and all problems."""
+    reader.run_all()
+    sliders = reader.sliders()
+    unmoved = [reader.move(slider) for slider in sliders]
+    return len(sliders), [*filter(None, unmoved), *reader.problems()]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
+def test_a_notebook_runs_in_a_browser(open_notebook, name):
+    with open_notebook(name) as reader:
+        sliders, problems = read(reader)
+        assert problems == []
+        assert sliders > 0
+        assert (reader.peak_memory() or 0) < MOST_MEMORY_MB
+
+
+def test_a_notebook_that_works_has_no_problem(open_notebook):
+    with open_notebook("works.ipynb", WORKS, PLAIN_SLIDER) as reader:
+        assert read(reader) == (2, [])
+        assert 50 < (reader.peak_memory() or 100) < MOST_MEMORY_MB
+
+
+def test_each_kind_of_problem_is_seen(open_notebook):
+    with open_notebook("bad.ipynb", *BAD_CELLS) as reader:
+        sliders, problems = read(reader)
+    assert sliders == 1
+    assert [seen for seen in BAD_SEEN if not any(seen in found for found in problems)] == []
+
+
+def test_a_cell_that_raises_is_seen_and_so_are_the_cells_after_it(open_notebook):
+    with open_notebook("raises.ipynb", "1 / 0", "2") as reader:
+        reader.run_all()
+        assert reader.problems() == [
+            "code cell 1: error: ZeroDivisionError: division by zero",
+            "code cell 2: was not run",
+        ]
