@@ -49,23 +49,22 @@ class Elementwise(nn.Module):
         return getattr(self.function, "__name__", repr(self.function))
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    name: Activation(name, function, module)
-    for name, function, module in [
-        ("linear", lambda x: x, nn.Identity),
-        ("sigmoid", torch.sigmoid, nn.Sigmoid),
-        ("tanh", torch.tanh, nn.Tanh),
-        ("relu", F.relu, nn.ReLU),
-        ("leaky_relu", F.leaky_relu, nn.LeakyReLU),
-        ("elu", F.elu, nn.ELU),
-        ("selu", F.selu, nn.SELU),
-        ("gelu", F.gelu, nn.GELU),
-        ("silu", F.silu, nn.SiLU),
-        ("mish", F.mish, nn.Mish),
-        ("softplus", F.softplus, nn.Softplus),
-        ("erf", torch.erf, lambda: Elementwise(torch.erf)),
-    ]
-}
+_FUNCTIONS: list[tuple[str, Callable[[Tensor], Tensor], Callable[[], nn.Module]]] = [
+    ("linear", lambda x: x, nn.Identity),
+    ("sigmoid", torch.sigmoid, nn.Sigmoid),
+    ("tanh", torch.tanh, nn.Tanh),
+    ("relu", F.relu, nn.ReLU),
+    ("leaky_relu", F.leaky_relu, nn.LeakyReLU),
+    ("elu", F.elu, nn.ELU),
+    ("selu", F.selu, nn.SELU),
+    ("gelu", F.gelu, nn.GELU),
+    ("silu", F.silu, nn.SiLU),
+    ("mish", F.mish, nn.Mish),
+    ("softplus", F.softplus, nn.Softplus),
+    ("erf", torch.erf, lambda: Elementwise(torch.erf)),
+]
+
+ACTIVATIONS = {name: Activation(name, function, module) for name, function, module in _FUNCTIONS}
 """Name → activation, in teaching order; the names are PyTorch's."""
 
 

@@ -43,10 +43,11 @@ def number(
     wanted = f"{name} must be a finite number{_range(low, high, open_)}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}.")
-    inside = low < value < high if open_ else low <= value <= high
-    if not (math.isfinite(value) and inside):
+    given = float(value)
+    inside = low < given < high if open_ else low <= given <= high
+    if not (math.isfinite(given) and inside):
         raise ValueError(f"{wanted}, got {value!r}.")
-    return float(value)
+    return given
 
 
 def _range(low: float, high: float, open_: bool) -> str:

@@ -205,7 +205,11 @@ def is_split_into_slides(path: Path, notebook: NotebookNode) -> Iterator[str]:
         kind = cell.metadata.get("slideshow", {}).get("slide_type")
         if kind not in SLIDE_TYPES:
             yield f"cell {number} has no slide type"
-        elif re.match("#{1,2} ", cell.source) and kind not in {"slide", "subslide"}:
+        elif (
+            cell.cell_type == "markdown"
+            and re.match("#{1,2} ", cell.source)
+            and kind not in {"slide", "subslide"}
+        ):
             yield f"cell {number} is a section but no new slide"
 
 

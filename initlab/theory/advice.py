@@ -1,0 +1,125 @@
+"""Is there a gain that keeps this activation level, and what to do if there is none?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from initlab.theory.functions import ActivationLike
+from initlab.theory.maps import gain, gain_slope
+from initlab.theory.quadrature import moments
+
+_NEUTRAL = 1e-3
+_LEVELS = 10.0 ** np.arange(-4, 4.25, 0.25)
+
+
+@dataclass(frozen=True)
+class GainReport:
+    """What the forward-preserving gain of an activation does in a deep network.
+
+    Args:
+        activation: Its name.
+        gain: The gain that keeps E[z²] = 1.
+        slope: Slope of the variance map there; errors in q are multiplied by it in each layer.
+        chi_1: Factor of a squared gradient in each layer, there.
+        kind: "stable" (slope below 1), "neutral" (1, within 0.001) or "repelling" (above 1).
+        advice: What to do, in words.
+    """
+
+    activation: str
+    gain: float
+    slope: float
+    chi_1: float
+    kind: str
+    advice: str
+
+    def __str__(self) -> str:
+        return self.advice
+
+
+def gain_report(activation: ActivationLike) -> GainReport:
+    """Say whether the gain that keeps E[z²] = 1 also holds it there, and what to do if not.
+
+    Args:
+        activation: A name, or any elementwise function or layer.
+
+    Returns:
+        Gain, slope, χ₁, the kind of fixed point, and advice in two sentences: one about the way
+        forwards, one about the way back.
+
+    Raises:
+        TypeError: `activation` is neither a name nor a function.
+        ValueError: As in `gain`.
+
+    >>> gain_report("gelu").kind
+    'repelling'
+    >>> print(gain_report("relu"))  # doctest: +NORMALIZE_WHITESPACE
+    relu, gain 1.4142: neutral. Each level is kept, so errors only add up with depth: this is as
+    good as a plain network gets. Backwards χ₁ = 1: gradients keep their size.
+    """
+    found = moments(activation)
+    level, slope = gain(activation), gain_slope(activation)
+    chi_1 = level**2 * found.averages(1.0).slope_square
+    kind = _kind(slope)
+    forwards = _forwards(activation, kind, slope)
+    text = f"{found.name}, gain {level:.4f}: {kind}. {forwards} {_backwards(chi_1)}"
+    return GainReport(found.name, level, slope, chi_1, kind, text)
+
+
+def advice(activation: ActivationLike) -> str:
+    """Say in words what the gain of an activation does, and what to do if none is stable.
+
+    Args:
+        activation: A name, or any elementwise function or layer.
+
+    Returns:
+        `gain_report(activation).advice`.
+
+    Raises:
+        TypeError: `activation` is neither a name nor a function.
+        ValueError: As in `gain`.
+
+    >>> "no gain keeps a deep plain network level" in advice("silu")
+    True
+    """
+    return gain_report(activation).advice
+
+
+def _kind(slope: float) -> str:
+    if abs(slope - 1) <= _NEUTRAL:
+        return "neutral"
+    return "stable" if slope < 1 else "repelling"
+
+
+def _forwards(activation: ActivationLike, kind: str, slope: float) -> str:
+    if kind == "stable":
+        return f"An error in E[z²] is multiplied by {slope:.2f} in each layer."
+    if kind == "neutral":
+        return (
+            "Each level is kept, so errors only add up with depth: this is as good as a plain "
+            "network gets."
+        )
+    start = f"An error in E[z²] is multiplied by {slope:.3f} in each layer"
+    slopes = [moments(activation).averages(q).elasticity for q in _LEVELS]
+    best = int(np.argmin(slopes))
+    if slopes[best] < 1 - _NEUTRAL:
+        q = _LEVELS[best]
+        level = math.sqrt(q / moments(activation).averages(q).square)
+        return f"{start}; a gain of {level:.4f} holds E[z²] = {q:.3g} instead."
+    return (
+        f"{start}, and it repels at every other level too: no gain keeps a deep plain network "
+        "level (with zero biases). Put BatchNorm or LayerNorm before the activation, or use "
+        "residual branches, or let il.lsuv measure each layer and keep the network shallow."
+    )
+
+
+def _backwards(chi_1: float) -> str:
+    if not math.isfinite(chi_1):
+        return "χ₁ is infinite: two inputs, however close, are torn apart."
+    if abs(chi_1 - 1) <= _NEUTRAL:
+        return "Backwards χ₁ = 1: gradients keep their size."
+    root = math.sqrt(chi_1)
+    fate = "vanish" if chi_1 < 1 else "explode"
+    return f"Backwards χ₁ = {chi_1:.3f}: gradients {fate}, times {root:.3f} in each layer."

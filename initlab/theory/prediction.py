@@ -1,0 +1,272 @@
+"""Which curve should a trace of this network show?"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from initlab import schemes
+from initlab.arguments import number, whole
+from initlab.theory import network
+from initlab.theory.functions import ActivationLike
+from initlab.theory.layers import Affine, Norm, NoTheory, Signal
+from initlab.theory.network import Step
+from initlab.theory.quadrature import moments
+
+_MOST_NOISE = 4.0
+"""Largest Var ln‖·‖²: two networks in three are within a factor e of the predicted rms."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a trace of a wide network should show, layer by layer.
+
+    The lists run in parallel, one entry for each layer of a trace.
+
+    Args:
+        names: Layer names, as a trace has them.
+        activation: rms of what the layer emits; None where theory is silent.
+        gradient: rms of the loss's gradient at the layer's output, relative to the last hidden
+            layer's output, which has 1; None where theory is silent or no gradient flows.
+        spread: std of ln(rms) of the activation among networks drawn anew.
+        gradient_spread: The same for the gradient, relative to the last hidden layer.
+        applies: Whether theory speaks about this network; if not, all entries are None.
+        reason: Why it does not, in a sentence; empty where it does.
+    """
+
+    names: list[str]
+    activation: list[float | None]
+    gradient: list[float | None]
+    spread: list[float | None]
+    gradient_spread: list[float | None]
+    applies: bool = True
+    reason: str = ""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one plain dict for each layer, for a table."""
+        return [
+            {
+                "name": name,
+                "activation": self.activation[i],
+                "gradient": self.gradient[i],
+                "spread": self.spread[i],
+                "gradient_spread": self.gradient_spread[i],
+            }
+            for i, name in enumerate(self.names)
+        ]
+
+
+def predict(
+    model_or_depth: nn.Module | int,
+    scheme: str | schemes.Scheme | Callable[..., Any] | None = None,
+    activation: ActivationLike | None = None,
+    *,
+    width: int = 128,
+    n_in: int = 64,
+    n_out: int = 10,
+    norm: str | None = None,
+    bias_var: float | str | None = None,
+    input_rms: float = 1.0,
+    x: Tensor | None = None,
+    batch_size: int | None = None,
+) -> Prediction:
+    """Predict the curves of a trace, forwards and backwards, to lay over what was measured.
+
+    Forwards each linear layer multiplies the second moment by fan_in·Var(w) and adds Var(b), and
+    each activation averages φ² over a Gaussian. Backwards a squared gradient is multiplied by
+    fan_out·Var(w) and by E[φ′²]. Both are exact for infinite width; `spread` says how far
+    networks of this width scatter.
+
+    Args:
+        model_or_depth: A model of linear layers, activations, BatchNorm, LayerNorm and sums of
+            branches; or the number of hidden layers of `il.models.mlp`.
+        scheme: Law of the weights (as `il.scheme` takes it); None takes the model's own.
+        activation: A name, function or layer. For a depth None means "relu"; for a model None
+            means its own, anything else replaces it.
+        width: Units in each hidden layer, for a depth only.
+        n_in: Features of the input, for a depth only.
+        n_out: Units of the head, for a depth only.
+        norm: None, "batch" or "layer", for a depth only.
+        bias_var: Var(b), at least 0, or "torch_default" for 1 / (3·fan_in). None means 0 with a
+            scheme (as `il.initialize` leaves it), else the model's own biases.
+        input_rms: rms of the input's entries; different inputs are taken as uncorrelated.
+        x: A batch to take both from instead, of shape (B, ...).
+        batch_size: Inputs in a batch, at least 4; only networks with BatchNorm ask. None is the
+            limit of a large one. It counts for activations with φ(kx) = kφ(x), such as ReLU.
+
+    Returns:
+        The curves. Where theory is silent (an unknown layer, weights that are not random with
+        mean 0, dropout in train mode, a network too deep for its width) `applies` is False and
+        `reason` says why.
+
+    Raises:
+        TypeError: `model_or_depth`, `scheme` or `activation` is of another type.
+        ValueError: A number is out of range, a name is unknown, or a depth comes without scheme.
+
+    Reference:
+        Poole et al. (2016), arXiv:1606.05340; Schoenholz et al. (2017), Deep Information
+        Propagation. arXiv:1611.01232
+
+    >>> curve = predict(30, "xavier_normal", "relu", width=512)
+    >>> curve.names[:2], curve.names[-1]
+    (['linear1', 'act1'], 'head')
+    >>> round(curve.activation[-2] / curve.activation[1] * 2**14.5, 6)
+    1.0
+    """
+    reading = network.Reading(
+        None if scheme is None else schemes.scheme(scheme),
+        _bias_var(bias_var),
+        _batch_size(batch_size),
+        activation,
+    )
+    if activation is not None:
+        moments(activation)  # raises where it is not fit
+    start = _input(x, input_rms)
+    if isinstance(model_or_depth, nn.Module):
+        names = network.leaf_names(model_or_depth)
+    else:
+        depth, widths = _sizes(model_or_depth, n_in=n_in, width=width, n_out=n_out)
+        names = []
+    try:
+        if isinstance(model_or_depth, nn.Module):
+            steps = network.model_steps(model_or_depth, reading)
+        else:
+            which = moments(activation or "relu")
+            steps = network.mlp_steps(depth, widths, _norm(norm), which, reading)
+            names = [step.name for step in steps if step.name]
+        return _propagate(steps, start)
+    except NoTheory as silence:
+        nothing: list[float | None] = [None] * len(names)
+        reason = f"Theory does not apply: {silence}"
+        return Prediction(names, nothing, nothing, nothing, nothing, applies=False, reason=reason)
+
+
+def _propagate(steps: list[Step], start: Signal) -> Prediction:
+    signals = _forward(steps, start)
+    gradients, noises = _backward(steps, signals)
+    reference = _last_hidden(steps)
+    _check_noise(max(signal.noise for signal in signals), steps)
+    _check_noise(max(noises) - noises[reference], steps)
+    places = _named_places(steps)
+    unit = gradients[reference]
+    return Prediction(
+        names=list(places),
+        activation=[math.sqrt(signals[i].square) for i in places.values()],
+        gradient=[math.sqrt(gradients[i] / unit) if unit else None for i in places.values()],
+        spread=[math.sqrt(signals[i].noise) / 2 for i in places.values()],
+        gradient_spread=[
+            math.sqrt(abs(noises[i] - noises[reference])) / 2 for i in places.values()
+        ],
+    )
+
+
+def _named_places(steps: list[Step]) -> dict[str, int]:
+    """Say after which step each layer's signal is found; a second call is named as a trace does."""
+    places: dict[str, int] = {}
+    calls = Counter[str]()
+    for place, step in enumerate(steps, 1):
+        if step.name:
+            calls[step.name] += 1
+            again = f":{calls[step.name]}" if calls[step.name] > 1 else ""
+            places[step.name + again] = place
+    return places
+
+
+def _forward(steps: list[Step], start: Signal) -> list[Signal]:
+    needs_contrast = any(isinstance(step.rule, Norm) and step.rule.over_batch for step in steps)
+    if not needs_contrast:  # not a number: nobody asks, so no correlation map is integrated
+        start = Signal(start.square, math.nan, start.width)
+    signals = [start]
+    for step in steps:
+        signal = step.rule.forward(*[signals[i] for i in step.inputs])
+        if not math.isfinite(signal.square):
+            raise NoTheory(f"the second moment after {step.name} is not finite.")
+        signals.append(signal)
+    return signals
+
+
+def _backward(steps: list[Step], signals: list[Signal]) -> tuple[list[float], list[float]]:
+    """Mean squared gradients at each signal (1 at the output), and Var ln of them."""
+    gradients, noises = [0.0] * len(signals), [0.0] * len(signals)
+    gradients[-1] = 1.0
+    for place in range(len(steps), 0, -1):
+        step = steps[place - 1]
+        inputs = [signals[i] for i in step.inputs]
+        arriving = gradients[place] * step.rule.backward(*inputs) if gradients[place] else 0.0
+        noise = noises[place] + step.rule.backward_noise(*inputs) if arriving else 0.0
+        for i in step.inputs:
+            total = gradients[i] + arriving
+            share = arriving / total if 0 < total < math.inf else 1.0
+            noises[i] = (share * noise**0.5 + (1 - share) * noises[i] ** 0.5) ** 2
+            gradients[i] = total
+    if not math.isfinite(max(gradients)):
+        raise NoTheory("gradients leave the range of float64.")
+    return gradients, noises
+
+
+def _last_hidden(steps: list[Step]) -> int:
+    """Find the signal that enters the last linear layer."""
+    for step in reversed(steps):
+        if isinstance(step.rule, Affine):
+            return step.inputs[0]
+    raise NoTheory("the model has no linear layer.")
+
+
+def _check_noise(noise: float, steps: list[Step]) -> None:
+    if not noise <= _MOST_NOISE:
+        depth = sum(isinstance(step.rule, Affine) for step in steps)
+        raise NoTheory(
+            f"{depth} linear layers are too many for their width: networks drawn anew differ by "
+            f"a factor of {math.exp(math.sqrt(noise) / 2):.2g} in rms, so no one curve fits."
+        )
+
+
+def _input(x: Tensor | None, input_rms: float) -> Signal:
+    if x is None:
+        number("input_rms", input_rms, low=0)
+        return Signal(square=input_rms**2, contrast=input_rms**2, width=1)
+    if not isinstance(x, Tensor) or x.dim() < 2 or len(x) < 2:
+        raise ValueError("x must be a batch of at least two inputs, of shape (B, ...).")
+    batch = x.detach().double().flatten(1)
+    return Signal(
+        square=batch.square().mean().item(), contrast=batch.var(dim=0).mean().item(), width=1
+    )
+
+
+def _sizes(depth: Any, **widths: int) -> tuple[int, tuple[int, int, int]]:
+    if isinstance(depth, bool) or not isinstance(depth, int):
+        raise TypeError(
+            "model_or_depth must be a torch.nn.Module or a whole number of hidden layers, "
+            f"got {depth!r} of type {type(depth).__name__}."
+        )
+    for name, value in {"model_or_depth": depth, **widths}.items():
+        whole(name, value)
+    return depth, (widths["n_in"], widths["width"], widths["n_out"])
+
+
+def _norm(norm: str | None) -> str | None:
+    if norm not in (None, "batch", "layer"):
+        raise ValueError(f'norm must be None, "batch" or "layer", got {norm!r}.')
+    return norm
+
+
+def _bias_var(bias_var: float | str | None) -> float | str | None:
+    if bias_var is None or bias_var == "torch_default":
+        return bias_var
+    if isinstance(bias_var, str) or not (math.isfinite(bias_var) and bias_var >= 0):
+        raise ValueError(
+            'bias_var must be None, "torch_default" or a finite variance of at least 0, '
+            f"got {bias_var!r}."
+        )
+    return bias_var
+
+
+def _batch_size(batch_size: int | None) -> float:
+    if batch_size is None:
+        return math.inf
+    return whole("batch_size", batch_size, least=4)
