@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         explore,
         models,
         plots,
+        probe,
         schemes,
         theory,
     )
@@ -76,6 +77,7 @@ _MODULES = [
     "explore",
     "models",
     "plots",
+    "probe",
     "schemes",
     "theory",
 ]
@@ -88,7 +90,7 @@ __all__ = [  # noqa: RUF022 (the order of the reading map)
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",
     "activations", "apply", "arguments", "data", "exercises", "experiments", "explore", "models",
-    "plots", "schemes", "theory",
+    "plots", "probe", "schemes", "theory",
 ]  # fmt: skip
 
 

@@ -1,0 +1,299 @@
+"""How are the numbers taken while a pass runs? Hooks on modules, and on the tensors they emit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from initlab.probe import units
+from initlab.probe.layers import Filter, choose_layers, kind_of, made_weight, weights_of
+from initlab.probe.measure import Meter
+from initlab.probe.records import LayerTrace, Summary, Trace
+from initlab.probe.tensors import first_tensor
+
+
+@dataclass(slots=True, eq=False)
+class _Layer:
+    """A module to record, and what its hooks need to know of it."""
+
+    module: nn.Module
+    name: str
+    kind: str
+    nonlinearity: bool
+    ends: tuple[float, float] | None  # of its range, if it is bounded
+    channels_first: bool | None  # whether it puts units in dimension 1; None keeps what was
+    times: int = 0  # how often this pass has called it
+    made_weight: _Call | None = None  # what its parametrisation emitted in this pass
+
+    @classmethod
+    def of(cls, module: nn.Module, name: str) -> _Layer:
+        nonlinearity = units.is_nonlinearity(module)
+        ends = units.ends_of(module) if nonlinearity else None
+        return cls(module, name, kind_of(module), nonlinearity, ends, units.channels_first(module))
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One call of one layer; numbers are places in the meter until the trace is made."""
+
+    layer: _Layer
+    name: str
+    activation: int | None = None
+    gradient: int | None = None
+    dead: Tensor | float | None = None
+    saturated: Tensor | float | None = None
+    awaits: tuple[float, ...] | None = None  # what a checkpoint is to emit once more, in short
+
+
+WeightPlaces = dict[_Layer, tuple[int | None, int | None]]  # the weight, and its gradient
+
+
+class Probe:
+    """Records the latest forward and backward pass of a model in somebody's own loop.
+
+    A hook on a module sees what it emits, and a hook on that tensor sees the gradient: a backward
+    hook on the module would fail where the next layer is an in-place ReLU. Everything is reduced to
+    numbers at once, so that no tensor lives longer than it would have.
+
+    Each call of `model` starts a new record. Weight gradients are those that the parameters hold
+    when `trace` is called, so call it before `optimizer.zero_grad()`.
+
+    Args:
+        model: Any module.
+        layers: Which layers to record: names, name globs such as `"block*.act"`, module types.
+            `None` records every module without children, and every module that owns parameters.
+        histogram_sample: How many elements of a tensor its histogram counts, 1 or more: one at
+            random from each of as many equal stretches. `None` counts all.
+        bins: Number of histogram bins, 1 or more.
+        saturation: How far from the middle of its range towards the end an element of a bounded
+            nonlinearity counts as saturated, between 0 and 1.
+
+    Raises:
+        TypeError: `model` is no module, or an entry of `layers` neither a string nor a type.
+        ValueError: An entry of `layers` fits nothing, a number is out of its range, or the model
+            has lazy or meta parameters.
+
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
+    >>> with Probe(model) as probe:
+    ...     model(torch.ones(2, 4)).sum().backward()
+    >>> [layer.name for layer in probe.trace()]
+    ['0', '1']
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        layers: Filter | None = None,
+        histogram_sample: int | None = 1024,
+        bins: int = 50,
+        saturation: float = 0.97,
+    ) -> None:
+        _check_model(model)
+        _check_numbers(histogram_sample, bins, saturation)
+        self._model: nn.Module = model
+        chosen = choose_layers(model, layers)
+        self._layers = [_Layer.of(module, name) for module, name in chosen.items()]
+        self._meter_options = (bins, histogram_sample)
+        self._saturation = saturation
+        self._module_handles: list[Any] = []
+        self._tensor_handles: list[Any] = []
+        self._forget()
+
+    def __enter__(self) -> Self:
+        keep = self._module_handles.append
+        keep(self._model.register_forward_pre_hook(self._begin, prepend=True))
+        for layer in self._layers:
+            keep(layer.module.register_forward_hook(partial(self._emitted, layer)))
+            made = made_weight(layer.module)
+            if made is not None:
+                keep(made.register_forward_hook(partial(self._made_weight, layer)))
+        keep(self._model.register_forward_hook(self._end, always_call=True))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        for handle in (*self._module_handles, *self._tensor_handles):
+            handle.remove()
+        self._module_handles, self._tensor_handles, self._running = [], [], False
+
+    def trace(self) -> Trace:
+        """Return the record of the latest pass, with gradients if it had a backward pass."""
+        return self._trace(loss=None)
+
+    def _trace(self, loss: float | None) -> Trace:
+        places = self._weights()
+        summaries = self._meter.summaries()
+        uncalled = [_Call(layer, layer.name) for layer in self._layers if not layer.times]
+        return Trace(
+            layers=tuple(_record(call, places, summaries) for call in self._calls),
+            uncalled=tuple(_record(call, places, summaries) for call in uncalled),
+            loss=loss,
+        )
+
+    def _weights(self) -> WeightPlaces:
+        """Measure the weights and the gradients that they hold, each tensor once."""
+        shared: dict[tuple[int, ...], int | None] = {(): None}
+
+        def place(tensors: Sequence[Tensor]) -> int | None:
+            key = tuple(map(id, tensors))
+            if key not in shared:
+                shared[key] = self._meter.measure_all(tensors)
+            return shared[key]
+
+        places: WeightPlaces = {}
+        for layer in self._layers:
+            weights = weights_of(layer.module)
+            gradients = [w.grad for w in weights if w.grad is not None]
+            places[layer] = place(weights), place(gradients)
+            if layer.made_weight is not None:
+                places[layer] = layer.made_weight.activation, layer.made_weight.gradient
+        return places
+
+    def _forget(self) -> None:
+        self._meter = Meter(*self._meter_options)
+        self._calls: list[_Call] = []
+        self._channels_first = False
+        self._running = False
+        for layer in self._layers:
+            layer.times, layer.made_weight = 0, None
+        for handle in self._tensor_handles:
+            handle.remove()
+        self._tensor_handles = []
+
+    # Hooks, in the order in which a pass meets them.
+
+    def _begin(self, model: nn.Module, args: Any) -> None:
+        self._forget()
+        self._running = True
+
+    def _emitted(self, layer: _Layer, module: nn.Module, args: Any, output: Any) -> None:
+        tensor = output if type(output) is Tensor else first_tensor(output)
+        if not self._running:
+            self._repeated(layer, tensor)
+            return
+        layer.times += 1
+        call = _Call(layer, layer.name if layer.times == 1 else f"{layer.name}:{layer.times}")
+        self._calls.append(call)
+        if layer.channels_first is not None:
+            self._channels_first = layer.channels_first
+        if tensor is not None:
+            self._measure(call, tensor)
+            if layer.nonlinearity:
+                self._measure_units(call, tensor)
+
+    def _made_weight(self, layer: _Layer, made: nn.Module, args: Any, weight: Any) -> None:
+        if self._running and isinstance(weight, Tensor):
+            layer.made_weight = _Call(layer, "weight")
+            self._measure(layer.made_weight, weight)
+
+    def _measure(self, call: _Call, tensor: Tensor) -> None:
+        call.activation = self._meter.measure(tensor)
+        if tensor.requires_grad:
+            self._await_gradient(call, tensor)
+        elif not torch.is_grad_enabled():
+            call.awaits = _first_elements(tensor)
+
+    def _measure_units(self, call: _Call, tensor: Tensor) -> None:
+        known = self._meter.latest()  # often enough to see that there is nothing to count
+        call.dead = 0.0
+        if known is None or known.zeros:
+            call.dead = units.dead_share(tensor, self._channels_first)
+        if call.layer.ends is not None:
+            low, high = units.saturation_starts(call.layer.ends, self._saturation)
+            call.saturated = 0.0
+            if known is None or known.min < low or known.max > high:
+                call.saturated = units.share_outside(tensor, low, high)
+
+    def _await_gradient(self, call: _Call, tensor: Tensor) -> None:
+        handle = tensor.register_hook(partial(self._returned, call))  # type: ignore[no-untyped-call]
+        self._tensor_handles.append(handle)
+
+    def _end(self, model: nn.Module, args: Any, output: Any) -> None:
+        self._running = False
+
+    def _returned(self, call: _Call, gradient: Tensor) -> None:
+        call.gradient = self._meter.measure(gradient)
+
+    def _repeated(self, layer: _Layer, tensor: Tensor | None) -> None:
+        """Meet a layer again in the backward pass: a reentrant checkpoint runs it once more.
+
+        The first time it ran without a graph, so that its gradient can be awaited only now. A
+        layer that was called several times is matched by what it emitted.
+        """
+        if tensor is None or not tensor.requires_grad:
+            return
+        for call in self._calls:
+            if call.layer is layer and call.awaits == _first_elements(tensor):
+                call.awaits = None
+                self._await_gradient(call, tensor)
+                return
+
+
+def _record(call: _Call, weights: WeightPlaces, summaries: Sequence[Summary]) -> LayerTrace:
+    def at(place: int | None) -> Summary | None:
+        return None if place is None else summaries[place]
+
+    weight, weight_gradient = weights[call.layer]
+    return LayerTrace(
+        name=call.name,
+        kind=call.layer.kind,
+        weight=at(weight),
+        activation=at(call.activation),
+        gradient=at(call.gradient),
+        weight_gradient=at(weight_gradient),
+        nonlinearity=call.layer.nonlinearity,
+        dead=None if call.dead is None else float(call.dead),
+        saturated=None if call.saturated is None else float(call.saturated),
+    )
+
+
+def _first_elements(tensor: Tensor) -> tuple[float, ...]:
+    return tuple(tensor.detach().flatten()[:8].tolist())
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model must be a torch.nn.Module, got {model!r} of type {type(model).__name__}."
+        )
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is None:
+                continue
+            if nn.parameter.is_lazy(parameter):
+                raise ValueError(
+                    f"model has a lazy parameter, {name!r} of {module}, whose shape is not known "
+                    "yet: run one batch through the model first."
+                )
+            if parameter.is_meta:
+                raise ValueError(
+                    f"model has a parameter on the meta device, {name!r} of {module}, which holds "
+                    "no numbers: move it with model.to_empty(device=...) and initialise it first."
+                )
+
+
+def _check_numbers(histogram_sample: int | None, bins: int, saturation: float) -> None:
+    if histogram_sample is not None and not _is_count(histogram_sample):
+        raise ValueError(
+            "histogram_sample must be a whole number of elements, 1 or more, or None for all, "
+            f"got {histogram_sample!r}."
+        )
+    if not _is_count(bins):
+        raise ValueError(f"bins must be a whole number, 1 or more, got {bins!r}.")
+    if not 0 < saturation < 1:
+        raise ValueError(f"saturation must lie between 0 and 1, got {saturation!r}.")
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 1

@@ -1,0 +1,103 @@
+"""How does a model come back exactly as it was, whatever a pass through it does?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
+    """Undo all that a forward and backward pass inside leaves behind.
+
+    Buffers (running statistics), modes and plain attributes of the modules, the gradients that the
+    caller has (the same tensors, with the same values), and the states of the random generators.
+    Parameters are not copied, since no pass should write to them; an optimizer that steps from
+    inside the backward pass (a post-accumulate hook) is held back.
+
+    Yields:
+        A function to call with the loss before its backward pass: it sets aside the gradients of
+        leaves that are not among the model's parameters.
+    """
+    modules = list(model.modules())
+    own = [module for module in modules if not _is_torchs(module)]
+    with ExitStack() as undo:
+        _keep_random_states(undo, everywhere=bool(own))
+        for module in own:
+            undo.callback(_put_back, vars(module), dict(vars(module)))
+        for module in modules:
+            if module._buffers:
+                _keep_buffers(undo, module)
+        _keep_gradients(undo, {p for m in modules for p in m._parameters.values() if p is not None})
+        yield lambda loss: _keep_gradients(undo, leaves_of(loss))
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    """Say whether a module is torch's own, whose forward pass sets no attributes."""
+    return type(module).__module__.startswith("torch.nn.modules") and not module._forward_pre_hooks
+
+
+def _keep_random_states(undo: ExitStack, everywhere: bool) -> None:
+    undo.callback(torch.set_rng_state, torch.get_rng_state())
+    if everywhere:
+        undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 (the caller's)
+        undo.callback(random.setstate, random.getstate())
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        for device in range(torch.cuda.device_count()):
+            undo.callback(torch.cuda.set_rng_state, torch.cuda.get_rng_state(device), device)
+
+
+def _keep_buffers(undo: ExitStack, module: nn.Module) -> None:
+    undo.callback(_put_back, module._buffers, dict(module._buffers))
+    for buffer in module._buffers.values():
+        if buffer is not None:
+            undo.callback(_put_back_values, buffer, buffer.detach().clone())
+
+
+def _put_back(current: dict[str, Any], before: dict[str, Any]) -> None:
+    for key in current.keys() - before.keys():
+        del current[key]
+    current.update(before)
+
+
+def _put_back_values(buffer: Tensor, before: Tensor) -> None:
+    if not torch.equal(buffer, before):
+        buffer.data.copy_(before)
+
+
+def _keep_gradients(undo: ExitStack, leaves: set[Tensor]) -> None:
+    """Set the caller's gradients aside, so that a backward pass starts from none."""
+    undo.callback(_put_back_gradients, [(leaf, leaf.grad) for leaf in leaves])
+    for leaf in leaves:
+        leaf.grad = None
+        hooks = leaf._post_accumulate_grad_hooks
+        if hooks:
+            undo.callback(hooks.update, dict(hooks))
+            hooks.clear()
+
+
+def _put_back_gradients(before: list[tuple[Tensor, Tensor | None]]) -> None:
+    for leaf, gradient in before:
+        leaf.grad = gradient
+
+
+def leaves_of(loss: Tensor) -> set[Tensor]:
+    """Return the tensors that a backward pass from `loss` leaves gradients in."""
+    leaves: set[Tensor] = set()
+    seen: set[Any] = set()
+    waiting = [loss.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves.add(node.variable)
+        waiting += [following for following, _ in node.next_functions]
+    return leaves
