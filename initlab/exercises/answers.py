@@ -1,0 +1,252 @@
+"""What did the learner's code give? Runs it, says what it raised, and reads any array as numpy."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[np.float64]
+
+_HERE = str(Path(__file__).parent)
+
+
+class NotAttempted(Exception):  # noqa: N818 (a state, not an error of the learner's)
+    """The answer is still a stub; its text says by what one sees that."""
+
+
+class Rejected(Exception):  # noqa: N818 (a verdict, not an error of ours)
+    """The answer cannot be measured, because of its form.
+
+    Args:
+        mistake: The mistake's name, such as "transposed".
+        message: The sentence that the learner reads.
+    """
+
+    def __init__(self, mistake: str, message: str) -> None:
+        super().__init__(message)
+        self.mistake = mistake
+
+
+class Entries(NamedTuple):
+    """The numbers of an array, and how finely its dtype can tell them apart.
+
+    Args:
+        values: The numbers in float64, in the shape that they came in.
+        eps: Spacing of the dtype that they came in, relative to 1.
+    """
+
+    values: Array
+    eps: float
+
+
+@contextmanager
+def keep_random_state() -> Iterator[None]:
+    """Give the global generators of Python, numpy and torch (CPU) their state back afterwards.
+
+    A learner who checks an answer then gets the same numbers in the next cell as one who does not.
+    Generators of the learner's own (`np.random.default_rng()`) advance as in any other call.
+    """
+    python, default = random.getstate(), torch.get_rng_state()
+    legacy = np.random.get_state()  # noqa: NPY002 (learners still use it)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
+        torch.set_rng_state(default)
+
+
+def need_function(answer: Any, signature: str) -> Callable[..., Any]:
+    """Return the answer where it is a function; say how to hand one in where it is not."""
+    if not callable(answer):
+        raise Rejected(
+            "not a function",
+            f"The check wants the function itself, `{signature}`, so that it can call it "
+            f"several times. It got a {type(answer).__name__}. Did you put brackets behind its "
+            "name?",
+        )
+    return answer  # type: ignore[no-any-return]
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Can it be called with so many positional arguments? Yes, where Python cannot tell."""
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, without a signature
+        return True
+    return True
+
+
+def fills_in_place(function: Callable[..., Any]) -> bool:
+    """Does it need one argument only, as `torch.nn.init.xavier_uniform_` does: the tensor?"""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C, without a signature
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return sum(p.default is p.empty for p in positional) == 1
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the learner's function.
+
+    Raises:
+        NotAttempted: It returns `...`, raises `NotImplementedError`, or has a `...` left in a line.
+        Rejected: It raises anything else, or takes another number of arguments.
+    """
+    if not takes(function, len(arguments)):
+        raise Rejected(
+            "signature",
+            f"Your function is `{_name(function)}{inspect.signature(function)}`, but the check "
+            f"calls it with {len(arguments)} argument{'s' * (len(arguments) != 1)}. What does the "
+            "task say that it takes?",
+        )
+    try:
+        value = function(*arguments)
+    except NotImplementedError:
+        raise NotAttempted("It raises NotImplementedError.") from None
+    except Exception as error:
+        if isinstance(error, TypeError) and "ellipsis" in str(error).lower():
+            raise NotAttempted(f"There is still a `...` to fill in: {_where(error)}") from None
+        raise Rejected(
+            "raised",
+            f"Your code raised {type(error).__name__}: {error}\n{_where(error)}",
+        ) from None
+    if value is ... or value is NotImplemented:
+        raise NotAttempted("It returns `...`.")
+    return value
+
+
+def returned(value: Any) -> Any:
+    """Pass on what a function returned, unless that is nothing."""
+    if value is None:
+        raise NotAttempted(
+            "Nothing came back. If you have written something: does your function `return` it?"
+        )
+    return value
+
+
+def in_place(function: Callable[..., Any], tensor: Tensor, *arguments: Any) -> Any:
+    """Call a function that may fill `tensor` in place or return a new one; give what it made."""
+    before = tensor.clone()
+    value = call(function, tensor, *arguments)
+    if value is None and torch.equal(tensor.nan_to_num(), before.nan_to_num()):
+        raise NotAttempted("Nothing came back, and the tensor is as it was before.")
+    return tensor if value is None else value
+
+
+def as_entries(value: Any, shape: tuple[int, ...]) -> Entries:
+    """Read a torch tensor, a numpy array or nested lists as finite real numbers of that shape.
+
+    Args:
+        value: What the learner's function made; any float dtype, with or without a gradient.
+        shape: The shape that the task asks for; `()` also takes an array of one number.
+
+    Raises:
+        Rejected: It is no array of numbers, or its dtype, shape or a number in it is wrong.
+    """
+    entries = _numbers(value)
+    if shape == () and entries.values.size == 1:
+        return Entries(entries.values.reshape(()), entries.eps)
+    if entries.values.shape != shape:
+        raise _wrong_shape(entries.values.shape, shape)
+    if not np.isfinite(entries.values).all():
+        share = 1 - np.isfinite(entries.values).mean()
+        raise Rejected(
+            "not finite",
+            f"{share:.0%} of your numbers are nan or infinite. Which operation makes them: a "
+            "division by 0, the root of a negative number, or memory that nobody filled?",
+        )
+    return entries
+
+
+def as_number(value: Any) -> float:
+    """Read a Python, numpy or torch number, also one in an array of one entry."""
+    try:
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError):
+        raise Rejected(
+            "not a number",
+            f"The task asks for one number, yours is a {type(value).__name__} that is not. Is a "
+            "mean or a count missing?",
+        ) from None
+
+
+def _numbers(value: Any) -> Entries:
+    if isinstance(value, Tensor):
+        dtype = value.dtype
+        kind = "c" if dtype.is_complex else "f" if dtype.is_floating_point else "i"
+        _need_real_floats(kind, str(dtype))
+        return Entries(value.detach().cpu().double().numpy(), float(torch.finfo(dtype).eps))
+    if isinstance(value, (list, tuple)) and any(
+        isinstance(x, (Tensor, list, tuple)) for x in value
+    ):
+        rows = [_numbers(x) for x in value]
+        if len({x.values.shape for x in rows}) > 1:
+            raise Rejected(
+                "ragged", "Your rows have different lengths. How many inputs does each unit have?"
+            )
+        return Entries(np.stack([x.values for x in rows]), max(x.eps for x in rows))
+    try:
+        array = np.asarray(value)
+        _need_real_floats(array.dtype.kind, str(array.dtype))
+        values = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise Rejected(
+            "not an array",
+            f"Your function gives a {type(value).__name__}, which cannot be read as an array of "
+            "numbers. What does the task say that it returns?",
+        ) from None
+    return Entries(values, float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 2**-7)
+
+
+def _need_real_floats(kind: str, dtype: str) -> None:
+    if kind in "iub":
+        raise Rejected(
+            "integers",
+            f"Your numbers have dtype {dtype}. Which numbers between 0 and 1 can it hold, and "
+            "what does that do to small weights?",
+        )
+    if kind == "c":
+        raise Rejected(
+            "complex", f"Your numbers are complex ({dtype}). Is there a root of a negative number?"
+        )
+
+
+def _wrong_shape(got: tuple[int, ...], wanted: tuple[int, ...]) -> Rejected:
+    if len(wanted) == 2 and got == wanted[::-1]:
+        return Rejected(
+            "transposed",
+            f"The task asks for shape {wanted}, yours is {got}: one row for each input. What does "
+            "`nn.Linear(fan_in, fan_out).weight` have a row for?",
+        )
+    return Rejected("shape", f"The task asks for shape {wanted}, yours is {got}.")
+
+
+def _where(error: Exception) -> str:
+    """The learner's own line that raised; frames of the checker and of libraries are left out."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_HERE)
+    ]
+    if not frames:
+        return "(raised before a line of yours ran)"
+    mine = [frame for frame in frames if frame.filename == frames[0].filename][-1]
+    return f"line {mine.lineno} in {mine.name}: `{mine.line or '?'}`"
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)

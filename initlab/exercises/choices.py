@@ -1,0 +1,200 @@
+"""What does the learner expect, and what has stayed? Questions with radio buttons.
+
+One small front end of our own serves predictions and quizzes: a prediction must reach the kernel to
+stand beside the measurement, and the kept-up quiz library (jupyterquiz) keeps it in the browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from initlab.exercises.display import BAD, GOOD, OPEN, Note, as_html, box
+from initlab.exercises.quizzes import QUIZZES, Question
+
+_HERE = Path(__file__).parent
+_NO_FEEDBACK = {"kind": "", "text": ""}
+_predicted: dict[str, str] = {}
+
+
+class Choices(anywidget.AnyWidget):
+    """Questions, each with a group of radio buttons; state is in `chosen`.
+
+    Without a kernel it reads as a list of the questions and their options.
+
+    Args:
+        questions: Each with its options, in the order in which they are shown.
+    """
+
+    _esm = _HERE / "choices.js"
+    _css = _HERE / "choices.css"
+
+    questions: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    chosen = traitlets.List(traitlets.Int()).tag(sync=True)
+    feedback: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
+
+    def __init__(self, questions: Sequence[tuple[str, Sequence[str]]]) -> None:
+        super().__init__(
+            questions=[{"question": text, "options": list(options)} for text, options in questions],
+            chosen=[-1] * len(questions),
+            feedback=[_NO_FEEDBACK] * len(questions),
+        )
+        self.observe(lambda change: self._respond(), "chosen")
+
+    def _respond(self) -> None:
+        """Show what the present choice deserves."""
+        self.feedback = [
+            self._feedback(q, i) if i >= 0 else _NO_FEEDBACK for q, i in enumerate(self.chosen)
+        ]
+
+    def _feedback(self, question: int, option: int) -> dict[str, str]:
+        raise NotImplementedError
+
+    @traitlets.validate("chosen")
+    def _validate_chosen(self, proposal: dict[str, Any]) -> list[int]:
+        chosen: list[int] = proposal["value"]
+        fits = len(chosen) == len(self.questions) and all(
+            -1 <= i < len(asked["options"])
+            for i, asked in zip(chosen, self.questions, strict=False)
+        )
+        if not fits:
+            raise traitlets.TraitError(
+                f"chosen must be one index for each of the {len(self.questions)} questions, "
+                f"-1 for none, got {chosen}."
+            )
+        return chosen
+
+    def __repr__(self) -> str:
+        lines = []
+        for asked in self.questions:
+            lines += [asked["question"], *(f"  ( ) {option}" for option in asked["options"])]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f"<p><strong>{as_html(asked['question'])}</strong></p><ul>"
+            + "".join(f"<li>{as_html(option)}</li>" for option in asked["options"])
+            + "</ul>"
+            for asked in self.questions
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add the list of questions for a reader without a kernel."""
+        bundle, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return {**bundle, "text/plain": repr(self), "text/html": self._repr_html_()}, metadata
+
+
+class Prediction(Choices):
+    """A question to answer before the cell that measures; `ask` makes it."""
+
+    def __init__(self, question: str, options: Sequence[str], name: str | None) -> None:
+        super().__init__([(question, options)])
+        self._name = name
+        if name is not None and _predicted.get(name) in options:
+            self.chosen = [list(options).index(_predicted[name])]
+
+    @property
+    def choice(self) -> str | None:
+        """The option that is chosen, or `None`."""
+        (option,) = self.chosen
+        return None if option < 0 else str(self.questions[0]["options"][option])
+
+    def _feedback(self, question: int, option: int) -> dict[str, str]:
+        if self._name is not None and self.choice is not None:
+            _predicted[self._name] = self.choice
+        return {"kind": "open", "text": "Noted. Now run the next cell."}
+
+    def reveal(self, measured: str, because: str = "") -> Note:
+        """Put the measurement beside the prediction.
+
+        Args:
+            measured: What came out. Where it is one of the options, the note says whether the
+                prediction agrees.
+            because: Why, in a sentence or two.
+
+        Returns:
+            A note that shows as text and as HTML, also where nothing was predicted.
+        """
+        if self.choice is None:
+            colour, said = OPEN, "○ You made no prediction."
+        elif measured == self.choice:
+            colour, said = GOOD, f"✓ You predicted: {self.choice}."
+        elif measured in self.questions[0]["options"]:
+            colour, said = BAD, f"✗ You predicted: {self.choice}."
+        else:
+            colour, said = OPEN, f"You predicted: {self.choice}."
+        agrees = {GOOD: " They agree.", BAD: " They differ.", OPEN: ""}[colour]
+        text = f"{said} Measured: {measured}.{agrees}"
+        return Note(
+            f"{text} {because}".rstrip(),
+            box(colour, said, f"Measured: {measured}.{agrees}\n{because}".rstrip()),
+        )
+
+
+def ask(question: str, options: Sequence[str], *, name: str | None = None) -> Prediction:
+    """Ask for a prediction, before the cell that measures.
+
+    Args:
+        question: One sentence; what stands in backticks is shown as code.
+        options: At least two different answers.
+        name: Under this name the choice outlives the widget, so that running the cell again keeps
+            it for the session.
+
+    Returns:
+        A widget. Its `.choice` is the chosen option or `None`, and `.reveal(measured, because)`
+        puts the measurement beside it.
+
+    Raises:
+        TypeError: `options` is a single text.
+        ValueError: There are fewer than two options, or two are equal.
+
+    >>> guess = ask("What happens to the std?", ["it shrinks", "it stays"])
+    >>> guess.reveal("it shrinks", "Each layer takes its part.")
+    ○ You made no prediction. Measured: it shrinks. Each layer takes its part.
+    """
+    if isinstance(options, str):
+        raise TypeError(f"options must be a list of texts, got the single text {options!r}.")
+    if len(options) < 2 or len(set(options)) < len(options):
+        raise ValueError(f"options must be at least two different texts, got {list(options)!r}.")
+    return Prediction(question, options, name)
+
+
+class Quiz(Choices):
+    """Three questions with feedback for each option; `quiz` makes it."""
+
+    def __init__(self, asked: Sequence[Question]) -> None:
+        super().__init__([(q.question, [option for option, _ in q.options]) for q in asked])
+        self._asked = asked
+
+    def _feedback(self, question: int, option: int) -> dict[str, str]:
+        asked = self._asked[question]
+        is_right = option == asked.right
+        head = "✓ Right." if is_right else "✗ Not quite."
+        return {
+            "kind": "right" if is_right else "wrong",
+            "text": f"{head} {asked.options[option][1]}",
+        }
+
+
+def quiz(notebook: str) -> Quiz:
+    """Give the three questions that end a notebook.
+
+    Args:
+        notebook: Its two digits, such as "00".
+
+    Returns:
+        A widget that says for each option why it is right or not. A reader without a kernel sees
+        the questions without answers.
+
+    Raises:
+        ValueError: That notebook has no quiz.
+    """
+    if notebook not in QUIZZES:
+        raise ValueError(
+            f"notebook={notebook!r} has no quiz; there is one for: {', '.join(QUIZZES)}."
+        )
+    return Quiz(QUIZZES[notebook])

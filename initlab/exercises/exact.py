@@ -1,0 +1,89 @@
+"""Does this function give the right values, or those of a typical mistake?"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from initlab.exercises.answers import Array, as_entries, call, need_function, returned
+from initlab.exercises.exercise import Mistake
+
+Reference = Callable[[Any], Any]
+"""A case → the value that the right function, or a wrong one, gives for it."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the answer gave for each case.
+
+    Args:
+        cases: The arguments.
+        given: The values, in the form in which they are compared.
+    """
+
+    cases: Sequence[Any]
+    given: Sequence[Array]
+
+
+def values_of(
+    cases: Sequence[Any],
+    reference: Reference,
+    *,
+    signature: str,
+    prepare: Callable[[Any], Any] = lambda case: case,
+    compare_as: Callable[[Array], Array] = lambda value: value,
+    number_from: Callable[[Any], Any] = lambda value: value,
+) -> Callable[[Any], Values]:
+    """Measure a function of one argument by what it gives for each case.
+
+    Args:
+        cases: What to call it with.
+        reference: The right function; only the shape of its values is used here.
+        signature: How the function is called.
+        prepare: Turns a case into the argument; the answer gets a copy that it may change.
+        compare_as: Removes what does not matter from a value, such as a free constant.
+        number_from: Turns what was returned into floats, where integers are right.
+    """
+
+    def measure(answer: Any) -> Values:
+        function = need_function(answer, signature)
+        given = []
+        for case in cases:
+            value = returned(call(function, copy.deepcopy(prepare(case))))
+            shape = np.shape(reference(case))
+            given.append(compare_as(as_entries(number_from(value), shape).values))
+        return Values(cases, given)
+
+    return measure
+
+
+def gives(
+    reference: Reference,
+    *,
+    rtol: float = 1e-3,
+    compare_as: Callable[[Array], Array] = lambda value: value,
+) -> Callable[[Values], bool]:
+    """Does the answer give what `reference` gives, in every case?
+
+    Args:
+        reference: The right function or a wrong one.
+        rtol: Relative tolerance.
+        compare_as: As in `values_of`.
+    """
+
+    def agrees(values: Values) -> bool:
+        return all(
+            np.allclose(given, compare_as(np.asarray(reference(case), dtype=float)), rtol, 1e-9)
+            for case, given in zip(values.cases, values.given, strict=True)
+        )
+
+    return agrees
+
+
+def gives_instead(name: str, reference: Reference, says: str, **how: Any) -> Mistake:
+    """Describe a mistake by the values that it gives; `how` as in `gives`."""
+    return Mistake(name=name, seen=gives(reference, **how), says=says)
