@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from initlab.apply import Report, Rule, initialize, initialize_from, lsuv, scale_residual
     from initlab.exercises import ask, check, hint, progress, quiz, solution
-    from initlab.experiments import History, train
+    from initlab.experiments import History, Runs, compare, sweep, train
     from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
     from initlab.schemes import SCHEMES, Scheme, scheme
     from initlab.source import show
@@ -63,7 +63,7 @@ _HOME = {  # public name → the module that it lives in; loaded when it is firs
         ["Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual"], "apply"
     ),
     **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
-    **dict.fromkeys(["History", "train"], "experiments"),
+    **dict.fromkeys(["History", "Runs", "compare", "sweep", "train"], "experiments"),
     **dict.fromkeys(["ask", "check", "hint", "progress", "quiz", "solution"], "exercises"),
     "show": "source",
 }
@@ -86,7 +86,7 @@ __all__ = [  # noqa: RUF022 (the order of the reading map)
     "SCHEMES", "Scheme", "scheme",
     "Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual",
     "LayerTrace", "Probe", "Summary", "Trace", "trace",
-    "History", "train",
+    "History", "Runs", "compare", "sweep", "train",
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",
     "activations", "apply", "arguments", "data", "exercises", "experiments", "explore", "models",

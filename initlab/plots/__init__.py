@@ -9,6 +9,7 @@ from initlab.plots.depth import depth_profile
 from initlab.plots.figure import Picture, explain, picture
 from initlab.plots.matrices import scheme_picture, weights
 from initlab.plots.ridgeline import histograms, ridges
+from initlab.plots.runs import against, boundaries, histograms_over_time, update_ratios
 from initlab.plots.singular import spectrum
 from initlab.plots.style import COLOURS, LOOKS, THEME, Look
 from initlab.plots.training import over_time, ranks
@@ -19,14 +20,18 @@ __all__ = [
     "THEME",
     "Look",
     "Picture",
+    "against",
+    "boundaries",
     "depth_profile",
     "explain",
     "histograms",
+    "histograms_over_time",
     "over_time",
     "picture",
     "ranks",
     "ridges",
     "scheme_picture",
     "spectrum",
+    "update_ratios",
     "weights",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -247,8 +248,8 @@ def _value(value: float | None) -> float:
 
 def _band(values: Sequence[float]) -> tuple[float, float, float]:
     """Return median, lowest and highest; what is no number counts as above all."""
-    high = np.nan_to_num(values, nan=math.inf)
-    return float(np.median(high)), float(np.min(high)), float(np.max(high))
+    ordered = [math.inf if math.isnan(value) else value for value in values]
+    return median(ordered), min(ordered), max(ordered)
 
 
 def _band_line(ax: Axes, bands: NDArray[np.float64], look: Any, name: str) -> None:

@@ -1,0 +1,115 @@
+"""What happened while a network was trained?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from initlab.probe import Trace
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Regions:
+    """Which class a network gives to each point of a plane.
+
+    Args:
+        x: Places along the first input, (n,).
+        y: Places along the second input, (m,).
+        classes: Class at each of them, (m, n).
+        points: Inputs of the batch, (B, 2).
+        labels: Their classes, (B,).
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    classes: NDArray[np.int64]
+    points: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Record:
+    """What was seen of the network at one step, before that step's update.
+
+    Args:
+        step: How many updates the network had had.
+        trace: One forward and backward pass on the same batch every time.
+        update_ratio: Layer → ‖Δw‖/‖w‖ of the update that followed; in the last record, of the
+            last update. Empty where no update was made.
+        dead: Nonlinearity → share of its units that emit 0 for every example of the batch.
+        saturated: Bounded nonlinearity (sigmoid, tanh, ...) → share of its outputs in the flat
+            part near an end of its range.
+        rank: Layer → rank of its weight as a matrix with one row for each unit; `nan` where the
+            weight is not finite.
+        distinct: Layer → number of different rows of that matrix: 1 means that all units are
+            the same.
+        regions: The classes of a plane, where inputs have two features; else None.
+    """
+
+    step: int
+    trace: Trace
+    update_ratio: dict[str, float]
+    dead: dict[str, float]
+    saturated: dict[str, float]
+    rank: dict[str, float]
+    distinct: dict[str, int]
+    regions: Regions | None = None
+
+
+@dataclass(kw_only=True)
+class History:
+    """A training run as plain numbers.
+
+    Args:
+        loss: Loss on the batch of each step, before its update.
+        accuracy: Share of that batch that was right; None for regression.
+        lr: Learning rate of each step.
+        records: What `record_every` asked for, in order.
+        final_loss: Loss on all of the data after the run, in evaluation mode.
+        final_accuracy: Accuracy on all of the data after the run; None for regression.
+        stopped: Why the run ended early ("diverged at step 12: the loss is nan"), or None.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] | None = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    final_loss: float = float("nan")
+    final_accuracy: float | None = None
+    stopped: str | None = None
+
+    def __repr__(self) -> str:
+        accuracy = "" if self.final_accuracy is None else f", accuracy {self.final_accuracy:.3f}"
+        end = f"; {self.stopped}" if self.stopped else ""
+        return f"<History: {len(self.loss)} steps, loss {self.final_loss:.4g}{accuracy}{end}>"
+
+    def note(self, loss: float, accuracy: float | None, lr: float) -> None:
+        """Add one step."""
+        self.loss.append(loss)
+        self.lr.append(lr)
+        if self.accuracy is not None and accuracy is not None:
+            self.accuracy.append(accuracy)
+
+    def close(self, final_loss: float, final_accuracy: float | None) -> None:
+        """Add what the network can do at the end; a regression has no accuracy at all."""
+        self.final_loss, self.final_accuracy = final_loss, final_accuracy
+        if final_accuracy is None:
+            self.accuracy = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain dict for each step, as `pandas.DataFrame` takes them."""
+        accuracy = self.accuracy if self.accuracy is not None else [None] * len(self.loss)
+        return [
+            {"step": step, "loss": loss, "accuracy": share, "lr": lr}
+            for step, (loss, share, lr) in enumerate(zip(self.loss, accuracy, self.lr, strict=True))
+        ]
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the loss by step; the options are those of `il.plots.over_time`."""
+        from initlab import plots
+
+        return plots.over_time(self, **options)

@@ -1,0 +1,73 @@
+"""What is noted of a network while it trains?"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from initlab.data import Batch
+from initlab.experiments.history import Record
+from initlab.experiments.scores import Loss, regions
+from initlab.probe import trace
+
+
+def observe(model: nn.Module, batch: Batch, loss: Loss, *, step: int) -> Record:
+    """Note all that can be seen of a network between two updates, and leave no mark on it."""
+    seen = trace(model, batch.x, batch.y, loss=loss)
+    matrices = {name: weight.flatten(1) for name, weight in weights(model).items()}
+    return Record(
+        step=step,
+        trace=seen,
+        update_ratio={},
+        dead={layer.name: layer.dead for layer in seen if layer.dead is not None},
+        saturated={layer.name: layer.saturated for layer in seen if layer.saturated is not None},
+        rank={name: rank(matrix) for name, matrix in matrices.items()},
+        distinct={name: distinct(matrix) for name, matrix in matrices.items()},
+        regions=regions(model, batch),
+    )
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of two and more dimensions, by layer, without their gradients."""
+    return {
+        name.removesuffix(".weight"): parameter.detach()
+        for name, parameter in model.named_parameters()
+        if parameter.dim() >= 2
+    }
+
+
+def update_ratios(before: dict[str, Tensor], model: nn.Module) -> dict[str, float]:
+    """Return ‖Δw‖/‖w‖ for each layer; 0 where nothing moved, `inf` where weights left 0."""
+    now = weights(model)
+    moved = torch._foreach_norm(torch._foreach_sub(list(now.values()), list(before.values())))
+    sizes = torch._foreach_norm(list(before.values()))
+    return {
+        name: (step / size).item() if step else 0.0
+        for name, step, size in zip(before, moved, sizes, strict=True)
+    }
+
+
+def rank(matrix: Tensor) -> float:
+    """Return the rank of a matrix as `torch.linalg.matrix_rank` does; `nan` if it is not finite.
+
+    Singular values are dear, and most weights have full rank. That is proved at a quarter of the
+    price: if M·Mᵀ − t²·I has a Cholesky factor, every singular value of M is above t.
+    """
+    small = matrix.double() if matrix.shape[0] <= matrix.shape[1] else matrix.double().mT
+    gram = small @ small.mT
+    if not gram.isfinite().all():
+        return math.nan
+    tolerance = max(matrix.shape) * torch.finfo(matrix.dtype).eps
+    largest = gram.abs().sum(1).max()  # at least the largest singular value, squared
+    gram.diagonal().sub_(tolerance**2 * largest)
+    if not torch.linalg.cholesky_ex(gram).info:
+        return len(gram)
+    return int(torch.linalg.matrix_rank(small, rtol=tolerance))
+
+
+def distinct(matrix: Tensor) -> int:
+    """Return how many rows of a matrix differ, bit for bit (0 and −0 are the same)."""
+    rows = (matrix.double() + 0.0).cpu().numpy()
+    return len({row.tobytes() for row in rows})

@@ -1,0 +1,147 @@
+"""How is one step taken? The batches, the loss and the optimiser that all runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from initlab.arguments import choice, number, unknown, whole
+from initlab.data import Batch
+from initlab.experiments.scores import Loss, default_loss
+
+OPTIMIZERS = ("sgd", "adam")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a run but the network and the data.
+
+    Args:
+        steps: Number of updates, at least 1.
+        lr: Learning rate: a number of at least 0, or a function of the step that gives one.
+        optimizer: "sgd" or "adam".
+        momentum: Share of the last update that SGD keeps, in [0, 1).
+        batch_size: Examples in each step; a size above the data's means all of them.
+        loss: (output, target) → scalar; None means cross-entropy for whole-number targets and
+            mean squared error for floating-point ones.
+        seed: Decides the order of the examples (and dropout's masks).
+
+    Raises:
+        TypeError: A value is of the wrong kind.
+        ValueError: A value is out of its range, or a name is unknown.
+    """
+
+    steps: int
+    lr: float | Callable[[int], float]
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    batch_size: int = 128
+    loss: Loss | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole("steps", self.steps, least=1)
+        whole("batch_size", self.batch_size, least=1)
+        whole("seed", self.seed, least=0)
+        choice("optimizer", self.optimizer, OPTIMIZERS)
+        if not callable(self.lr):
+            number("lr", self.lr, low=0)
+        if number("momentum", self.momentum, low=0) >= 1:
+            raise ValueError(f"momentum must be at least 0 and below 1, got {self.momentum}.")
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(
+                f'momentum belongs to optimizer="sgd", got momentum={self.momentum} with '
+                f"optimizer={self.optimizer!r}: leave it out."
+            )
+        if self.loss is not None and not callable(self.loss):
+            raise TypeError(
+                "loss must be None or a function (output, target) → scalar, "
+                f"got {self.loss!r} of type {type(self.loss).__name__}."
+            )
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return what a recipe consists of."""
+        return [field.name for field in fields(cls)]
+
+    @classmethod
+    def of(cls, training: dict[str, Any]) -> Recipe:
+        """Make a recipe from keyword arguments, or say which of them is wrong."""
+        for name in training:
+            if name not in cls.names():
+                raise TypeError(unknown("argument", name, cls.names()))
+        for name in ("steps", "lr"):
+            if name not in training:
+                raise TypeError(f"{name} must be given, as for il.train: {name}=...")
+        return cls(**training)
+
+    def batches(self, n: int) -> Iterator[Tensor | slice]:
+        """Yield the rows of each step: the same for every network that sees the same data."""
+        return islice(self._epochs(n), self.steps)
+
+    def _epochs(self, n: int) -> Iterator[Tensor | slice]:
+        generator = torch.Generator().manual_seed(self.seed)
+        while True:
+            if self.batch_size >= n:
+                yield slice(None)
+                continue
+            order = torch.randperm(n, generator=generator)
+            # What does not fill a batch is left out: BatchNorm cannot take a batch of one.
+            full = n - n % self.batch_size
+            yield from order[:full].view(-1, self.batch_size)
+
+    def lr_at(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
+
+    def optimizer_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser that updates these parameters."""
+        if self.optimizer == "adam":
+            return torch.optim.Adam(parameters, lr=self.lr_at(0), foreach=True)
+        return torch.optim.SGD(parameters, lr=self.lr_at(0), momentum=self.momentum, foreach=True)
+
+    def loss_of(self, output: Any, target: Tensor) -> Tensor:
+        """Return the loss of one batch."""
+        return (self.loss or default_loss)(output, target)
+
+
+def class_count(target: Tensor) -> int:
+    """Return how many outputs a network for these targets needs."""
+    if target.is_floating_point():
+        return target.shape[1] if target.dim() > 1 else 1
+    return int(target.max()) + 1
+
+
+def checked_data(data: Any, model: nn.Module | None = None) -> Batch:
+    """Return the data as a batch; for a model, where it is and in its precision."""
+    if not (isinstance(data, tuple) and len(data) == 2 and all(map(torch.is_tensor, data))):
+        raise TypeError(
+            "data must be a pair of tensors (x, y), as il.data.digits() gives it, "
+            f"got {type(data).__name__}."
+        )
+    x, y = data
+    if not len(x) or len(x) != len(y):
+        raise ValueError(
+            f"data must have one target for each example, got {len(x)} examples "
+            f"and {len(y)} targets."
+        )
+    parameters = model.parameters() if model else ()
+    like = next((p for p in parameters if p.is_floating_point()), x)
+    return Batch(*(t.to(like) if t.is_floating_point() else t.to(like.device) for t in (x, y)))
+
+
+def checked_model(model: object) -> nn.Module:
+    """Return the model, if it is one that can be trained."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            "model must be a torch.nn.Module, such as il.models.mlp(10, 64), "
+            f"got {model!r} of type {type(model).__name__}."
+        )
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError("model must have a parameter to train, got none with requires_grad=True.")
+    return model

@@ -1,0 +1,145 @@
+"""What came out of many runs? Plain rows, and the median and band over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from initlab.arguments import choice
+from initlab.experiments.history import History
+
+VALUES = ("accuracy", "loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One network with one seed.
+
+    Args:
+        settings: What it was: scheme, and in a sweep also depth, width, activation, ...
+        seed: Decided its weights.
+        history: How it trained.
+    """
+
+    settings: dict[str, Any]
+    seed: int
+    history: History
+
+    def row(self) -> dict[str, Any]:
+        """Return settings, seed and what the network could do at the end, as one flat dict."""
+        return {
+            **self.settings,
+            "seed": self.seed,
+            "loss": self.history.final_loss,
+            "accuracy": self.history.final_accuracy,
+            "stopped": self.history.stopped,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Many runs, in the order of their settings.
+
+    Args:
+        runs: One for each point and seed.
+        stopped: Why some are missing ("interrupted: 12 of 40 runs are done"), or None.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    stopped: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.runs)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain dict for each run, as `pandas.DataFrame` takes them.
+
+        `loss` and `accuracy` are those on all of the data after the run.
+        """
+        return [run.row() for run in self.runs]
+
+    def bands(self) -> list[dict[str, Any]]:
+        """Return one plain dict for each point: median, lowest and highest over its seeds."""
+        return [{**settings, **_band(runs)} for settings, runs in self._points()]
+
+    def by(self, *settings: str) -> dict[str, list[History]]:
+        """Group the histories, as `il.plots.over_time` draws them.
+
+        Args:
+            *settings: Names of settings, such as "scheme"; none means all that vary.
+
+        Returns:
+            Label → the histories of all runs that agree in these settings.
+
+        Raises:
+            ValueError: A name is no setting.
+        """
+        chosen = settings or self._varying()
+        groups: dict[str, list[History]] = {}
+        for run in self.runs:
+            for name in chosen:
+                choice("setting", name, run.settings)
+            groups.setdefault(_label(run.settings, chosen), []).append(run.history)
+        return groups
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the median and the band of each point by step, with `il.plots.over_time`.
+
+        Args:
+            **options: As `il.plots.over_time` takes them, such as `y="accuracy"`.
+        """
+        from initlab import plots
+
+        return plots.over_time(self.by(), **options)
+
+    def __repr__(self) -> str:
+        head = f"{len(self.runs)} runs" + (f"; {self.stopped}" if self.stopped else "")
+        varying = self._varying()
+        return "\n".join([head, *(_line(band, varying) for band in self.bands())])
+
+    def _varying(self) -> tuple[str, ...]:
+        """Return the settings that tell the points apart; the scheme is always one."""
+        known = self.runs[0].settings if self.runs else {}
+        values = {name: {str(run.settings[name]) for run in self.runs} for name in known}
+        return tuple(name for name in known if name == "scheme" or len(values[name]) > 1)
+
+    def _points(self) -> list[tuple[dict[str, Any], list[Run]]]:
+        points: list[tuple[dict[str, Any], list[Run]]] = []
+        for run in self.runs:
+            if not points or points[-1][0] != run.settings:
+                points.append((run.settings, []))
+            points[-1][1].append(run)
+        return points
+
+
+def _band(runs: list[Run]) -> dict[str, Any]:
+    band: dict[str, Any] = {"seeds": len(runs)}
+    for value in VALUES:
+        numbers = [run.row()[value] for run in runs]
+        if None not in numbers:
+            ordered = [math.inf if math.isnan(one) else one for one in numbers]  # the worst
+            band[value] = median(ordered)
+            band |= {f"{value}_low": min(ordered), f"{value}_high": max(ordered)}
+    return band | {"stopped": sum(run.history.stopped is not None for run in runs)}
+
+
+def _label(settings: dict[str, Any], names: Sequence[str]) -> str:
+    parts = [str(settings[n]) if n == "scheme" else f"{n} {settings[n]}" for n in names]
+    return ", ".join(parts)
+
+
+def _line(band: dict[str, Any], names: Sequence[str]) -> str:
+    said = [f"{value} {_span(band, value)}" for value in VALUES if value in band]
+    lost = f"; {band['stopped']} of {band['seeds']} stopped early" if band["stopped"] else ""
+    return f"  {_label(band, names)}: {', '.join(said)}{lost}"
+
+
+def _span(band: dict[str, Any], value: str) -> str:
+    middle, low, high = (f"{band[value + end]:.3g}" for end in ("", "_low", "_high"))
+    return middle if low == high else f"{middle} ({low} to {high})"
