@@ -5,7 +5,7 @@ The environment reaches the kernels, too, that notebooks run in.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import matplotlib
 import pytest
@@ -17,6 +17,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # torch has read it already
 # What a learner has done already must not change what a notebook shows.
 os.environ["INITLAB_PROGRESS"] = "off"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """On a user's machine something may be missing; in CI a skipped test is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(autouse=True)
