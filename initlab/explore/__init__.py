@@ -1,0 +1,14 @@
+"""What happens while I move this slider?
+
+Each explorer is a pure function of its parameters to a picture (a sentence and panels of
+numbers), and a thin set of controls around it. One small front end, `explorer.js`, shows them
+all; `Explorer` is where to start reading, and a new explorer is one new file here.
+"""
+
+from __future__ import annotations
+
+from initlab.explore.explorer import Explorer
+from initlab.explore.signal import Signal, signal
+from initlab.explore.symmetry import Symmetry, symmetry
+
+__all__ = ["Explorer", "Signal", "Symmetry", "signal", "symmetry"]

@@ -1,0 +1,120 @@
+"""Which values may a parameter of an explorer take, and which control sets it?
+
+A control is a trait: `explorer.gain` is a plain number in Python and a slider in the browser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import TraitType
+
+from initlab.arguments import number, unknown, whole
+
+
+class Control(TraitType[Any, Any]):
+    """A trait that the browser shows as a control.
+
+    Args:
+        default: The value at the start.
+        label: What stands beside the control, and what a screen reader says.
+    """
+
+    kind = "control"
+
+    def __init__(self, default: Any, *, label: str) -> None:
+        super().__init__(default_value=default)
+        self.label = label
+
+    def describe(self) -> dict[str, Any]:
+        """Tell the front end what to build, in values that JSON knows."""
+        return {"kind": self.kind, "name": self.name, "label": self.label}
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the value in its plain type, or raise an error that names what is allowed."""
+        raise NotImplementedError
+
+
+class Slider(Control):
+    """A number between two ends.
+
+    Args:
+        default: The number at the start.
+        label: What stands beside the slider.
+        low: The left end.
+        high: The right end, above `low`.
+        log: Equal steps multiply, rather than add; both ends must be above 0.
+        whole: Whole numbers only.
+        unit: What stands behind the number.
+    """
+
+    kind = "slider"
+
+    def __init__(
+        self,
+        default: float,
+        *,
+        label: str,
+        low: float,
+        high: float,
+        log: bool = False,
+        whole: bool = False,
+        unit: str = "",
+    ) -> None:
+        super().__init__(default, label=label)
+        self.low, self.high, self.log, self.whole, self.unit = low, high, log, whole, unit
+
+    def describe(self) -> dict[str, Any]:
+        """Add the range to what every control says."""
+        range_ = {"low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
+        return {**super().describe(), **range_, "unit": self.unit}
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """Accept any real number in range, numpy's too."""
+        if not self.whole:
+            return number(str(self.name), value, low=self.low, high=self.high)
+        count = whole(str(self.name), value, least=int(self.low))
+        if count > self.high:
+            raise ValueError(f"{self.name} must be at most {self.high}, got {value}.")
+        return count
+
+
+class Choice(Control):
+    """One of a few values.
+
+    Args:
+        default: The value at the start.
+        label: What stands beside the list.
+        options: Each allowed value, mapped to the text that the browser shows for it.
+    """
+
+    kind = "choice"
+
+    def __init__(self, default: Any, *, label: str, options: dict[Any, str]) -> None:
+        super().__init__(default, label=label)
+        self.options = options
+
+    def describe(self) -> dict[str, Any]:
+        """Add the options to what every control says."""
+        return {**super().describe(), "options": [list(item) for item in self.options.items()]}
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Accept one of the options; a misspelt name gets the nearest ones."""
+        for option in self.options:
+            if type(option) is type(value) and option == value:
+                return option
+        raise ValueError(unknown(str(self.name), value, map(str, self.options)))
+
+
+class Switch(Control):
+    """On or off."""
+
+    kind = "switch"
+
+    def validate(self, obj: Any, value: Any) -> bool:
+        """Accept True and False only."""
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"{self.name} must be True or False, got {value!r} of type {type(value).__name__}."
+            )
+        return value

@@ -1,0 +1,253 @@
+"""What do all explorers share? State, one computation for each change, and the way to the reader.
+
+The browser asks for one change at a time and gets one answer: the sentence, the panels as a small
+description, and all their numbers in one binary buffer. `explorer.js` is the other end.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import html
+import io
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import torch
+from traitlets import Dict
+
+from initlab.arguments import unknown
+from initlab.explore.controls import Control
+from initlab.explore.panels import Scene, pack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TIDY_EVERY = 20  # computations
+TIDY_AFTER = 0.05  # seconds of one computation: beside it tidying is not felt
+
+_HERE = Path(__file__).parent
+
+
+class Explorer(anywidget.AnyWidget):
+    """A picture that follows its controls.
+
+    A subclass declares its controls as traits, in the order in which they are shown, and
+    `compute`, a pure function from their values to a scene. Setting a trait redraws; an error
+    is shown in `error`, beside the last good picture, and never raised into a callback.
+
+    Args:
+        **values: A value for each control that is not to start at its default.
+
+    Raises:
+        ValueError: A control of this name does not exist, or does not allow this value.
+        TypeError: The value has the wrong type.
+    """
+
+    _esm = _HERE / "explorer.js"
+    _css = _HERE / "explorer.css"
+    _setup = Dict().tag(sync=True)
+    _first = Dict().tag(sync=True)  # what a new view shows before the kernel has time for it
+
+    title: ClassVar[str]
+    """What a screen reader calls it."""
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Name → values of controls; a control that is not named goes back to its default."""
+    buttons: ClassVar[dict[str, str]] = {}
+    """Text on the button → name of the method that it calls."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__()
+        self.scene = Scene(sentence="", panels=[])
+        self.error = ""
+        self._silent = False
+        self._count = 0  # of computations
+        self._setup = {
+            "title": self.title,
+            "controls": [control.describe() for control in self.controls().values()],
+            "presets": list(self.presets),
+            "buttons": list(self.buttons),
+        }
+        self.on_msg(self._receive)
+        self.observe(self._changed, names=list(self.controls()))
+        self.set(**values)
+
+    @classmethod
+    def controls(cls) -> dict[str, Control]:
+        """Give the controls by name, in the order of their declaration."""
+        found = [vars(base) for base in reversed(cls.__mro__)]
+        return {
+            name: trait for names in found for name, trait in names.items()
+            if isinstance(trait, Control)
+        }  # fmt: skip
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Give the value at which each control starts."""
+        return {name: control.default_value for name, control in cls.controls().items()}
+
+    def compute(self, *, patient: bool, **values: Any) -> Scene:
+        """Turn the controls' values into what is shown: the one thing a subclass must define.
+
+        Args:
+            patient: False lets a long computation return an unfinished scene after a slice of
+                some ten milliseconds; the next call with the same values goes on from there.
+            **values: The value of each control.
+        """
+        raise NotImplementedError
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of each control."""
+        return {name: getattr(self, name) for name in self.controls()}
+
+    @property
+    def sentence(self) -> str:
+        """What is to be seen, in words, with numbers."""
+        return self.scene.sentence
+
+    def set(self, **values: Any) -> None:
+        """Set several controls, and redraw once.
+
+        Args:
+            **values: New values; the other controls stay.
+
+        Raises:
+            ValueError: A name or a value is not allowed; then nothing has changed.
+            TypeError: A value has the wrong type; then nothing has changed.
+        """
+        self._assign(values)
+        self._refresh()
+        self._publish()
+
+    def figure(self) -> Figure:
+        """Draw what is shown with matplotlib, for a page without a kernel.
+
+        Returns:
+            A figure whose `.alt` is the sentence.
+        """
+        from initlab.explore.still import draw
+
+        return draw(self.scene)
+
+    def _changed(self, change: Any) -> None:
+        if not self._silent:
+            self._refresh()
+            self._publish()
+
+    def _assign(self, values: dict[str, Any]) -> None:
+        """Check all values first, then set them without a redraw for each."""
+        controls = self.controls()
+        for name in values:
+            if name not in controls:
+                raise ValueError(unknown(f"control of {type(self).__name__}", name, controls))
+        checked = {name: controls[name].validate(self, value) for name, value in values.items()}
+        with self._silence():
+            for name, value in checked.items():
+                setattr(self, name, value)
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
+
+    def _refresh(self, *, patient: bool = True) -> None:
+        """Compute the scene; after an error the last good one stays."""
+        began = time.perf_counter()
+        try:
+            with _one_thread():
+                self.scene = self.compute(patient=patient, **self.values)
+            self.error = ""
+        except Exception as problem:
+            self.error = f"{type(problem).__name__}: {problem}"
+        self._count += 1
+        if self._count % TIDY_EVERY == 0 or time.perf_counter() - began > TIDY_AFTER:
+            _give_back_memory()
+
+    def _receive(self, _: Any, wish: dict[str, Any], buffers: Any) -> None:
+        """Answer one request of the browser: always, also when it fails."""
+        try:
+            self._grant(wish)
+        except Exception as problem:
+            self.error = f"{type(problem).__name__}: {problem}"
+        self._publish(answer=wish.get("request"))
+
+    def _grant(self, wish: dict[str, Any]) -> None:
+        """Do what the browser asks for; a mere greeting wants what there is."""
+        if wish.get("hello"):
+            return
+        if "preset" in wish:
+            self._assign({**self.defaults(), **self.presets[wish["preset"]]})
+        self._assign(wish.get("set", {}))
+        if "press" in wish:
+            with self._silence():
+                getattr(self, self.buttons[wish["press"]])()
+        self._refresh(patient=False)
+
+    def _publish(self, answer: str | None = None) -> None:
+        """Send the state to every view of this explorer."""
+        content, floats = self._state(answer)
+        self.send(content, [floats])
+
+    def _state(self, answer: str | None = None) -> tuple[dict[str, Any], bytes]:
+        """Give what a view must know: a description, and all numbers in one buffer."""
+        panels, floats = pack(self.scene.panels)
+        content = {
+            "answer": answer,
+            "values": self.values,
+            "sentence": self.sentence,
+            "error": self.error,
+            "unfinished": not self.scene.finished,
+            "panels": panels,
+        }
+        return content, floats
+
+    def __repr__(self) -> str:
+        return self.error or self.sentence
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Add sentence and picture for readers without a kernel."""
+        content, floats = self._state()
+        self._first = {"content": content, "floats": floats}
+        shown = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        png = io.BytesIO()
+        self.figure().savefig(png, format="png")
+        picture = base64.b64encode(png.getvalue()).decode("ascii")
+        alt = html.escape(repr(self), quote=True)
+        still = {
+            "text/plain": repr(self),
+            "text/html": f'<img alt="{alt}" style="max-width: 100%" '
+            f'src="data:image/png;base64,{picture}">',
+            "image/png": picture,
+        }
+        return {**shown[0], **still}, shown[1]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one core: its threads wait for each other longer than small matrices take.
+
+    The other cores have work too: the browser paints and the server carries messages.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _give_back_memory() -> None:
+    """Tell glibc to return what was freed: of its own accord it would keep some 100 MB."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -1,0 +1,213 @@
+"""What does an explorer show, before anyone draws it?
+
+Records of numbers and labels. `explorer.js` paints them in the browser, `still.py` with
+matplotlib; both get the same ones, so the still picture cannot tell another story.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One axis of a panel.
+
+    Args:
+        label: Its name, with the unit where there is one.
+        low: Left or lower end.
+        high: Right or upper end, above `low`.
+        log: Equal distances multiply.
+        whole: Ticks at whole numbers only.
+    """
+
+    label: str
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One plot of a picture.
+
+    Args:
+        title: What it shows.
+        x: The horizontal axis.
+        y: The vertical axis.
+        span: Its width in twelfths of the whole.
+        height: Its height in CSS pixels.
+    """
+
+    kind: ClassVar[str]
+    title: str
+    x: Axis
+    y: Axis
+    span: int = 12
+    height: int = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ridgeline(Panel):
+    """One histogram for each row, row 1 on top.
+
+    Args:
+        heights: Height of each bin, as a share of its row's room, rows × bins.
+        colour: Index of the colour.
+        notes: A short text at the right end of each row.
+        notes_label: What the notes are.
+        hovers: What the pointer reads off each row.
+    """
+
+    kind = "ridgeline"
+    heights: Floats
+    colour: int = 0
+    notes: list[str] | None = None
+    notes_label: str = ""
+    hovers: list[str] | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many histograms there are."""
+        return len(self.heights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap(Panel):
+    """A matrix as coloured cells, row 1 on top.
+
+    Args:
+        values: The matrix, rows × columns.
+        low: Value at the low end of the colours.
+        high: Value at the high end.
+        palette: "diverging", or the index of the colour of the high end.
+        bar: Whether a colour bar stands at the right.
+        hovers: What the pointer reads off each row; without it, the value of the cell.
+    """
+
+    kind = "heatmap"
+    values: Floats
+    low: float
+    high: float
+    palette: str | int = "diverging"
+    bar: bool = True
+    hovers: list[str] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the matrix."""
+        return len(self.values)
+
+    @property
+    def columns(self) -> int:
+        """Columns of the matrix."""
+        return len(self.values[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One curve of a `Lines` panel.
+
+    Args:
+        name: Its entry in the legend.
+        x: Where.
+        y: How much; on a log axis 0 and infinity are shown at the edge.
+        style: "dots" for what was measured at each x, "line", or "dashes" for theory.
+        symbol: Shape of the dots: "circle", "square" or "diamond".
+        colour: Index of the colour.
+        thick: Thickness of the line in pixels.
+    """
+
+    name: str
+    x: Floats
+    y: Floats
+    style: str = "line"
+    symbol: str = "circle"
+    colour: int = 0
+    thick: float = 2.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A labelled horizontal line at `y`."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines(Panel):
+    """Curves over a common axis.
+
+    Args:
+        series: The curves.
+        rules: Labelled horizontal lines.
+        cursor: Where a vertical line stands, if anywhere.
+        note: A remark under the legend.
+    """
+
+    kind = "lines"
+    series: list[Series]
+    rules: list[Rule] = field(default_factory=list)
+    cursor: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What an explorer shows: a sentence, and the panels that prove it.
+
+    Args:
+        sentence: What is to be seen, in words, with numbers.
+        panels: The plots, in reading order.
+        finished: Whether a longer computation behind it has come to its end.
+    """
+
+    sentence: str
+    panels: list[Panel]
+    finished: bool = True
+
+
+def pack(panels: list[Panel]) -> tuple[list[dict[str, Any]], bytes]:
+    """Split panels into what JSON carries and one buffer of float32.
+
+    Args:
+        panels: The plots of a scene.
+
+    Returns:
+        A dict for each panel, in which {"$": [start, length]} stands for an array, and the bytes
+        of all arrays in a row.
+
+    >>> axis = Axis(label="step", low=0, high=1)
+    >>> x = np.zeros(2, np.float32)
+    >>> line = Lines(title="", x=axis, y=axis, series=[Series(name="loss", x=x, y=x)])
+    >>> plain, floats = pack([line])
+    >>> plain[0]["series"][0]["y"], len(floats)
+    ({'$': [2, 2]}, 16)
+    """
+    arrays: list[Floats] = []
+    plain = [_plain(panel, arrays) for panel in panels]
+    return plain, b"".join(array.tobytes() for array in arrays)
+
+
+def _plain(node: Any, arrays: list[Floats]) -> Any:
+    """Copy a record to dicts and lists, and move its arrays to `arrays`."""
+    if isinstance(node, np.ndarray):
+        start = sum(array.size for array in arrays)
+        arrays.append(np.ascontiguousarray(node, dtype="<f4"))
+        return {"$": [start, node.size]}
+    if isinstance(node, list):
+        return [_plain(child, arrays) for child in node]
+    if hasattr(node, "__dataclass_fields__"):
+        fields = {name: _plain(getattr(node, name), arrays) for name in node.__dataclass_fields__}
+        derived = {name: getattr(node, name) for name in ("kind", "rows", "columns")
+                   if hasattr(node, name)}  # fmt: skip
+        return {**fields, **derived}
+    return node

@@ -1,0 +1,380 @@
+"""Can units that start equal ever become different?
+
+`symmetry_records` trains a small network on digits and keeps every weight matrix of every step,
+`symmetry_scene` shows one step, and `Symmetry` puts controls around both.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from initlab.activations import ACTIVATIONS
+from initlab.data import Batch, digits
+from initlab.explore.controls import Choice, Slider
+from initlab.explore.explorer import Explorer
+from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Scene, Series
+from initlab.explore.signal_records import round_up
+
+STEPS = 200
+BATCH = 128
+CLASSES = 10
+LEARNING_RATE, MOMENTUM = 0.1, 0.9
+SLICE = 0.03  # seconds of training between two looks at the controls
+SAME = 1e-5  # of the largest weight: rounding alone stays below it
+PERTURBED = (0, 28)  # unit and pixel; the pixel is one in the middle, which most digits use
+LAYERS = ["layer 1", "layer 2", "layer 3", "head"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymmetryRecords:
+    """A training run, as far as it has come, and the step that is looked at.
+
+    Args:
+        step: The step that is looked at: at most the wanted one.
+        weights: The weight matrix of each layer at this step, units × inputs.
+        losses: Cross-entropy before each step, on that step's batch.
+        ranks: Rank of each layer's weights, steps × layers.
+        distinct: How many rows of each layer's weights differ, steps × layers.
+        finished: Whether the run has come to its end.
+    """
+
+    step: int
+    weights: list[NDArray[np.float32]]
+    losses: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+    distinct: NDArray[np.int64]
+    finished: bool
+
+
+def symmetry_records(
+    *,
+    start: str,
+    value: float,
+    activation: str,
+    width: int,
+    perturb: float,
+    dropout: float,
+    seed: int,
+    step: int,
+    patient: bool = True,
+) -> SymmetryRecords:
+    """Train a network with three hidden layers for 200 steps, and look at one of them.
+
+    SGD with learning rate 0.1 and momentum 0.9, on batches of 128 of the 1,500 training digits.
+
+    Args:
+        start: "zeros", "constant" (every weight is `value`) or "normal" (`value` is the std).
+            Biases start at 0.
+        value: The constant or the std, at least 0.
+        activation: A name in `il.activations.ACTIVATIONS`.
+        width: Units of each hidden layer.
+        perturb: What is added to a single weight of layer 1.
+        dropout: Share of units that is dropped after each hidden layer, in [0, 1).
+        seed: Decides the batches, the normal weights and which units are dropped.
+        step: Which step to look at, 0 (the start) to 200.
+        patient: False trains for some 30 ms only; the next call goes on from there.
+
+    Returns:
+        The run. The same arguments give the same records, once it has finished.
+    """
+    run = _run(start, value, activation, width, perturb, dropout, seed)
+    run.advance(math.inf if patient else SLICE)
+    return run.look(step)
+
+
+@lru_cache(maxsize=3)  # a run of width 32 takes 3.6 MB
+def _run(*arguments: Any) -> _Run:
+    return _Run(*arguments)
+
+
+@lru_cache(maxsize=1)
+def _digits() -> Batch:
+    return digits(split="train")
+
+
+class _Run:
+    """One training run that can be left and taken up again."""
+
+    def __init__(
+        self,
+        start: str,
+        value: float,
+        activation: str,
+        width: int,
+        perturb: float,
+        dropout: float,
+        seed: int,
+    ) -> None:
+        self.nonlinearity = ACTIVATIONS[activation].function
+        self.dropout = dropout
+        self.generator = Generator().manual_seed(seed)
+        sizes = [_digits().x.shape[1], width, width, width, CLASSES]
+        shapes = [(n_out, n_in) for n_in, n_out in pairwise(sizes)]
+        self.weights = [self._filled(shape, start, value) for shape in shapes]
+        self.biases = [torch.zeros(shape[0]) for shape in shapes]
+        self.weights[0][PERTURBED] += perturb
+        self.parameters = [*self.weights, *self.biases]
+        self.velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
+        for parameter in self.parameters:
+            parameter.requires_grad_()
+        self.history = [torch.zeros(STEPS + 1, *shape) for shape in shapes]
+        self.losses = np.zeros(STEPS + 1)
+        self.ranks = np.zeros((STEPS + 1, len(shapes)), np.int64)
+        self.distinct = np.zeros((STEPS + 1, len(shapes)), np.int64)
+        self.done = 0  # steps whose records are complete
+
+    def _filled(self, shape: tuple[int, int], start: str, value: float) -> Tensor:
+        if start == "normal":
+            return torch.empty(shape).normal_(0, value, generator=self.generator)
+        return torch.full(shape, 0.0 if start == "zeros" else value)
+
+    def advance(self, seconds: float) -> None:
+        """Train until the end or for this long (a step at least), and judge the new weights."""
+        before, end = self.done, time.perf_counter() + seconds
+        while self.done <= STEPS:
+            self._step()
+            if time.perf_counter() >= end:
+                break
+        for layer, history in enumerate(self.history):
+            fresh = history[before : self.done]
+            self.ranks[before : self.done, layer] = rank(fresh)
+            self.distinct[before : self.done, layer] = distinct_rows(fresh)
+
+    def _step(self) -> None:
+        for history, weight in zip(self.history, self.weights, strict=True):
+            history[self.done] = weight.detach()
+        rows = torch.randint(len(_digits().x), (BATCH,), generator=self.generator)
+        loss = F.cross_entropy(self._forward(_digits().x[rows]), _digits().y[rows])
+        gradients = torch.autograd.grad(loss, self.parameters)
+        self.losses[self.done] = loss.item()
+        with torch.no_grad():
+            torch._foreach_mul_(self.velocities, MOMENTUM)
+            torch._foreach_add_(self.velocities, gradients)
+            torch._foreach_add_(self.parameters, self.velocities, alpha=-LEARNING_RATE)
+        self.done += 1
+
+    def _forward(self, x: Tensor) -> Tensor:
+        *hidden, head = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            x = self.nonlinearity(F.linear(x, weight, bias))
+            if self.dropout:
+                kept = torch.rand(x.shape, generator=self.generator) >= self.dropout
+                x = x * kept / (1 - self.dropout)
+        return F.linear(x, *head)
+
+    def look(self, step: int) -> SymmetryRecords:
+        step = min(step, self.done - 1)
+        return SymmetryRecords(
+            step=step,
+            weights=[history[step].numpy().copy() for history in self.history],
+            losses=self.losses[: self.done].copy(),
+            ranks=self.ranks[: self.done].copy(),
+            distinct=self.distinct[: self.done].copy(),
+            finished=self.done > STEPS,
+        )
+
+
+def rank(matrices: Tensor) -> NDArray[np.int64]:
+    """Count the singular values that are more than rounding.
+
+    Shape:
+        matrices: (steps, rows, columns)
+    """
+    sizes = torch.linalg.svdvals(torch.nan_to_num(matrices))
+    return np.asarray((sizes > SAME * sizes[:, :1]).sum(1).numpy())
+
+
+def distinct_rows(matrices: Tensor) -> NDArray[np.int64]:
+    """Count the rows that differ from every row above them by more than rounding.
+
+    Shape:
+        matrices: (steps, rows, columns)
+    """
+    matrices = torch.nan_to_num(matrices)
+    gaps = torch.cdist(matrices, matrices, p=math.inf)
+    same = gaps <= SAME * matrices.abs().amax((1, 2), keepdim=True)
+    copies = torch.tril(same, diagonal=-1).any(2)
+    return np.asarray((~copies).sum(1).numpy())
+
+
+def symmetry_scene(records: SymmetryRecords) -> Scene:
+    """Show the weights of one step, and how many units differ, rank and loss over all steps.
+
+    Args:
+        records: What `symmetry_records` gives.
+
+    Returns:
+        A sentence and seven panels.
+    """
+    return Scene(
+        sentence=say(records),
+        panels=[
+            *_weights(records),
+            _over_steps(
+                "Distinct units", "distinct rows of the weights", records.distinct, records
+            ),
+            _over_steps("Rank of the weights", "rank", records.ranks, records),
+            _loss(records),
+        ],
+        finished=records.finished,
+    )
+
+
+def _weights(records: SymmetryRecords) -> list[HeatMap]:
+    most = round_up(max(float(np.nan_to_num(np.abs(w)).max()) for w in records.weights))
+    return [
+        HeatMap(
+            title=f"Weights of {name}",
+            x=Axis(label="input", low=0.5, high=weights.shape[1] + 0.5, whole=True),
+            y=Axis(label="unit", low=0.5, high=weights.shape[0] + 0.5, whole=True),
+            values=weights, low=-most, high=most, span=3, height=290,
+        )
+        for name, weights in zip(LAYERS, records.weights, strict=True)
+    ]  # fmt: skip
+
+
+def _over_steps(
+    title: str, label: str, counts: NDArray[np.int64], records: SymmetryRecords
+) -> Lines:
+    """Draw a curve for each layer; those underneath are thicker, so that equal ones are seen."""
+    units = max(len(weights) for weights in records.weights)
+    x = np.arange(len(counts), dtype=np.float32)
+    return Lines(
+        title=title,
+        x=Axis(label="training step", low=0, high=STEPS, whole=True),
+        y=Axis(label=label, low=0, high=units + 0.5, whole=True),
+        series=[
+            Series(name=name, x=x, y=counts[:, layer].astype(np.float32), colour=layer,
+                   thick=(8.0, 5.5, 3.5, 1.8)[layer])
+            for layer, name in enumerate(LAYERS)
+        ],
+        cursor=records.step, span=4, height=330,
+    )  # fmt: skip
+
+
+def _loss(records: SymmetryRecords) -> Lines:
+    x = np.arange(len(records.losses), dtype=np.float32)
+    finite = records.losses[np.isfinite(records.losses)]
+    most = round_up(max(2.5, float(finite.max()) if finite.size else 0.0))
+    return Lines(
+        title="Loss",
+        x=Axis(label="training step", low=0, high=STEPS, whole=True),
+        y=Axis(label="cross-entropy (nats)", low=0, high=most),
+        series=[Series(name="loss of the batch", x=x, y=records.losses.astype(np.float32))],
+        rules=[Rule(y=math.log(CLASSES), label="ln 10: pure guessing")],
+        cursor=records.step, span=4, height=330,
+    )  # fmt: skip
+
+
+def say(records: SymmetryRecords) -> str:
+    """Say how many units differ, the ranks, and the loss beside ln 10.
+
+    Args:
+        records: What `symmetry_records` gives.
+
+    Returns:
+        A few short sentences about the step that is looked at.
+    """
+    when = f"After {records.step} steps" if records.step else "At the start"
+    hidden = [int(count) for count in records.distinct[records.step, :-1]]
+    ranks = [int(count) for count in records.ranks[records.step, :-1]]
+    told = f"{when}: {_say_units(hidden, ranks, len(records.weights[0]))} {_say_loss(records)}"
+    return told if records.finished else f"{told} (computing: step {len(records.losses) - 1})"
+
+
+def _say_units(distinct: list[int], ranks: list[int], units: int) -> str:
+    if not any(ranks):
+        return "every weight of the hidden layers is 0, so all ranks are 0."
+    layers = "in each hidden layer"
+    same_rank = f"rank {ranks[0]} {layers}" if len(set(ranks)) == 1 else f"ranks {_list(ranks)}"
+    if set(distinct) == {1}:
+        return f"all {units} units of a hidden layer are identical, {same_rank}."
+    if set(distinct) == {units}:
+        return f"all {units} units differ {layers}, {same_rank}."
+    return f"of {units} units, {_list(distinct)} differ in layers 1, 2 and 3; {same_rank}."
+
+
+def _list(numbers: list[int]) -> str:
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def _say_loss(records: SymmetryRecords) -> str:
+    loss, guess = float(records.losses[records.step]), math.log(CLASSES)
+    if not math.isfinite(loss):
+        return "The loss is not finite: the run has diverged."
+    if abs(loss - guess) < 5e-4:
+        return f"Loss {loss:.4f} = ln 10."
+    return f"Loss {loss:.2f} (ln 10 = {guess:.2f} is pure guessing)."
+
+
+class Symmetry(Explorer):
+    """Units that start equal, over 200 training steps, while a control moves.
+
+    Args:
+        **values: A value for each control that is not to start at its default.
+
+    >>> Symmetry(start="zeros", activation="tanh", step=0).sentence
+    'At the start: every weight of the hidden layers is 0, so all ranks are 0. Loss 2.3026 = ln 10.'
+    """
+
+    title = "Symmetry: units that start equal"
+
+    step = Slider(100, label="training step", low=0, high=STEPS, whole=True)
+    start = Choice(
+        "constant",
+        label="initial weights",
+        options={"zeros": "all 0", "constant": "all one value", "normal": "normal, std = value"},
+    )
+    value = Slider(0.1, label="value", low=0.0, high=1.0)
+    activation = Choice(
+        "tanh", label="activation", options={name: name for name in ("relu", "tanh", "sigmoid")}
+    )
+    width = Choice(16, label="width", options={n: str(n) for n in (8, 16, 32)})
+    perturb = Slider(0.0, label="change one weight by", low=0.0, high=1.0)
+    dropout = Slider(0.0, label="dropout", low=0.0, high=0.5)
+    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+
+    presets: ClassVar = {
+        "all zeros, ReLU": {"start": "zeros", "activation": "relu"},
+        "all zeros, sigmoid": {"start": "zeros", "activation": "sigmoid"},
+        "one constant": {},
+        "one constant, one weight changed": {"perturb": 0.5},
+        "one constant, dropout": {"dropout": 0.2},
+        "random": {"start": "normal", "value": 0.2},
+    }
+
+    def compute(self, *, patient: bool, **values: Any) -> Scene:
+        """Train, in slices unless `patient`, and show."""
+        return symmetry_scene(symmetry_records(patient=patient, **values))
+
+
+def symmetry(**values: Any) -> Symmetry:
+    """Explore whether units that start equal become different in training.
+
+    A network with three hidden layers learns digits for 200 steps; look at any of them.
+
+    Args:
+        **values: Where the controls start: `step` (0 to 200), `start` ("zeros", "constant" or
+            "normal"), `value` (the constant or the std, 0 to 1), `activation` ("relu", "tanh" or
+            "sigmoid"), `width` (8, 16 or 32), `perturb` (added to one weight, 0 to 1), `dropout`
+            (0 to 0.5), `seed`.
+
+    Returns:
+        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
+
+    Raises:
+        ValueError: No control has this name, or it does not allow this value.
+        TypeError: A value has the wrong type.
+    """
+    return Symmetry(**values)

@@ -1,0 +1,326 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { called, frontEnd, notebook, shown, texts } from "./front_end.mjs";
+
+const { Link, format, keepFromShortcuts, linearTicks, logTicks, paint, positionOf, positions, powerOfTen, ramp, rowTicks, scale, unpack, valueAt } =
+  frontEnd;
+const THEME = { ink: "#000000", grid: "#cccccc", paper: "#ffffff", colours: ["#ff0000", "#0000ff", "#00ff00", "#111111", "#222222", "#333333"] };
+const SIZE = { width: 500, height: 300 };
+const WIDE = () => 1; // labels that take no room
+
+for (const [value, text] of [[0, "0"], [0.98, "0.98"], [1234, "1230"], [3.04e-12, "3e-12"], [-2.5e7, "-2.5e7"], [Infinity, "inf"], [-Infinity, "-inf"], [NaN, "nan"]])
+  test(`${value} is written ${text}`, () => assert.equal(format(value), text));
+
+test("powers of ten have a raised exponent", () => assert.equal(powerOfTen(-12), "10⁻¹²"));
+
+for (const [low, high, wanted, whole, ticks] of [
+  [0, 1, 5, false, [0, 0.2, 0.4, 0.6, 0.8, 1]],
+  [-3, 3, 6, false, [-3, -2, -1, 0, 1, 2, 3]],
+  [0.5, 3.5, 9, true, [1, 2, 3]],
+  [0.5, 64.5, 4, true, [20, 40, 60]],
+  [2, 2, 5, false, [2]],
+])
+  test(`ticks from ${low} to ${high}`, () => assert.deepEqual(linearTicks(low, high, wanted, whole), ticks));
+
+test("rows are numbered from 1", () => {
+  assert.deepEqual(rowTicks(20, 5), [1, 5, 10, 15, 20]);
+  assert.deepEqual(rowTicks(4, 9), [1, 2, 3, 4]);
+});
+
+test("a log axis has ticks at powers of ten, not too many", () => {
+  assert.deepEqual(logTicks(1e-3, 10, 6), [1e-3, 1e-2, 0.1, 1, 10]);
+  assert.deepEqual(logTicks(1e-12, 1, 4), [1e-12, 1e-9, 1e-6, 1e-3, 1]);
+});
+
+test("a scale maps its ends, and equal factors to equal distances", () => {
+  const { map, ticks, text } = scale({ low: 0.01, high: 100, log: true }, 0, 400, WIDE);
+  assert.deepEqual([0.01, 0.1, 1, 100].map(map).map(Math.round), [0, 100, 200, 400]);
+  assert.deepEqual(ticks.map(text), ["10⁻²", "10⁻¹", "10⁰", "10¹", "10²"]);
+});
+
+test("labels that would touch are left out", () => {
+  const ticks = scale({ low: 0, high: 100 }, 0, 200, () => 90).ticks;
+  assert.deepEqual(ticks, [0, 50, 100]);
+});
+
+const GAIN = { low: 0.1, high: 10, log: true, whole: false };
+const DEPTH = { low: 1, high: 100, log: false, whole: true };
+
+test("a slider's positions and values belong together", () => {
+  assert.deepEqual([0, 100, 200].map((p) => valueAt(GAIN, p)), [0.1, 1, 10]);
+  assert.equal(positions(DEPTH), 99);
+  assert.equal(valueAt(DEPTH, 19), 20);
+  for (const slider of [GAIN, DEPTH, { low: 0, high: 0.5 }])
+    for (let p = 0; p <= positions(slider); p++) assert.equal(positionOf(slider, valueAt(slider, p)), p);
+});
+
+test("arrays come back where they were cut out", () => {
+  const floats = Float32Array.of(1, 2, 3, 4, 5);
+  const found = unpack([{ x: { $: [1, 2] }, more: [{ y: { $: [4, 1] } }], title: "t", none: null }], floats);
+  assert.deepEqual(found, [{ x: Float32Array.of(2, 3), more: [{ y: Float32Array.of(5) }], title: "t", none: null }]);
+});
+
+test("a buffer that is not aligned is copied", () => {
+  const bytes = new Uint8Array(9);
+  bytes.set(new Uint8Array(Float32Array.of(7, 8).buffer), 1);
+  assert.deepEqual(frontEnd.floatsOf(new DataView(bytes.buffer, 1, 8)), Float32Array.of(7, 8));
+});
+
+/* ---------------------------------------------------------------- one request in flight */
+
+test("while an answer is awaited only the newest value of each control is kept", () => {
+  const sent = [];
+  const link = new Link((wish) => sent.push(wish), "v");
+  for (const gain of [1, 2, 3, 4]) link.ask({ set: { gain } });
+  link.ask({ set: { depth: 7 } });
+  assert.deepEqual(sent, [{ set: { gain: 1 }, request: "v:1" }]);
+  assert.equal(link.pending("gain"), true);
+  assert.equal(link.answered({ answer: "v:1" }), true);
+  assert.deepEqual(sent[1], { set: { gain: 4, depth: 7 }, request: "v:2" });
+  link.answered({ answer: "v:2" });
+  assert.equal(sent.length, 2);
+  assert.equal(link.pending("gain"), false);
+});
+
+test("answers to others, and old ones, do not release the next request", () => {
+  const sent = [];
+  const link = new Link((wish) => sent.push(wish), "v");
+  link.ask({ set: { gain: 1 } });
+  link.ask({ set: { gain: 2 } });
+  for (const answer of [null, undefined, "v:0", "other:1"]) assert.equal(link.answered({ answer }), false);
+  assert.equal(sent.length, 1);
+});
+
+test("a preset overrules what was moved before it, and what is moved after it overrules the preset", () => {
+  const sent = [];
+  const link = new Link((wish) => sent.push(wish), "v");
+  link.ask({ hello: true });
+  link.ask({ set: { gain: 1 } });
+  link.ask({ preset: "zeros" });
+  link.ask({ set: { depth: 3 } });
+  link.answered({ answer: "v:1" });
+  assert.deepEqual(sent[1], { preset: "zeros", set: { depth: 3 }, request: "v:2" });
+});
+
+test("an unfinished computation goes on, unless a control has moved", () => {
+  const sent = [];
+  const link = new Link((wish) => sent.push(wish), "v");
+  link.ask({ set: { gain: 1 } });
+  link.answered({ answer: "v:1", unfinished: true });
+  assert.deepEqual(sent[1], { go_on: true, request: "v:2" });
+  link.ask({ set: { gain: 5 } });
+  link.answered({ answer: "v:2", unfinished: true });
+  assert.deepEqual(sent[2], { set: { gain: 5 }, request: "v:3" });
+  link.answered({ answer: "v:3" });
+  assert.equal(sent.length, 3);
+});
+
+/* ---------------------------------------------------------------- painting */
+
+const AXES = { x: { label: "layer", low: 0.5, high: 3.5, whole: true }, y: { label: "rms", low: 1e-3, high: 10, log: true } };
+
+function profile(y, extra = {}) {
+  const series = [{ name: "activations", x: [1, 2, 3], y, style: "dots", symbol: "circle", colour: 1 }];
+  const context = notebook();
+  const painted = paint(context, { kind: "lines", title: "Profile", ...AXES, series, ...extra }, SIZE, THEME);
+  return { context, painted };
+}
+
+test("lines: title, axis labels, whole ticks and legend are written", () => {
+  const written = texts(profile([1, 0.1, 0.01]).context);
+  for (const text of ["Profile", "layer", "rms", "1", "2", "3", "10⁻³", "10⁰", "activations"]) assert.ok(written.includes(text), text);
+  assert.ok(!written.includes("1.5"));
+});
+
+test("lines: one dot in its colour for each number, and one in the legend", () => {
+  const dots = called(profile([1, 0.1, 0.01]).context, "arc");
+  assert.equal(dots.length, 4);
+  assert.ok(dots.every((dot) => dot.fillStyle === "#0000ff"));
+});
+
+test("lines: on a log axis 0 lies on the floor and infinity under the ceiling", () => {
+  const { context, painted } = profile([0, 1, Infinity]);
+  assert.equal(called(context, "arc").length, 2);
+  assert.equal(called(context, "closePath").length, 2);
+  const [left, top] = called(context, "rect")[0].values;
+  const [, , width, height] = called(context, "rect")[0].values;
+  assert.equal(painted.pick(left + width / 6, top + height - 8), "activations: 0 at 1");
+  assert.equal(painted.pick(left + (5 * width) / 6, top + 8), "activations: inf at 3");
+  assert.equal(painted.pick(0, 0), null);
+});
+
+test("lines: theory is dashed and has gaps where it is silent", () => {
+  const theory = { name: "theory", x: [1, 2, 3, 4, 5], y: [1, 1, NaN, 1, 1], style: "dashes" };
+  const context = notebook();
+  paint(context, { kind: "lines", title: "", ...AXES, series: [theory] }, SIZE, THEME);
+  const dashes = called(context, "setLineDash").map((c) => c.values[0].length);
+  assert.equal(Math.max(...dashes), 2);
+  assert.equal(called(context, "arc").length + called(context, "closePath").length, 0);
+});
+
+test("lines: rule, cursor and note are drawn", () => {
+  const { context } = profile([1, 1, 1], { rules: [{ y: 1, label: "ln 10" }], cursor: 2, note: "no theory" });
+  assert.ok(texts(context).includes("ln 10"));
+  assert.ok(texts(context).includes("no theory"));
+});
+
+test("a ridge line has one ridge for each row, and tells the row under the pointer", () => {
+  const context = notebook();
+  const panel = {
+    kind: "ridgeline", title: "Ridges", x: { label: "activation", low: -1, high: 1 }, y: { label: "layer", low: 0, high: 3 },
+    rows: 3, heights: Float32Array.of(0, 1, 0, 0, 1, 0, 1, 0, 1), colour: 0, notes: ["a", "b", "c"], notes_label: "rms", hovers: ["one", "two", "three"],
+  };
+  const painted = paint(context, panel, SIZE, THEME);
+  assert.equal(called(context, "closePath").length, 3);
+  for (const text of ["1", "2", "3", "a", "b", "c", "rms", "activation", "layer"]) assert.ok(texts(context).includes(text), text);
+  assert.deepEqual([110, 170, 230].map((y) => painted.pick(250, y)), ["one", "two", "three"]);
+});
+
+test("a heat map has row 1 on top, low and high in their colours, and reads off a cell", () => {
+  const context = notebook();
+  const panel = {
+    kind: "heatmap", title: "W", x: { label: "input", low: 0.5, high: 2.5, whole: true }, y: { label: "unit", low: 0.5, high: 2.5, whole: true },
+    rows: 2, columns: 2, values: Float32Array.of(-1, 0, 0, 1), low: -1, high: 1, palette: "diverging", bar: true,
+  };
+  const painted = paint(context, panel, SIZE, THEME);
+  const [cells, left, top, width, height] = called(context, "drawImage")[0].values;
+  assert.deepEqual([...cells.pixels.slice(0, 3)], [255, 0, 0]);
+  assert.deepEqual([...cells.pixels.slice(12, 15)], [0, 0, 255]);
+  assert.equal(painted.pick(left + 1, top + 1), "unit 1, input 1: -1");
+  assert.equal(painted.pick(left + width - 1, top + height - 1), "unit 2, input 2: 1");
+  assert.equal(painted.pick(left - 5, top), null);
+});
+
+test("colours run from paper to ink", () => {
+  assert.deepEqual(ramp(1, THEME).at(0), [255, 255, 255]);
+  assert.deepEqual(ramp(1, THEME).at(-1), [0, 0, 255]);
+});
+
+test("the pointer's value is written beside it", () => {
+  const context = notebook();
+  const series = [{ name: "loss", x: [1], y: [1], style: "dots" }];
+  const panel = { kind: "lines", title: "", x: { low: 0, high: 2 }, y: { low: 0, high: 2 }, series };
+  paint(context, panel, SIZE, THEME, { x: 254, y: 160 });
+  assert.ok(texts(context).includes("loss: 1 at 1"));
+});
+
+test("an unknown kind of panel is named", () => {
+  assert.throws(() => paint(notebook(), { kind: "pie" }, SIZE, THEME), /no painter for a panel of kind "pie"/);
+});
+
+/* ---------------------------------------------------------------- the view */
+
+const SETUP = {
+  controls: [
+    { kind: "slider", name: "gain", label: "gain", unit: "× std", ...GAIN },
+    { kind: "choice", name: "width", label: "width", options: [[32, "32"], [64, "64"]] },
+    { kind: "switch", name: "norm", label: "BatchNorm" },
+  ],
+  presets: ["zeros"],
+  buttons: ["again"],
+};
+const VALUES = { gain: 1, width: 64, norm: false };
+const PANEL = { kind: "lines", title: "Loss", x: { label: "step", low: 0, high: 2 }, y: { label: "nats", low: 0, high: 2 }, series: [{ name: "loss", x: { $: [0, 2] }, y: { $: [2, 2] } }] };
+const answer = (request, more = {}) => ({ answer: request, values: VALUES, sentence: "All is well.", error: "", panels: [PANEL], ...more });
+const FLOATS = [0, 1, 1, 2];
+
+test("the view greets the kernel and shows its answer", () => {
+  const page = shown(SETUP);
+  assert.deepEqual(page.sent.map(({ hello }) => hello), [true]);
+  page.say(answer(page.sent[0].request), FLOATS);
+  assert.equal(page.byClass("initlab-sentence").textContent, "All is well.");
+  assert.equal(page.byClass("initlab-picture").attributes["aria-label"], "All is well.");
+  assert.equal(page.byClass("initlab-picture").attributes.role, "img");
+  const [canvas] = page.find("canvas");
+  assert.ok(texts(canvas.context).includes("Loss"));
+  assert.deepEqual([canvas.width, canvas.height], [1200, 600]); // two dots for each CSS pixel
+  assert.equal(page.byClass("initlab-error").hidden, true);
+  page.dispose();
+  assert.deepEqual(page.handlers, {});
+});
+
+test("a kernel that is busy has sent the first picture along", () => {
+  const floats = new DataView(Float32Array.from(FLOATS).buffer);
+  const page = shown(SETUP, { content: answer(null), floats });
+  assert.equal(page.byClass("initlab-sentence").textContent, "All is well.");
+  assert.equal(page.find("canvas").length, 1);
+  assert.equal(page.find("input")[0].attributes["aria-valuetext"], "1 × std");
+  page.dispose();
+});
+
+test("each control has a label, shows its value, and asks when it is moved", () => {
+  const page = shown(SETUP);
+  page.say(answer(page.sent[0].request), FLOATS);
+  const labels = page.find("label").map((label) => label.text);
+  assert.deepEqual(labels.map((l) => l.replace(/choose….*|32.*/, "")), ["preset", "gain", "width", "BatchNorm"]);
+  const [range, box] = page.find("input");
+  assert.deepEqual([Number(range.value), range.attributes["aria-valuetext"]], [100, "1 × std"]);
+  assert.equal(box.checked, false);
+  range.value = "200";
+  range.fire("input");
+  assert.equal(range.attributes["aria-valuetext"], "10 × std");
+  const answered = () => page.say(answer(page.sent.at(-1).request), FLOATS);
+  answered();
+  box.checked = true;
+  box.fire("change");
+  answered();
+  const [preset, width] = page.find("select");
+  assert.equal(width.selectedIndex, 1);
+  width.selectedIndex = 0;
+  width.fire("change");
+  answered();
+  page.find("button")[0].fire("click");
+  answered();
+  preset.value = "zeros";
+  preset.fire("change");
+  const wishes = page.sent.slice(1).map(({ request, ...wish }) => wish);
+  assert.deepEqual(wishes, [{ set: { gain: 10 } }, { set: { norm: true } }, { set: { width: 32 } }, { press: "again" }, { preset: "zeros" }]);
+  page.dispose();
+});
+
+test("a control that has moved on does not jump back to an old answer", () => {
+  const page = shown(SETUP);
+  const [range] = page.find("input");
+  range.value = "200";
+  range.fire("input"); // the greeting is still unanswered
+  page.say(answer(page.sent[0].request), FLOATS);
+  assert.equal(Number(range.value), 200);
+  page.say(answer(page.sent[1].request, { values: { ...VALUES, gain: 10 } }), FLOATS);
+  assert.equal(Number(range.value), 200);
+  page.dispose();
+});
+
+test("an error is shown, and the last good picture stays", () => {
+  const page = shown(SETUP);
+  page.say(answer(page.sent[0].request), FLOATS);
+  page.say({ answer: null, values: VALUES, error: "ValueError: no", sentence: "All is well.", panels: [PANEL] }, FLOATS);
+  assert.deepEqual([page.byClass("initlab-error").textContent, page.byClass("initlab-error").hidden], ["ValueError: no", false]);
+  assert.equal(page.find("canvas").length, 1);
+  page.say({ ...answer(null), panels: [{ kind: "pie" }] }, FLOATS);
+  assert.match(page.byClass("initlab-error").textContent, /could not be drawn: no painter/);
+  page.lose();
+  assert.match(page.byClass("initlab-error").textContent, /Run this cell again/);
+  page.dispose();
+});
+
+test("fewer panels leave no old canvas behind", () => {
+  const page = shown(SETUP);
+  page.say({ ...answer(page.sent[0].request), panels: [PANEL, PANEL] }, FLOATS);
+  assert.equal(page.find("canvas").length, 2);
+  page.say(answer(null), FLOATS);
+  assert.equal(page.find("canvas").length, 1);
+  page.dispose();
+});
+
+for (const [event, kept] of [
+  [{ key: "ArrowRight" }, true],
+  [{ key: "a" }, true],
+  [{ key: "Escape" }, false],
+  [{ key: "Enter", shiftKey: true }, false],
+  [{ key: "s", ctrlKey: true }, false],
+])
+  test(`${JSON.stringify(event)} is ${kept ? "kept from" : "left to"} JupyterLab`, () => {
+    let stopped = false;
+    keepFromShortcuts({ ...event, stopPropagation: () => (stopped = true) });
+    assert.equal(stopped, kept);
+  });
