@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
 
 
 def whole(name: str, value: object, *, least: int = 1) -> int:
@@ -63,6 +67,46 @@ def choice(name: str, value: object, allowed: Iterable[str]) -> None:
     names = list(allowed)
     if value not in names:
         raise ValueError(unknown(name, value, names))
+
+
+def network(model: Any, *, hooked: bool = False) -> None:
+    """Raise unless this is a module all of whose parameters hold numbers.
+
+    Args:
+        model: What came for the argument `model`.
+        hooked: Whether its layers must take hooks, too.
+    """
+    if not isinstance(model, nn.Module):
+        came = type(model).__name__
+        if torch.is_tensor(model):
+            came += ": for one tensor call il.scheme(name).fill_(tensor)"
+        elif isinstance(model, type):
+            came = f"the class {model.__name__}: make a module of it with {model.__name__}(...)"
+        raise TypeError(f"model must be a torch.nn.Module, got {came}.")
+    parameters = dict(model.named_parameters())
+    lazy = [name for name, parameter in parameters.items() if is_lazy(parameter)]
+    if lazy:
+        raise ValueError(
+            f"model has lazy parameters that have no shape yet ({_some(lazy)}): "
+            "run one batch through it first."
+        )
+    meta = [name for name, parameter in parameters.items() if parameter.is_meta]
+    if meta:
+        raise ValueError(
+            f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
+            "give them memory first with model.to_empty(device=...)."
+        )
+    scripted = [n for n, m in model.named_modules() if isinstance(m, torch.jit.ScriptModule)]
+    if hooked and scripted:
+        raise TypeError(
+            f"model has TorchScript modules, whose layers take no hooks ({_some(scripted)}): "
+            "pass the model from which they were made."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [name or "the model itself" for name in names[:5]]
+    return ", ".join(shown) + (", ..." if len(names) > 5 else "")
 
 
 def unknown(what: str, value: Any, allowed: Iterable[str]) -> str:

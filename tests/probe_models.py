@@ -51,6 +51,27 @@ class Forward(nn.Module):
 
 
 @kind
+def writes_to_itself() -> Case:
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        model.norm.eval()
+        with torch.no_grad():
+            model.factor.clamp_(-0.1, 0.1)
+        if not hasattr(model, "late"):
+            model.late = nn.Linear(4, 3)
+            model.register_buffer("mask", torch.ones(3))
+        return model.late(model.norm(x) * model.factor) * model.mask
+
+    model = Forward(forward, norm=nn.BatchNorm1d(4))
+    model.factor = nn.Parameter(torch.randn(4))
+    return model, batch(6, 4), classes()
+
+
+@kind
+def embedding_with_max_norm() -> Case:
+    return nn.Sequential(nn.Embedding(6, 4, max_norm=0.1), nn.Linear(4, 3)), classes(), classes()
+
+
+@kind
 def tanh() -> Case:
     model = nn.Sequential(
         nn.Linear(4, 40), nn.Tanh(), nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 3)

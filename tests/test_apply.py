@@ -4,10 +4,11 @@ import copy
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 import initlab as il
 from initlab.apply.layers import LAYERS as TABLE
@@ -215,6 +216,9 @@ def test_biases():
     il.initialize(model, "xavier_normal", bias=0.1)
     assert model[0].bias.unique().tolist() == pytest.approx([0.1])
     assert not model[1].bias.any()
+    for number in (np.float32(0.1), torch.tensor(0.1), np.array(0.1)):
+        il.initialize(model, "zeros", bias=number)
+        assert model[0].bias.unique().tolist() == pytest.approx([0.1])
     il.initialize(model, "xavier_normal", bias=il.scheme("normal", std=0.5))
     assert float(model[2].bias.detach().std()) == pytest.approx(0.5, rel=0.1)
     il.initialize(model, "zeros", rules=[il.Rule("0", bias=torch.arange(20.0))])
@@ -298,6 +302,17 @@ def test_unknown_parameters_are_left_and_told():
     assert model.shift.unique().tolist() == [1.0]
 
 
+def test_a_parameter_beside_those_of_a_known_type_is_told():
+    class Adapted(nn.Linear):
+        def __init__(self):
+            super().__init__(3, 2)
+            self.low_rank = nn.Parameter(torch.ones(2, 3))
+
+    (row,) = il.initialize(Adapted(), "normal").left
+    assert row.name == "low_rank"
+    assert row.note == "not a parameter that apply.LAYERS knows of Adapted: give it a rule"
+
+
 def test_a_layer_type_is_added_by_one_line(monkeypatch):
     class Mine(nn.Module):
         def __init__(self):
@@ -371,6 +386,33 @@ def test_parametrised_weights_take_the_value(make):
     assert row.std_got == pytest.approx(row.std_given, rel=0.05)
     il.initialize(model, "torch_default", bias="torch_default")
     assert model.bias.any()
+
+
+def test_a_pruned_weight_takes_the_value_behind_its_mask():
+    model = prune.ln_structured(nn.Linear(30, 20), "weight", 0.5, n=2, dim=0)
+    pruned = model.weight.detach() == 0
+    report = il.initialize(model, "kaiming_normal", generator=torch.Generator().manual_seed(0))
+    expected = torch.empty(20, 30)
+    il.scheme("kaiming_normal").fill_(expected, torch.Generator().manual_seed(0))
+    assert torch.equal(model.weight_orig, expected)
+    assert torch.equal(model.weight, expected.where(~pruned, 0))
+    assert (report["weight_orig"].fan_in, report["weight_orig"].note) == (30, "held by pruning")
+    before = model.weight.detach().clone()
+    with pytest.raises(OwnError):
+        il.initialize(nn.Sequential(model, nn.Linear(3, 2)), "torch_default", bias=fails_late)
+    assert torch.equal(model.weight, before)
+    lsuv = il.lsuv(nn.Sequential(model), torch.randn(50, 30))
+    assert lsuv["0.weight_orig"].note.startswith("held by pruning; emits std 1 after 2")
+
+
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("name", [n for n, s in il.SCHEMES.items() if s.dims[0] < 3])
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")  # PyTorch's, from the layer itself
+def test_a_weight_without_entries_has_no_spread(sizes, name):
+    layer = nn.Linear(*sizes)
+    report = il.initialize(layer, name)
+    assert (report["weight"].std_given, report["weight"].std_got) == (None, None)
+    assert not layer.bias.any()
 
 
 @pytest.mark.parametrize("wrap", [parametrizations.spectral_norm, nn.utils.spectral_norm])

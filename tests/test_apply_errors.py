@@ -55,6 +55,16 @@ WRONG = [
         f"bias must be one of {BIASES}, a number, or values, got {{}} of type dict.",
     ),
     (
+        {"scheme": "zeros", "bias": ["a", "b"]},
+        TypeError,
+        "bias must hold numbers, got ['a', 'b'].",
+    ),
+    (
+        {"scheme": "zeros", "output_bias": "ab"},
+        TypeError,
+        "output_bias must hold numbers, got 'ab'.",
+    ),
+    (
         {"scheme": "zeros", "bias": [1.0, 2.0]},
         ValueError,
         "bias must have as many values as 0.bias, which has 3, got 2: give it in a rule for the "

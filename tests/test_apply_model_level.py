@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -100,6 +101,31 @@ def test_lsuv_failing_forward_leaves_the_model():
     torch.set_rng_state(random)
 
 
+def test_lsuv_measures_the_tensor_in_a_tuple_and_leaves_the_batch():
+    class Pair(nn.Linear):
+        def forward(self, x):
+            return super().forward(x), None
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.start, self.pair = nn.ReLU(inplace=True), Pair(6, 4)
+
+        def forward(self, x):
+            return self.pair(self.start(x))[0]
+
+    x = torch.randn(50, 6)
+    before, model = x.clone(), Model()
+    il.lsuv(model, x)
+    assert torch.equal(x, before)
+    assert float(model(x).detach().std(correction=0)) == pytest.approx(1, abs=0.05)
+
+
+def test_lsuv_takes_no_array():
+    with pytest.raises(TypeError, match=r"^x must be a tensor, got a numpy array: pass torch"):
+        il.lsuv(nn.Linear(6, 4), np.ones((3, 6)))
+
+
 def test_lsuv_wrong_arguments():
     for arguments, message in [
         ({"tolerance": 0}, "tolerance must be a finite number above 0, got 0."),
@@ -144,6 +170,14 @@ def test_zero_last_makes_each_block_the_identity(norm):
     last = 3 if norm else 2
     assert changed == [f"{i}.branch.{last}.{p}" for i in range(1, 9) for p in ("weight", "bias")]
     assert {row.note for row in report.left} == {"not part of it"}
+
+
+def test_zero_last_is_zero_whatever_was_there():
+    model = nn.ModuleDict({"branch": nn.Linear(3, 3)})
+    nn.init.constant_(model["branch"].weight, torch.nan)
+    report = il.scale_residual(model, "zero_last")
+    assert not model["branch"].weight.any()
+    assert report[0].std_got == 0
 
 
 def test_depth_keeps_the_growth_below_e():
@@ -209,6 +243,16 @@ def test_wrong_arguments_change_nothing(arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         il.scale_residual(model, **arguments)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("branches", [3, [3]])
+def test_branches_of_a_wrong_type(branches):
+    message = (
+        "branches must be a glob over module names, a module type, or several of them, "
+        "got 3 of type int."
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        il.scale_residual(residual(blocks=1), "depth", branches=branches)
 
 
 def test_frozen_branch_is_an_error():

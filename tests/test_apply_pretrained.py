@@ -117,7 +117,7 @@ WRONG = [
         {"other": torch.zeros(1)},
         ValueError,
         "state_dict_or_path has nothing that the model can use. "
-        "Pass strict=False to load what fits, with a scheme for the rest.",
+        "Compare its names and shapes with model.state_dict().",
     ),
 ]
 

@@ -14,6 +14,8 @@ from torch import nn
 import initlab as il
 from initlab.exercises import EXERCISES, diary, verdict
 
+COUNT = len(EXERCISES)
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
@@ -262,7 +264,7 @@ def test_progress_is_kept_in_a_file_and_correct_stays(tmp_path, monkeypatch):
     }
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
     text = il.progress().text.splitlines()
-    assert text[0] == "1 of 17 exercises done (✓ correct, ✗ not yet, ○ not attempted)"
+    assert text[0] == f"1 of {COUNT} exercises done (✓ correct, ✗ not yet, ○ not attempted)"
     assert "  06  ✓ kaiming_normal   ○ kaiming_uniform" in text
     assert "  07  ✗ orthogonal" in text
     assert "✓&nbsp;<code>kaiming_normal</code>" in il.progress().html
@@ -282,7 +284,7 @@ def test_what_others_wrote_meanwhile_stays(tmp_path):
 def test_a_broken_file_is_set_aside(tmp_path, broken):
     for number in (1, 2):
         (tmp_path / FILE).write_text(broken)
-        assert il.progress().text.startswith("0 of 17")
+        assert il.progress().text.startswith(f"0 of {COUNT} ")
         assert (tmp_path / f"{FILE}.broken-{number}").read_text() == broken
     il.check("kaiming_normal", kaiming)
     assert json.loads((tmp_path / FILE).read_text()) == {"exercises": {"kaiming_normal": "correct"}}
@@ -314,14 +316,14 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_the_session_goes_on(mo
         "Permission denied.)"
     )
     assert "Progress" not in il.check("orthogonal", kaiming).message
-    assert il.progress().text.startswith("1 of 17")
+    assert il.progress().text.startswith(f"1 of {COUNT} ")
 
 
 def test_progress_can_be_switched_off_or_kept_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("INITLAB_PROGRESS", "off")
     il.check("kaiming_normal", kaiming)
     assert list(tmp_path.iterdir()) == []
-    assert il.progress().text.startswith("1 of 17")
+    assert il.progress().text.startswith(f"1 of {COUNT} ")
     monkeypatch.setenv("INITLAB_PROGRESS", str(tmp_path / "mine.json"))
     il.check("residual_scaling", lambda depth: depth**-0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]

@@ -121,6 +121,17 @@ def right_draws(shape, std, init):
     ]
 
 
+def rows_return(shape, std):
+    """The same rows at each call, in another order."""
+    fixed = {}
+
+    def answer(i, o):
+        rows = fixed.setdefault((i, o), like(shape, std)(i, o))
+        return rng.permutation(rows)
+
+    return answer
+
+
 def wrong_draws(shape, std):
     """What goes wrong with any random matrix."""
     draw = like(shape, std)
@@ -157,6 +168,10 @@ def wrong_draws(shape, std):
         (None, lambda i, o: 1.1 * draw(i, o)),
         ("values return", lambda i, o: std(i, o) * rng.choice([-1, 1], size=(o, i))),
         (None, lambda i, o: std(i, o) * two_bands(i, o)),
+        ("uneven rows", lambda i, o: np.asarray(draw(i, o)) * (np.arange(o) > 0)[:, None]),
+        ("uneven rows", lambda i, o: np.asarray(draw(i, o)) * (np.arange(i) > 0)),
+        ("not independent", rows_return(shape, std)),
+        ("not an array", lambda i, o: np.asarray(draw(i, o)).astype(str)),
     ]
 
 
@@ -270,6 +285,14 @@ def triangular(i, o):
     return r
 
 
+def two_blocks(i, o):
+    half = min(i, o) // 2
+    weight = np.zeros((o, i))
+    weight[:half, :half] = qr(half, half)
+    weight[half:, half:] = qr(i - half, o - half)
+    return weight
+
+
 RIGHT["orthogonal"] = [
     qr,
     lambda i, o: torch.tensor(qr(i, o)).float(),
@@ -291,6 +314,7 @@ WRONG["orthogonal"] = [
     ("normalised only", lambda i, o: unit(rng.normal(size=(o, i)), 0)),
     ("wrong factor of the decomposition", triangular),
     ("not decomposed", lambda i, o: rng.normal(size=(o, i)) / i**0.5),
+    ("blocks", two_blocks),
     (None, lambda i, o: qr(i, o) + 0.01),
 ]  # fmt: skip
 
@@ -315,6 +339,27 @@ def vectorised(i, o, k):
     return torch.randn(o, i) * (order < k)
 
 
+def band(i, o, k):
+    """Places that run along a diagonal, with fresh weights."""
+    weight = np.zeros((o, i))
+    for number, row in enumerate(weight):
+        row[(number + np.arange(k)) % i] = rng.normal(size=k)
+    return weight
+
+
+def in_pairs(i, o, k):
+    weight = sparse(i, o, k)
+    weight[1::2] = np.where(weight[::2] != 0, rng.normal(size=weight[::2].shape), 0)
+    return weight
+
+
+def fixed_places(i, o, k):
+    generator, weight = np.random.default_rng(0), np.zeros((o, i))
+    for row in weight:
+        row[generator.choice(i, size=k, replace=False)] = rng.normal(size=k)
+    return weight
+
+
 RIGHT["sparse_incoming"] = [
     sparse,
     vectorised,
@@ -332,6 +377,9 @@ WRONG["sparse_incoming"] = [
     ("places drawn twice", lambda i, o, k: sparse(i, o, k, places="twice")),
     ("places drawn twice", lambda i, o, k: sparse(i, o, k - 1)),
     ("same places", lambda i, o, k: sparse(i, o, k, places="same")),
+    ("places return", band),
+    ("places return", in_pairs),
+    ("places return", fixed_places),
     ("constant", lambda i, o, k: sparse(i, o, k, values=np.ones)),
     ("uniform for normal", lambda i, o, k: sparse(i, o, k, values=lambda k: rng.uniform(-1, 1, k))),
     (None, lambda i, o, k: 0.9 * sparse(i, o, k)),
@@ -461,6 +509,7 @@ RIGHT["output_bias"] = [
     lambda counts: torch.tensor(counts).log(),
     lambda counts: [math.log(count) + 3 for count in counts],
     lambda counts: torch.tensor(shares(counts)).log().half(),
+    lambda counts: torch.tensor(counts).log().bfloat16(),
 ]
 WRONG["output_bias"] = [
     ("zeros", lambda counts: np.zeros(len(counts))),
@@ -474,6 +523,7 @@ WRONG["output_bias"] = [
     ("integers", lambda counts: counts),
     ("shape", lambda counts: np.log(shares(counts))[:1]),
     (None, lambda counts: np.sqrt(shares(counts))),
+    (None, lambda counts: 0.95 * np.log(shares(counts))),
 ]
 
 # --- batchnorm_initial_values ---
@@ -499,6 +549,11 @@ def without_gradient(layer):
     layer.weight.requires_grad_(False)
 
 
+def too_few(layer):
+    layer.reset_parameters()
+    layer.running_var = torch.ones(1)
+
+
 RIGHT["batchnorm_initial_values"] = [
     norm_values(),
     lambda layer: layer.reset_parameters(),
@@ -513,6 +568,7 @@ WRONG["batchnorm_initial_values"] = [
     ("running statistics forgotten", parameters_only),
     ("gradient lost", without_gradient),
     (None, lambda layer: nn.init.normal_(layer.weight)),
+    (None, too_few),
     ("raised", lambda layer: layer.gamma.fill_(1)),
 ]
 
@@ -539,6 +595,11 @@ def by_hand(model):
             parameter.data = torch.tensor(rng.normal(0, (2 / n) ** 0.5, parameter.shape)).float()
         else:
             parameter.data.fill_(float(name.endswith("weight")))
+
+
+def in_float64(model):
+    weights(KAIMING_)(model)
+    model[0].weight.data = model[0].weight.data.double()
 
 
 def normal_norm(model):
@@ -570,6 +631,7 @@ RIGHT["initialize_weights"] = [
 ]
 WRONG["initialize_weights"] = [
     ("gradient lost", frozen),
+    ("several dtypes", in_float64),
     ("inner block forgotten", weights(KAIMING_, layers=nn.Module.children)),
     ("Linear forgotten", weights(KAIMING_, types=nn.Conv2d)),
     ("Conv2d forgotten", weights(KAIMING_, types=nn.Linear)),
@@ -641,6 +703,7 @@ WRONG["numpy_to_parameter"] = [
     ("not filled", lambda layer, array: layer.weight.detach().clone().copy_(torch.tensor(array))),
     ("raised", lambda layer, array: layer.weight.copy_(torch.from_numpy(array))),
     ("raised", lambda layer, array: setattr(layer, "weight", array)),
+    ("not filled", set_data(lambda new, layer: (new + 0.005).to(layer.weight.dtype))),
 ]
 
 # --- gain_by_sampling ---
@@ -679,6 +742,7 @@ RIGHT["residual_scaling"] = [
     lambda depth: 1 / np.sqrt(depth),
     lambda depth: torch.tensor(depth).rsqrt(),
     lambda depth: np.array([1 / depth**0.5], dtype=np.float16),
+    lambda depth: torch.tensor(depth**-0.5, dtype=torch.bfloat16),
 ]
 WRONG["residual_scaling"] = [
     ("variance for std", lambda depth: 1 / depth),

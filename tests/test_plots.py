@@ -349,12 +349,15 @@ def test_predicted_gradient_meets_the_last_layer():
 
 
 def test_where_theory_does_not_apply_the_reason_stands_in_its_place():
-    silent = prediction([1.0, 1.0], applies=False, reason="unknown layer Foo")
+    reason = "Theory does not apply: conv1 (Conv2d) is not a layer that theory knows."
+    silent = prediction([1.0, 1.0], applies=False, reason=reason)
     ax = il.plots.depth_profile(trace([1, 2]), predicted=silent)
     assert all(one.get_linestyle() != "--" or len(one.get_xdata()) == 0
                or np.isnan(one.get_ydata()).all() for one in ax.lines)  # fmt: skip
-    assert "no theory: unknown layer Foo" in [t.get_text() for t in ax.get_legend().get_texts()]
-    assert il.plots.explain(ax).endswith("no theory (unknown layer Foo).")
+    measured, said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert (measured, said.replace("\n", " ")) == ("measured", reason)
+    assert max(map(len, said.split("\n"))) <= 30  # a longer line leaves no room for the axes
+    assert il.plots.explain(ax).endswith(f"layer 2. {reason}")
 
 
 def test_what_a_log_axis_cannot_show_stands_at_its_edges_in_words():

@@ -76,7 +76,7 @@ def history(**options: Any) -> il.History:
 def test_update_ratios() -> None:
     seen = history()
     ax = update_ratios(seen)
-    assert set(lines(ax)) == {"linear1", "linear3", "head", "_edge", "rule of thumb"}
+    assert set(lines(ax)) == {"linear1", "linear3", "head", "rule of thumb"}
     expected = [[record.step, record.update_ratio["head"]] for record in seen.records]
     assert lines(ax)["head"].tolist() == expected
     assert ax.get_yscale() == "log"

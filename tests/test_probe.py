@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from functools import partial
 from typing import Any
@@ -133,6 +134,7 @@ HARD = {
     "half": normal(3000).half() * 1e4,
     "bfloat16": 1 + normal(70_000).bfloat16(),
     "float64 offset": 1e10 + 1e-2 * normal(3000).double(),
+    "a value or 0, in equal shares": 0.1 * (normal(65_536) > 0),
     "integers": torch.arange(-500, 500),
     "not contiguous": normal(30, 40, 50).permute(2, 0, 1)[:, ::2],
     "expanded": normal(1, 50).expand(400, 50),
@@ -353,23 +355,30 @@ def small() -> nn.Module:
 ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "model": (
         lambda: il.trace("mlp", batch(6, 4)), TypeError,
-        "model must be a torch.nn.Module, got 'mlp' of type str.",
+        "model must be a torch.nn.Module, got str.",
     ),
     "class": (
         lambda: il.trace(nn.Tanh, batch(6, 4)), TypeError,
-        "model must be a torch.nn.Module, got <class 'torch.nn.modules.activation.Tanh'> "
-        "of type type.",
+        "model must be a torch.nn.Module, got the class Tanh: make a module of it with Tanh(...).",
     ),
     "lazy": (
         lambda: il.trace(nn.LazyLinear(3), batch(6, 4)), ValueError,
-        "model has a lazy parameter, 'weight' of LazyLinear(in_features=0, out_features=3, "
-        "bias=True), whose shape is not known yet: run one batch through the model first.",
+        "model has lazy parameters that have no shape yet (weight, bias): "
+        "run one batch through it first.",
     ),
     "meta": (
         lambda: il.trace(nn.Linear(4, 3, device="meta"), batch(6, 4)), ValueError,
-        "model has a parameter on the meta device, 'weight' of Linear(in_features=4, "
-        "out_features=3, bias=True), which holds no numbers: move it with "
-        "model.to_empty(device=...) and initialise it first.",
+        "model has parameters on the meta device, which hold no numbers (weight, bias): "
+        "give them memory first with model.to_empty(device=...).",
+    ),
+    "TorchScript": (
+        lambda: il.trace(nn.Sequential(scripted(), nn.Tanh()), batch(6, 4)), TypeError,
+        "model has TorchScript modules, whose layers take no hooks (0): "
+        "pass the model from which they were made.",
+    ),
+    "layers": (
+        lambda: il.trace(small(), batch(6, 4), layers=3), TypeError,
+        "layers must hold names, name globs or module types, got 3 of type int.",
     ),
     "array": (
         lambda: il.trace(small(), np.ones((6, 4))), TypeError,
@@ -425,15 +434,15 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "sample": (
         lambda: il.trace(small(), batch(6, 4), histogram_sample=0), ValueError,
-        "histogram_sample must be a whole number of elements, 1 or more, or None for all, got 0.",
+        "histogram_sample must be a whole number of at least 1, got 0.",
     ),
     "bins": (
-        lambda: il.trace(small(), batch(6, 4), bins=2.5), ValueError,
-        "bins must be a whole number, 1 or more, got 2.5.",
+        lambda: il.trace(small(), batch(6, 4), bins=2.5), TypeError,
+        "bins must be a whole number of at least 1, got 2.5 of type float.",
     ),
     "saturation": (
         lambda: il.trace(small(), batch(6, 4), saturation=1), ValueError,
-        "saturation must lie between 0 and 1, got 1.",
+        "saturation must be a finite number between 0 and 1, got 1.",
     ),
     "unknown layer": (
         lambda: il.trace(small(), batch(6, 4))["acti1"], KeyError,
@@ -448,6 +457,20 @@ def test_error_messages(name: str) -> None:
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+def scripted() -> nn.Module:
+    with warnings.catch_warnings(action="ignore"):  # deprecated, but people still have them
+        return torch.jit.script(nn.Linear(4, 3))
+
+
+def test_a_compiled_model_shows_its_layers() -> None:
+    model, x, target = case("tanh")
+    expected = il.trace(model, x, target)
+    found = il.trace(torch.compile(model, backend="eager"), x, target)
+    assert [layer.name for layer in found] == [f"_orig_mod.{i}" for i in range(5)]
+    for layer, other in zip(found, expected, strict=True):
+        assert layer.gradient.std == other.gradient.std
 
 
 def test_the_models_own_exception_passes_through() -> None:

@@ -39,6 +39,14 @@ def test_weight_singular_values_are_numpys() -> None:
         np.testing.assert_allclose(found[name], np.linalg.svd(matrix.numpy(), compute_uv=False))
 
 
+def test_a_weight_that_is_not_finite_has_no_singular_values() -> None:
+    model = linear(3, 2, 2)
+    nn.init.constant_(model[0].weight, math.inf)
+    assert weight_singular_values(model)["0"].isnan().all()
+    assert weight_rank(model) == {"0": 0, "1": 2}
+    assert jacobian_singular_values(model, batch(2, 3)).isnan().all()
+
+
 def test_recurrent_and_parametrised_weights_have_names() -> None:
     assert weight_singular_values(nn.LSTM(3, 4)).keys() == {
         "LSTM.weight_ih_l0",

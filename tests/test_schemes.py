@@ -180,6 +180,35 @@ def test_orthogonal_has_one_singular_value(shape, dtype):
     assert torch.allclose(values, torch.full_like(values, 3.0), rtol=tolerance)
 
 
+def test_truncation_takes_a_share_of_the_std():
+    cut = il.scheme("trunc_normal", std=0.5, a=-1, b=1)
+    assert cut.expected_std((1, 1)) / 0.5 == pytest.approx(0.8796, abs=5e-5)
+    weight = cut.fill_(torch.empty(600, 500), torch.Generator().manual_seed(0))
+    assert float(weight.std()) / 0.5 == pytest.approx(0.8796, abs=5e-3)
+    # The default bounds are ±2, not ±2 std, so that a small std is not cut at all.
+    free = il.scheme("trunc_normal", std=0.02)
+    assert free.expected_std((1, 1)) == pytest.approx(0.02)
+    widest = free.fill_(torch.empty(600, 500), torch.Generator().manual_seed(0)).abs().max()
+    assert 4 * 0.02 < float(widest) < 6 * 0.02
+
+
+def singular_values_of_circular_convolution(weight, size):
+    """Of the map from image to image: those of the kernel's transform at each frequency."""
+    transform = torch.fft.fft2(weight.double(), s=(size, size))
+    return torch.linalg.svdvals(transform.permute(2, 3, 0, 1))
+
+
+def test_an_orthogonal_kernel_is_no_orthogonal_convolution():
+    values = {
+        name: singular_values_of_circular_convolution(il.scheme(name).fill_(weight, source), 8)
+        for name in ("orthogonal", "delta_orthogonal")
+        for weight, source in [(torch.empty(16, 16, 3, 3), torch.Generator().manual_seed(0))]
+    }
+    assert float(values["orthogonal"].min()) < 0.1
+    assert float(values["orthogonal"].max()) == pytest.approx(1.95, abs=0.2)
+    assert torch.allclose(values["delta_orthogonal"], torch.ones(1).double(), atol=1e-5)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_delta_orthogonal_keeps_the_norm_under_circular_padding(n):
     layer = [nn.Conv1d, nn.Conv2d, nn.Conv3d][n - 1](

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from scipy import integrate
+from scipy import integrate, special
 from torch import nn
 from torch.nn import functional as F
 
@@ -95,9 +95,9 @@ def test_variance_map_equals_scipy(which, q):
         (lambda x: np.maximum(np.asarray(x), 0), math.sqrt(2), 1e-9),
         (lambda x: torch.tanh(x.float()), 1.5925, 1e-4),
         (lambda x: x > 0, math.sqrt(2), 1e-9),
+        (lambda x: torch.tanh(x.bfloat16()), 1.5925, 1e-3),
     ],
 )
-@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 def test_gain_keeps_the_second_moment(which, value, tolerance):
     assert theory.gain(which) == pytest.approx(value, abs=tolerance)
 
@@ -266,8 +266,8 @@ def random_function(x):
     [
         (
             lambda x: torch.full_like(x, 3.0),
-            "activation=<lambda> is constant: it returns 3 for every input, so no signal passes "
-            "and no gain is defined.",
+            "activation=<lambda> is constant: it returns 3 wherever it was asked, from -12 to 12, "
+            "so no signal passes and no gain is defined.",
         ),
         (
             nn.GLU(dim=0),
@@ -295,6 +295,29 @@ def random_function(x):
             "activation=softmax mixes the entries of its input. Give a function that maps each "
             "entry of a tensor to one number.",
         ),
+        *[
+            (
+                function,
+                "activation=<lambda> mixes the entries of its input. Give a function that maps "
+                "each entry of a tensor to one number.",
+            )
+            for function in (
+                lambda x: x.flip(0),
+                lambda x: x - x.mean(),
+                lambda x: x.sort().values,
+            )
+        ],
+        *[
+            (
+                function,
+                f"activation=<lambda> failed on a float64 tensor of 97 entries: it returned {what}."
+                " Give a function that maps each entry of a tensor to one number.",
+            )
+            for function, what in (
+                (lambda x: None, "None, not numbers"),
+                (lambda x: torch.exp(1j * x), "complex numbers"),
+            )
+        ],
     ],
 )
 @pytest.mark.parametrize(
@@ -323,19 +346,30 @@ def test_unfit_activations(which, message, call):
             "Bound its input or its output.",
         ),
         (
+            lambda: theory.gain(nn.Threshold(10.0, 0.0)),
+            ValueError,
+            "activation=threshold emits next to nothing where z has variance 1, so no gain is "
+            "defined. Shift it, or use it where signals are larger.",
+        ),
+        (
             lambda: theory.variance_map("relu", -1.0, 2.0),
             ValueError,
-            "q must be a finite variance of at least 0, got -1.0.",
+            "q must be a finite variance of at least 0 (and up to 1e150), got -1.0.",
+        ),
+        (
+            lambda: theory.correlation_map("tanh", 0.5, np.array([1.0, 0.0]), 2.0),
+            ValueError,
+            "q must be above 0 (without signals there is no correlation), got [1. 0.].",
         ),
         (
             lambda: theory.fixed_point("relu", -1.4),
             ValueError,
-            "weight_var must be a finite number of at least 0, got -1.4.",
+            "weight_var must be a finite number from 1e-20 to 1e+20, got -1.4.",
         ),
         (
             lambda: theory.fixed_point("relu", 0.0),
             ValueError,
-            "weight_var must be above 0: with 0 no signal passes.",
+            "weight_var must be a finite number from 1e-20 to 1e+20, got 0.0.",
         ),
         (
             lambda: theory.correlation_map("relu", 1.2, 1.0, 2.0),
@@ -396,6 +430,51 @@ def test_zero_and_tiny_variances():
     assert theory.variance_map("sigmoid", 0.0, 4.0, 0.5) == pytest.approx(1.5)
     assert theory.variance_map("tanh", 1e-60, 1.0) == pytest.approx(1e-60, rel=1e-9)
     assert theory.variance_map("relu", 0.0, 2.0) == 0
+
+
+def test_arrays_of_both_arguments_broadcast():
+    c, q = np.array([[0.2], [0.5]]), np.array([1.0, 4.0, 9.0])
+    found = theory.correlation_map("tanh", c, q, 1.5, 0.1)
+    assert found[1, 2] == pytest.approx(theory.correlation_map("tanh", 0.5, 9.0, 1.5, 0.1))
+    assert theory.correlation_map("tanh", 0.5, q, 1.5, 0.1) == pytest.approx(found[1])
+    assert theory.correlation_map("tanh", np.zeros((2, 0)), 1.0, 1.0).shape == (2, 0)
+
+
+def test_a_steep_place_off_the_origin_is_integrated_at_negative_correlations():
+    """erf(s(z - h)) is a Gaussian's sign, smeared: its kernel is two normal probabilities."""
+    steepness, shift, c = 30.0, 0.5, -0.3
+    spread = 1 + 1 / (2 * steepness**2)
+    h = -shift / math.sqrt(spread)
+    below = float(special.ndtr(h))
+    both = (
+        below**2
+        + integrate.quad(  # Plackett's identity
+            lambda r: math.exp(-h * h / (1 + r)) / math.sqrt(1 - r * r) / (2 * math.pi),
+            0,
+            c / spread,
+        )[0]
+    )
+
+    def smeared(x):
+        return torch.erf(steepness * (x - shift))
+
+    expected = (4 * both - 4 * below + 1) / theory.variance_map(smeared, 1.0, 1.0)
+    assert theory.correlation_map(smeared, c, 1.0, 1.0) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("which", [torch.exp, torch.sinh, lambda x: torch.exp(x * x / 8)])
+def test_what_grows_too_fast_ends_at_infinity(which):
+    point = theory.fixed_point(which, 1.0)
+    assert (point.q_star, point.chi_1) == (math.inf, math.inf)
+    assert math.isnan(point.c_star)
+
+
+def test_an_activation_without_small_signals_lets_them_die():
+    """relu(x - 1.15) at q = 0.01: all of the mass lies 11.5 standard deviations off, and is 0."""
+    shifted = lambda x: torch.relu(x - 1.15)  # noqa: E731
+    assert theory.variance_map(shifted, 0.01, 1.0) < 1e-20
+    assert theory.fixed_point(shifted, 2.0).q_star == 0
+    assert theory.edge_of_chaos(torch.exp) == pytest.approx(math.exp(-2))
 
 
 def test_inference_mode_and_a_layers_parameters_are_left_alone():

@@ -63,6 +63,7 @@ MODELS = {
     "layer norm": lambda: il.models.mlp(8, WIDTH, "tanh", norm="layer"),
     "dropout in eval mode": lambda: il.models.mlp(4, WIDTH, dropout=0.5).eval(),
     "residual": lambda: il.models.residual(8, WIDTH, branch_scale=8**-0.5),
+    "residual, linear": lambda: il.models.residual(8, WIDTH, "linear", branch_scale=8**-0.5),
     "residual, batch norm": lambda: il.models.residual(8, WIDTH, norm="batch"),
     "widths that change": lambda: nn.Sequential(
         nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 400),
@@ -205,6 +206,10 @@ def seen_a_batch(model):
             "act2 jumps, or is so steep that its squared slope has no mean.",
         ),
         (lambda: nn.Identity(), "the model has no linear layer."),
+        (
+            lambda: il.models.mlp(300, 1000, "gelu", bias=False),
+            "the second moment after linear140 leaves the range of float64.",
+        ),
     ],
 )  # fmt: skip
 def test_silence_where_theory_does_not_apply(make, reason):

@@ -13,10 +13,11 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from initlab.apply.drafting import draft
-from initlab.apply.planning import Settings, check_model, check_rules, output_of, plan
+from initlab.apply.planning import Settings, check_rules, output_of, plan
 from initlab.apply.report import Report
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, resolve_bias, resolve_scheme
 from initlab.apply.telling import tell
+from initlab.arguments import network
 
 
 def initialize(
@@ -77,7 +78,7 @@ def initialize(
     2      Linear  weight     10×32  xavier_normal       32       10      0.218    0.217
     2      Linear  bias          10  zeros                                    0        0
     """
-    check_model(model)
+    network(model)
     settings = Settings(
         weight=resolve_scheme(scheme, params),
         bias=resolve_bias(bias),

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Generator, Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from initlab.apply.layers import Bias, Fixed, Kind, Own, Weight, kinds_of
-from initlab.apply.rules import Fit, Rule
+from initlab.apply.rules import Fit, Rule, numbers
 from initlab.apply.slots import Slot, slots
 from initlab.arguments import number
 from initlab.schemes import Constant, Scheme, TorchDefault
@@ -169,7 +167,10 @@ def _decide(settings: Settings, job: Job, rule: Rule | None, fit: Fit | None) ->
         return bias, ""
     if isinstance(weight, TorchDefault) and hasattr(job.module, "reset_parameters"):
         return weight, ""
-    return None, f"{type(job.module).__name__} is not a known layer type: give it a rule"
+    kind = type(job.module).__name__
+    if kinds_of(job.module) is None:
+        return None, f"{kind} is not a known layer type: give it a rule"
+    return None, f"not a parameter that apply.LAYERS knows of {kind}: give it a rule"
 
 
 def _check(job: Job, generator: Generator | None) -> None:
@@ -208,27 +209,6 @@ def _check_used(model: nn.Module, settings: Settings, used: set[int], jobs: Sequ
         )
 
 
-def check_model(model: Any) -> None:
-    """Raise unless this is a module all of whose parameters hold numbers."""
-    if not isinstance(model, nn.Module):
-        fix = (
-            ": for one tensor call il.scheme(name).fill_(tensor)" if torch.is_tensor(model) else ""
-        )
-        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}{fix}.")
-    lazy = [name for name, parameter in model.named_parameters() if is_lazy(parameter)]
-    if lazy:
-        raise ValueError(
-            f"model has lazy parameters that have no shape yet ({_some(lazy)}): "
-            "run one batch through it first."
-        )
-    meta = [name for name, parameter in model.named_parameters() if parameter.is_meta]
-    if meta:
-        raise ValueError(
-            f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
-            "give them memory first with model.to_empty(device=...)."
-        )
-
-
 def check_rules(rules: Any) -> list[Rule]:
     """Raise unless these are rules."""
     if isinstance(rules, Rule):
@@ -245,7 +225,7 @@ def check_rules(rules: Any) -> list[Rule]:
 
 def output_of(model: nn.Module, frequencies: Any) -> tuple[str, Tensor]:
     """Find the bias of the output layer, and its values from class frequencies."""
-    counts = torch.as_tensor(frequencies, dtype=torch.float64).detach()
+    counts = numbers("output_bias", frequencies).double()
     if counts.dim() != 1 or len(counts) < 2 or not (counts.isfinite() & (counts > 0)).all():
         raise ValueError(
             "output_bias must be the frequencies of at least 2 classes, each finite and above 0, "
@@ -268,7 +248,3 @@ def output_of(model: nn.Module, frequencies: Any) -> tuple[str, Tensor]:
         f"output_bias has {len(counts)} classes, but no layer has a bias of that many entries. "
         f"Sizes of biases: {', '.join(f'{name} {size}' for name, size in found) or 'none'}."
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -13,10 +13,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from initlab.apply.drafting import draft
-from initlab.apply.planning import Settings, check_model, check_rules, plan
+from initlab.apply.planning import Settings, check_rules, plan
 from initlab.apply.report import Report, Row
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, resolve_bias, resolve_scheme
 from initlab.apply.telling import tell
+from initlab.arguments import network
 from initlab.schemes import TorchDefault
 
 Weights = Mapping[str, Tensor]
@@ -66,7 +67,7 @@ def initialize_from(
     >>> torch.equal(new.weight, old.weight)
     True
     """
-    check_model(model)
+    network(model)
     if scheme is None and (params or rules):
         raise ValueError("scheme must be given with rules or with parameters, got none.")
     weights = _read(state_dict_or_path)
@@ -74,7 +75,10 @@ def initialize_from(
     if strict and fit.misfits:
         raise ValueError(fit.complaint())
     if not fit.loaded:
-        raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.hint()}")
+        raise ValueError(
+            "state_dict_or_path has nothing that the model can use. "
+            + (fit.hint() or "Compare its names and shapes with model.state_dict().")
+        )
     notes = dict.fromkeys(fit.loaded, "loaded")
     settings = Settings(
         weight=TorchDefault() if scheme is None else resolve_scheme(scheme, params),
@@ -131,10 +135,11 @@ class _Fit:
             f"  shape: {name} is {wanted} in the model, {came} in the weights"
             for name, (came, wanted) in self.mismatched.items()
         ]
-        return "\n".join([*lines, self.hint()])
+        advice = "Pass strict=False to load what fits, with a scheme for the rest."
+        return "\n".join([*lines, self.hint() or advice])
 
     def hint(self) -> str:
-        """Say what to do, by what the names look like."""
+        """Say what to do, if the names look as if they had a prefix."""
         for extra in self.unexpected:
             for name in self.missing:
                 if extra.endswith(f".{name}"):
@@ -143,7 +148,7 @@ class _Fit:
                         f"The names begin with {prefix!r}: remove it with "
                         f"{{k.removeprefix({prefix!r}): v for k, v in weights.items()}}."
                     )
-        return "Pass strict=False to load what fits, with a scheme for the rest."
+        return ""
 
 
 def _read(source: Any) -> Weights:

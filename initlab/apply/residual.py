@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from initlab.apply.layers import Fixed, emits_sums, kinds_of
-from initlab.apply.planning import check_model
 from initlab.apply.report import Report, Row
 from initlab.apply.slots import slots
-from initlab.apply.telling import untouched
-from initlab.arguments import choice
+from initlab.apply.telling import spread, untouched
+from initlab.arguments import choice, network
 
 How = Literal["zero_last", "depth", "fixup"]
 Branches = str | type[nn.Module] | Sequence[str | type[nn.Module]]
@@ -72,7 +71,7 @@ def scale_residual(
     >>> [row.name for row in scale_residual(block, "zero_last") if row.scheme]
     ['branch.2.weight', 'branch.2.bias']
     """
-    check_model(model)
+    network(model)
     choice("how", how, ["zero_last", "depth", "fixup"])
     if output is not None and how != "fixup":
         raise ValueError(f"output is for how='fixup' only, got how={how!r} and output={output!r}.")
@@ -94,7 +93,7 @@ Layers = list[tuple[str, nn.Module]]
 
 def _find(model: nn.Module, branches: Branches) -> dict[str, nn.Module]:
     """Find the branches, outermost first."""
-    wanted = [branches] if isinstance(branches, (str, type)) else list(branches)
+    wanted: Sequence[Any] = branches if isinstance(branches, (list, tuple)) else [branches]
     for item in wanted:
         if not (isinstance(item, str) or (isinstance(item, type) and issubclass(item, nn.Module))):
             raise TypeError(
@@ -188,8 +187,10 @@ def _multiply(model: nn.Module, factors: dict[str, float]) -> Report:
 
 def _scaled(row: Row, parameter: nn.Parameter, factor: float, done: set[nn.Parameter]) -> Row:
     with torch.no_grad():
-        parameter.mul_(1.0 if parameter in done else factor)
+        if factor == 0:
+            parameter.zero_()  # NaN times 0 would stay NaN
+        elif parameter not in done:
+            parameter.mul_(factor)
     done.add(parameter)
-    std = float(parameter.detach().float().std(correction=0))
     scheme = "zeros" if factor == 0 else f"× {factor:.3g}"
-    return replace(row, scheme=scheme, note="", std_got=std)
+    return replace(row, scheme=scheme, note="", std_got=spread(parameter.detach()))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from numbers import Real
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from initlab.arguments import unknown
+from initlab.arguments import number, unknown
 from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault, scheme
 
 AnyScheme = str | Scheme | Callable[..., Any]
@@ -100,11 +101,8 @@ def resolve_bias(bias: Any) -> Scheme | Tensor:
         ValueError: The scheme cannot fill a vector, or a number is not finite.
         TypeError: It is none of these.
     """
-    if isinstance(bias, (int, float)) and not isinstance(bias, bool):
-        try:
-            return Constant(val=bias)
-        except ValueError:
-            raise ValueError(f"bias must be a finite number, got {bias!r}.") from None
+    if isinstance(bias, Real):
+        return Constant(val=number("bias", bias))
     if isinstance(bias, str) and bias not in _VECTORS:
         raise ValueError(unknown("bias", bias, _VECTORS))
     if isinstance(bias, (str, Scheme)) or callable(bias):
@@ -116,8 +114,9 @@ def resolve_bias(bias: Any) -> Scheme | Tensor:
             )
         return found
     if isinstance(bias, (Tensor, Sequence)) or hasattr(bias, "__array__"):
-        values = torch.as_tensor(bias).detach().clone()
-        values = values if values.is_floating_point() else values.float()
+        values = numbers("bias", bias)
+        if values.dim() == 0:
+            return Constant(val=number("bias", values.item()))
         if values.dim() != 1 or not values.isfinite().all():
             raise ValueError(
                 "bias must be a vector of finite numbers, "
@@ -128,6 +127,15 @@ def resolve_bias(bias: Any) -> Scheme | Tensor:
         f"bias must be one of {', '.join(_VECTORS)}, a number, or values, "
         f"got {bias!r} of type {type(bias).__name__}."
     )
+
+
+def numbers(name: str, values: Any) -> Tensor:
+    """Turn numbers (a list, an array, a tensor) into a floating-point tensor of their own."""
+    try:
+        found = torch.as_tensor(values).detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must hold numbers, got {values!r}.") from None
+    return found if found.is_floating_point() else found.float()
 
 
 _VECTORS = [n for n, s in SCHEMES.items() if s.dims[0] <= 1 or isinstance(s, TorchDefault)]

@@ -6,12 +6,14 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
 
 # torch.nn.utils hides these two modules behind functions of the same names.
 _WEIGHT_NORM = sys.modules["torch.nn.utils.weight_norm"].WeightNorm
@@ -100,13 +102,17 @@ class Parametrized(Slot):
         return Change(effective, list(zip(_state(self.list), _state(twin), strict=True)))
 
 
-class WeightNormed(Slot):
-    """A weight behind the older `torch.nn.utils.weight_norm`: g·v / ‖v‖."""
+class Hooked(Slot):
+    """A weight that a hook computes from other parameters before each pass."""
 
-    def __init__(self, module: nn.Module, hook: Any) -> None:
-        super().__init__(module, hook.name)
+    def __init__(self, module: nn.Module, name: str, hook: Any, by: str) -> None:
+        super().__init__(module, name)
         self.hook = hook
-        self.note = "held by weight_norm"
+        self.note = f"held by {by}"
+
+
+class WeightNormed(Hooked):
+    """A weight behind the older `torch.nn.utils.weight_norm`: g·v / ‖v‖."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Length and direction."""
@@ -129,13 +135,28 @@ class WeightNormed(Slot):
         setattr(self.module, self.name, self.hook.compute_weight(self.module))
 
 
-class SpectralNormed(Slot):
-    """A weight behind the older `torch.nn.utils.spectral_norm`: w / its largest singular value."""
+class Pruned(Hooked):
+    """A weight that `torch.nn.utils.prune` multiplies by a mask of zeros and ones."""
 
-    def __init__(self, module: nn.Module, hook: Any) -> None:
-        super().__init__(module, hook.name)
-        self.hook = hook
-        self.note = "held by spectral_norm"
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The weight before the mask."""
+        return {f"{self.name}_orig": self.module.get_parameter(f"{self.name}_orig")}
+
+    def value(self) -> Tensor:
+        """Compute it."""
+        with torch.no_grad():
+            return self.hook.apply_mask(self.module)  # type: ignore[no-any-return]
+
+    def put(self, value: Tensor) -> Change:
+        """Store the value; the mask stays."""
+        (original,) = self.parameters().values()
+        effective = value * self.module.get_buffer(f"{self.name}_mask")
+        refresh = partial(setattr, self.module, self.name, effective)
+        return Change(effective, [(original, value)], refresh)
+
+
+class SpectralNormed(Hooked):
+    """A weight behind the older `torch.nn.utils.spectral_norm`: w / its largest singular value."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """The weight before it is divided."""
@@ -158,7 +179,7 @@ class SpectralNormed(Slot):
             left = F.normalize(matrix @ right, dim=0, eps=self.hook.eps)
         effective = value / (left @ matrix @ right)
         copies = [(original, value), (u, left), (v, right)]
-        return Change(effective, copies, lambda: setattr(self.module, self.name, effective))
+        return Change(effective, copies, partial(setattr, self.module, self.name, effective))
 
 
 def slots(module: nn.Module) -> dict[str, Slot]:
@@ -166,9 +187,11 @@ def slots(module: nn.Module) -> dict[str, Slot]:
     found: dict[str, Slot] = {}
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, _WEIGHT_NORM):
-            found[hook.name] = WeightNormed(module, hook)
+            found[hook.name] = WeightNormed(module, hook.name, hook, "weight_norm")
         elif isinstance(hook, _SPECTRAL_NORM):
-            found[hook.name] = SpectralNormed(module, hook)
+            found[hook.name] = SpectralNormed(module, hook.name, hook, "spectral_norm")
+        elif isinstance(hook, BasePruningMethod):
+            found[hook._tensor_name] = Pruned(module, hook._tensor_name, hook, "pruning")
     for name in _parametrized(module):
         found[name] = Parametrized(module, name)
     behind = {name for slot in found.values() for name in slot.parameters()}

@@ -59,7 +59,7 @@ def _measured(row: Row, job: Job, change: Change) -> Row:
         fan_in=fan_in,
         fan_out=fan_out,
         std_given=_std_given(job, piece),
-        std_got=_std_got(job, change.effective),
+        std_got=spread(_without_zero_row(job, change.effective)),
     )
 
 
@@ -73,17 +73,22 @@ def _scheme_name(job: Job) -> str:
 
 
 def _std_given(job: Job, piece: Tensor) -> float | None:
-    if not isinstance(job.filler, Scheme) or job.forget is not None:
+    if not isinstance(job.filler, Scheme) or job.forget is not None or not piece.numel():
         return None
     if isinstance(job.filler, TorchDefault):
         return job.kind.own_std(job.now) if isinstance(job.kind, Weight) else None
     return job.filler.expected_std(piece.shape)
 
 
-def _std_got(job: Job, value: Tensor) -> float | None:
+def _without_zero_row(job: Job, value: Tensor) -> Tensor:
     if isinstance(job.kind, Weight) and job.kind.zero_row is not None:
         row = job.kind.zero_row
         value = torch.cat([value[:row], value[row + 1 :]])
+    return value
+
+
+def spread(value: Tensor) -> float | None:
+    """Tell the standard deviation over all entries; None where there are none."""
     if not value.numel():
         return None
     wide = value.to(torch.promote_types(value.dtype, torch.float32))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -13,12 +14,13 @@ from torch import Generator, Tensor, nn
 from initlab.apply.drafting import random_state_kept_on_failure
 from initlab.apply.filling import initialize
 from initlab.apply.layers import emits_sums
-from initlab.apply.planning import check_model
 from initlab.apply.report import Report, Row
 from initlab.apply.rules import AnyScheme
 from initlab.apply.slots import Slot, slots
-from initlab.apply.telling import untouched
-from initlab.arguments import number, whole
+from initlab.apply.telling import spread, untouched
+from initlab.arguments import network, number, whole
+from initlab.probe.run import call_model
+from initlab.probe.tensors import first_tensor
 
 
 def lsuv(
@@ -64,7 +66,7 @@ def lsuv(
     >>> lsuv(network, torch.randn(256, 64))[2].note
     'emits std 1 after 2 passes'
     """
-    check_model(model)
+    network(model, hooked=True)
     number("tolerance", tolerance, low=0, open_=True)
     whole("passes", passes)
     with random_state_kept_on_failure(model, generator), _weights_kept_on_failure(model):
@@ -130,10 +132,10 @@ def _emitted_std(model: nn.Module, x: Any, module: nn.Module) -> float:
     """Run the model and measure what a module emits, the first time that it is called."""
     seen: list[float] = []
 
-    def look(_: nn.Module, inputs: Any, output: Tensor) -> None:
-        if not seen:
-            wide = output.to(torch.promote_types(output.dtype, torch.float32))
-            seen.append(float(wide.std(correction=0)))
+    def look(_: nn.Module, inputs: Any, output: Any) -> None:
+        tensor = first_tensor(output)
+        std = None if tensor is None else spread(tensor)
+        seen.append(math.nan if std is None else std)
 
     with _hooked([module], look):
         _run(model, x)
@@ -152,12 +154,7 @@ def _run(model: nn.Module, x: Any) -> None:
     """Run a batch without gradients, with the same random numbers (dropout) each time."""
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
     with torch.no_grad(), torch.random.fork_rng(devices=devices):
-        if isinstance(x, Mapping):
-            model(**x)
-        elif isinstance(x, tuple):
-            model(*x)
-        else:
-            model(x)
+        call_model(model, x)
 
 
 @contextmanager
@@ -203,7 +200,6 @@ def _told(row: Row, note: _Note, model: nn.Module) -> Row:
     text = f"{row.note}; {note.text}" if row.note and row.scheme else note.text
     if not note.scaled:
         return replace(row, note=text)
-    value = slots(model.get_submodule(row.layer))["weight"].value().float()
+    value = slots(model.get_submodule(row.layer))["weight"].value()
     scheme = f"{row.scheme}, lsuv" if row.scheme else "lsuv"
-    std = float(value.std(correction=0))
-    return replace(row, note=text, scheme=scheme, std_given=None, std_got=std)
+    return replace(row, note=text, scheme=scheme, std_given=None, std_got=spread(value))

@@ -213,6 +213,8 @@ def _numbers(value: Any) -> Entries:
 
 
 def _need_real_floats(kind: str, dtype: str) -> None:
+    if kind in "SU":
+        raise TypeError("texts are no numbers")
     if kind in "iub":
         raise Rejected(
             "integers",

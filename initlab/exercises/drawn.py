@@ -57,10 +57,10 @@ class Draw:
 
     @property
     def independent(self) -> bool:
-        """Is there neither a copy nor a pattern in it?"""
-        return not (
-            statistics.has_copies(self.values)
-            or statistics.has_copies(self.values.T)
+        """Is there neither a copy nor a pattern in it, nor a row that the other call had?"""
+        return statistics.is_even(self.values) and not (
+            statistics.has_copies(np.concatenate([self.values, self.again]))
+            or statistics.has_copies(np.concatenate([self.values, self.again], axis=1).T)
             or statistics.has_pattern(self.values)
             or statistics.values_return(self.entries)
         )
@@ -244,6 +244,12 @@ def _after(shape: statistics.Shape) -> tuple[Mistake, ...]:
             seen=every(lambda d: statistics.looks_truncated(d.values)),
             says="The tails of your normal numbers are cut. Does the task ask for that, and what "
             "does it do to the standard deviation?",
+        ),
+        Mistake(
+            name="uneven rows",
+            seen=some(lambda d: not statistics.is_even(d.values)),
+            says="The spread differs from row to row or from column to column, such as one that "
+            "is all 0. Is each entry drawn from the same law?",
         ),
         Mistake(
             name="not independent",

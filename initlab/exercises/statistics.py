@@ -7,14 +7,15 @@ fails
     the mean, |mean| < 0.05 σ                         2 exp(−N 0.05² / 2)             P < 3e-11
     the std, |s / σ − 1| < 0.05                       Chernoff on χ²_N, N = 20,000    P < 1e-21
     the distribution, KS distance < 0.03              2 exp(−2 N 0.026²), see below   P < 4e-12
-    the tails (a normal number lies beyond 3 σ)       0.9973^N                        P < 1e-23
+    the tails (the largest lies beyond 3 σ, not 8)    0.9973^N, 1.3e-15 N             P < 1e-10
+    each row and column has 0.4 to 1.8 times σ        Chernoff on χ²_60, 2,200 of them P < 1e-9
     no copies, no row or column at |cos| > 0.9        pairs × 0.19^29.5               P < 1e-15
     no pattern, fourth powers < 1.8 × expected        see `has_pattern`               P < 1e-13
     fresh numbers, |correlation of 2 calls| < 0.1     14 standard errors              P < 1e-40
 
 The KS bound is Massart's (1990), exact for every N; 0.004 of the 0.03 is left for the rounding of
 16-bit dtypes. A check draws from at most six such samples, so it rejects a right answer with a
-probability below 1e-9. A uniform law has lighter tails than the normal one, so every line holds for
+probability below 1e-8. A uniform law has lighter tails than the normal one, so every line holds for
 it too.
 
 A wrong std of 0.9 σ passes only if s² is 11 % above its own expectation (Chernoff: P < 1e-25), one
@@ -39,7 +40,7 @@ TOLERANCE = 0.05
 KS_LIMIT = 0.03
 NAMED = 0.025
 COPY = 0.9
-TAIL = 3.0
+TAIL, FAR = 3.0, 8.0
 
 
 def mean_is(values: Array, mean: float, std: float) -> bool:
@@ -62,7 +63,7 @@ def shape_is(values: Array, shape: Shape, std: float) -> bool:
         return False
     reach = max(-z[0], z[-1])
     # The edge of a uniform law may be exceeded by the rounding of a 16-bit dtype, not by more.
-    return bool(reach > TAIL if shape == "normal" else reach < np.sqrt(3) * 1.01)
+    return bool(TAIL < reach < FAR if shape == "normal" else reach < np.sqrt(3) * 1.01)
 
 
 def looks_uniform(values: Array) -> bool:
@@ -88,6 +89,13 @@ def values_return(entries: Entries) -> bool:
         return False
     size = np.sort(np.abs(entries.values), axis=None)
     return bool((np.diff(size) == 0).mean() > 0.1)
+
+
+def is_even(matrix: Array) -> bool:
+    """Has each row and each column about the standard deviation of the whole?"""
+    squares = matrix**2 / matrix.var()
+    sides = np.sqrt(np.concatenate([squares.mean(axis=0), squares.mean(axis=1)]))
+    return bool((sides > 0.4).all() and (sides < 1.8).all())
 
 
 def has_copies(rows: Array, cosine: float = COPY) -> bool:

@@ -56,8 +56,9 @@ def check(name: str, answer: Any) -> Outcome:
     float dtype, returned or filled in place. Random numbers are judged by at least 20,000 of them:
     shape, finite, mean and standard deviation (each within 5 % of the standard deviation that is
     asked for), distribution (Kolmogorov–Smirnov distance below 0.03), independence (no row or
-    column is a copy of another, no value returns, no hidden pattern) and fresh numbers at each
-    call. For these sizes and limits the chance to reject a right answer is below 1e-9, and the
+    column is a copy of another or stands out, no value returns, no hidden pattern) and fresh
+    numbers at each call. For these sizes and limits the chance to reject a right answer is below
+    1e-8, and the
     chance to accept one whose standard deviation is off by 10 % below 1e-17;
     `initlab.exercises.statistics` derives both.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import ctypes
 import html
-import io
 import sys
 import time
 from collections.abc import Iterator
@@ -26,10 +25,10 @@ from initlab.explore.controls import Control
 from initlab.explore.panels import Scene, pack
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from initlab.plots import Picture
 
-TIDY_EVERY = 20  # computations
-TIDY_AFTER = 0.05  # seconds of one computation: beside it tidying is not felt
+TIDY_EVERY = 10  # computations
+TIDY_AFTER = 0.02  # seconds of one computation: beside it tidying is not felt
 
 _HERE = Path(__file__).parent
 
@@ -125,7 +124,7 @@ class Explorer(anywidget.AnyWidget):
         self._refresh()
         self._publish()
 
-    def figure(self) -> Figure:
+    def figure(self) -> Picture:
         """Draw what is shown with matplotlib, for a page without a kernel.
 
         Returns:
@@ -218,15 +217,13 @@ class Explorer(anywidget.AnyWidget):
         content, floats = self._state()
         self._first = {"content": content, "floats": floats}
         shown = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        png = io.BytesIO()
-        self.figure().savefig(png, format="png")
-        picture = base64.b64encode(png.getvalue()).decode("ascii")
+        png = base64.b64encode(self.figure().png()).decode("ascii")
         alt = html.escape(repr(self), quote=True)
         still = {
             "text/plain": repr(self),
             "text/html": f'<img alt="{alt}" style="max-width: 100%" '
-            f'src="data:image/png;base64,{picture}">',
-            "image/png": picture,
+            f'src="data:image/png;base64,{png}">',
+            "image/png": png,
         }
         return {**shown[0], **still}, shown[1]
 

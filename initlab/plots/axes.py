@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,8 +46,16 @@ def few_ticks(ax: Axes) -> None:
 
 
 def legend(ax: Axes) -> None:
-    """Put the legend beside the axes, never over the data."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), handlelength=1.6, borderaxespad=0)
+    """Put the legend beside the axes, never over the data; long lines are broken."""
+    handles, labels = ax.get_legend_handles_labels()
+    broken = ["\n".join(map(_broken, label.split("\n"))) for label in labels]
+    ax.legend(handles, broken, loc="upper left", bbox_to_anchor=(1.01, 1.02), handlelength=1.6,
+              borderaxespad=0)  # fmt: skip
+
+
+def _broken(line: str) -> str:
+    indent = "" if line == line.lstrip() else "    "
+    return textwrap.fill(line, 30, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def log_axis(ax: Axes, values: Sequence[float]) -> None:
@@ -61,6 +70,8 @@ def log_axis(ax: Axes, values: Sequence[float]) -> None:
 
 def at_edge(ax: Axes, places: Sequence[float], *, top: bool, **dot: Any) -> None:
     """Mark on the lower or upper edge what the y axis cannot show, so that it is not lost."""
+    if not len(places):  # a line without points would count as one at the figure's corner
+        return
     height = [1.0 if top else 0.0] * len(places)
     ax.plot(places, height, linestyle="", transform=ax.get_xaxis_transform(), clip_on=False,
             zorder=4, label="_edge", **dot)  # fmt: skip

@@ -55,7 +55,7 @@ def depth_profile(
     style = looks(traces)
     for name in sorted(rows, key=lambda name: _last(rows[name]), reverse=True):
         _dots(ax, rows[name], style[name], name or "measured")
-        if name in curves:
+        if any(map(math.isfinite, curves.get(name, []))):
             _dashes(ax, rows[name], curves[name], style[name] if name else None)
     _finish(ax, rows, curves, expected)
     ax.set(xlabel="layer", ylabel=f"rms of {QUANTITIES[quantity]}")
@@ -104,7 +104,7 @@ def _finish(
     if "" not in rows and any(any(map(math.isfinite, curve)) for curve in curves.values()):
         ax.plot([], [], linestyle="--", linewidth=2, color=INK, label="theory")
     for reason in sorted({one.reason for one in expected.values() if not one.applies}):
-        ax.plot([], [], linestyle="", label=f"no theory: {reason}")
+        ax.plot([], [], linestyle="", label=reason)
     if len(ax.get_legend_handles_labels()[1]) > 1 or "\n" in ax.get_legend_handles_labels()[1][0]:
         legend(ax)
 
@@ -122,6 +122,6 @@ def _sentence(
         if any(map(math.isfinite, curve)):
             words += f"; theory {number(curve[0])} to {number(curve[-1])}"
         elif name in expected:
-            words += f"; no theory ({expected[name].reason})"
+            words += f". {expected[name].reason.removesuffix('.')}"
         said.append(words + ".")
     return " ".join(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -79,8 +80,8 @@ def over_time(
     for place, (name, band) in enumerate(bands.items()):
         _line(ax, band, style[name], name or "measured", place)
     rules = _rules(predicted)
-    for label, value in rules.items():
-        ax.axhline(value, linestyle="--", linewidth=2, color=THEORY, label=f"{label} (theory)")
+    for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
+        ax.axhline(value, linestyle=dashes, linewidth=2, color=THEORY, label=f"{label} (theory)")
     ax.set(xlabel="step (updates)", ylabel=LABELS.get(y, y))
     _y_axis(ax, y, log, bands, rules)
     if "" not in bands or rules or any(band.stopped for band in bands.values()):

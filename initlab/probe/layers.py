@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -27,7 +28,7 @@ def choose_layers(model: nn.Module, layers: Filter | None = None) -> dict[nn.Mod
     usual = {module: name for module, name in every.items() if _is_layer(module, name)}
     if layers is None:
         return usual
-    entries = [layers] if isinstance(layers, (str, type)) else list(layers)
+    entries: Sequence[Any] = layers if isinstance(layers, (list, tuple)) else [layers]
     chosen: dict[nn.Module, str] = {}
     for entry in entries:
         found = _fitting(entry, usual) or _fitting(entry, every)

@@ -22,7 +22,7 @@ from initlab.probe.records import Summary, bin_range
 Floats = NDArray[Any]
 Sums = tuple[float, float, int, float, float]  # smallest, largest, number of zeros, Σx, Σx²
 
-_PIECE = 65_536  # elements that float32 adds up; the sums of pieces are added in float64
+_PIECE = 16_384  # elements that float32 adds up; the sums of pieces are added in float64
 _PIECE_ON_DEVICE = 1 << 22  # an accelerator wants larger ones
 _GROUP = 8  # samples that are binned together
 _SAFE = {"f": (1e-15, 1e15), "d": (1e-140, 1e140)}  # magnitudes whose squares can be added up

@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from initlab.arguments import network, number, whole
 from initlab.probe import units
 from initlab.probe.layers import Filter, choose_layers, kind_of, made_weight, weights_of
 from initlab.probe.measure import Meter
@@ -75,7 +76,8 @@ class Probe:
             nonlinearity counts as saturated, between 0 and 1.
 
     Raises:
-        TypeError: `model` is no module, or an entry of `layers` neither a string nor a type.
+        TypeError: `model` is no module or holds TorchScript ones, an entry of `layers` is neither
+            a string nor a type, or a number is none.
         ValueError: An entry of `layers` fits nothing, a number is out of its range, or the model
             has lazy or meta parameters.
 
@@ -95,8 +97,11 @@ class Probe:
         bins: int = 50,
         saturation: float = 0.97,
     ) -> None:
-        _check_model(model)
-        _check_numbers(histogram_sample, bins, saturation)
+        network(model, hooked=True)
+        if histogram_sample is not None:
+            histogram_sample = whole("histogram_sample", histogram_sample)
+        bins = whole("bins", bins)
+        saturation = number("saturation", saturation, low=0, high=1, open_=True)
         self._model: nn.Module = model
         chosen = choose_layers(model, layers)
         self._layers = [_Layer.of(module, name) for module, name in chosen.items()]
@@ -260,40 +265,3 @@ def _record(call: _Call, weights: WeightPlaces, summaries: Sequence[Summary]) ->
 
 def _first_elements(tensor: Tensor) -> tuple[float, ...]:
     return tuple(tensor.detach().flatten()[:8].tolist())
-
-
-def _check_model(model: nn.Module) -> None:
-    if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"model must be a torch.nn.Module, got {model!r} of type {type(model).__name__}."
-        )
-    for module in model.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is None:
-                continue
-            if nn.parameter.is_lazy(parameter):
-                raise ValueError(
-                    f"model has a lazy parameter, {name!r} of {module}, whose shape is not known "
-                    "yet: run one batch through the model first."
-                )
-            if parameter.is_meta:
-                raise ValueError(
-                    f"model has a parameter on the meta device, {name!r} of {module}, which holds "
-                    "no numbers: move it with model.to_empty(device=...) and initialise it first."
-                )
-
-
-def _check_numbers(histogram_sample: int | None, bins: int, saturation: float) -> None:
-    if histogram_sample is not None and not _is_count(histogram_sample):
-        raise ValueError(
-            "histogram_sample must be a whole number of elements, 1 or more, or None for all, "
-            f"got {histogram_sample!r}."
-        )
-    if not _is_count(bins):
-        raise ValueError(f"bins must be a whole number, 1 or more, got {bins!r}.")
-    if not 0 < saturation < 1:
-        raise ValueError(f"saturation must lie between 0 and 1, got {saturation!r}.")
-
-
-def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1

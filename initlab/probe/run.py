@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -58,8 +59,8 @@ def trace(
         The trace: one record for each call of a layer, in the order in which they emit.
 
     Raises:
-        TypeError: `model` is no module, `x` is an array, the target's type fits no loss, or the
-            loss is no tensor.
+        TypeError: `model` is no module or holds TorchScript ones, `x` is an array, the target's
+            type fits no loss, the loss is no tensor, or an argument has the wrong type.
         ValueError: `layers` fits nothing, the target's shape does not fit, the loss is not a
             scalar, the model has lazy or meta parameters. What the model itself raises passes
             through.
@@ -76,14 +77,12 @@ def trace(
         bins=bins,
         saturation=saturation,
     )
-    if isinstance(x, np.ndarray):
-        raise TypeError("x must be a tensor, got a numpy array: pass torch.from_numpy(x).")
     with ExitStack() as undo:
         undo.enter_context(torch.inference_mode(False))
         undo.enter_context(torch.enable_grad())
         keep_other_leaves = undo.enter_context(untouched(model))
         undo.enter_context(probe)
-        output = call_model(model, map_tensors(own_copy, x))
+        output = call_model(model, x)
         value = _loss(output, map_tensors(Tensor.detach, target), loss)
         del output
         if value.requires_grad:
@@ -98,10 +97,19 @@ def own_copy(x: Tensor) -> Tensor:
 
 
 def call_model(model: nn.Module, x: Any) -> Any:
-    """Call the model with a tensor, a tuple of arguments or a dict of keyword arguments."""
-    if isinstance(x, tuple):
-        return model(*x)
-    return model(**x) if isinstance(x, Mapping) else model(x)
+    """Call the model with a copy of a tensor, a tuple of arguments or a dict of keyword arguments.
+
+    A compiled model runs as it was written, since hooks must see what each layer emits.
+    """
+    if isinstance(x, np.ndarray):
+        raise TypeError("x must be a tensor, got a numpy array: pass torch.from_numpy(x).")
+    x = map_tensors(own_copy, x)
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and importing it is slow
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if isinstance(x, tuple):
+            return model(*x)
+        return model(**x) if isinstance(x, Mapping) else model(x)
 
 
 def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -18,8 +18,10 @@ def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
 
     Buffers (running statistics), modes and plain attributes of the modules, the gradients that the
     caller has (the same tensors, with the same values), and the states of the random generators.
-    Parameters are not copied, since no pass should write to them; an optimizer that steps from
-    inside the backward pass (a post-accumulate hook) is held back.
+    Of the parameters, only those of modules that may write to them are copied: torch's own layers
+    do not, but for an embedding with `max_norm`. So a module that writes to the weight of a torch
+    layer inside it leaves that mark. An optimizer that steps from inside the backward pass (a
+    post-accumulate hook) is held back.
 
     Yields:
         A function to call with the loss before its backward pass: it sets aside the gradients of
@@ -29,18 +31,21 @@ def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     own = [module for module in modules if not _is_torchs(module)]
     with ExitStack() as undo:
         _keep_random_states(undo, everywhere=bool(own))
+        undo.callback(_put_back_modes, [(module, module.training) for module in modules])
         for module in own:
-            undo.callback(_put_back, vars(module), dict(vars(module)))
+            for held in (vars(module), module._parameters, module._buffers, module._modules):
+                undo.callback(_put_back, held, dict(held))
+            _keep_values(undo, module._parameters.values())
         for module in modules:
-            if module._buffers:
-                _keep_buffers(undo, module)
+            _keep_values(undo, module._buffers.values())
         _keep_gradients(undo, {p for m in modules for p in m._parameters.values() if p is not None})
         yield lambda loss: _keep_gradients(undo, leaves_of(loss))
 
 
 def _is_torchs(module: nn.Module) -> bool:
-    """Say whether a module is torch's own, whose forward pass sets no attributes."""
-    return type(module).__module__.startswith("torch.nn.modules") and not module._forward_pre_hooks
+    """Say whether a module is torch's own, whose forward pass changes nothing but buffers."""
+    plain = type(module).__module__.startswith("torch.nn.modules") and not module._forward_pre_hooks
+    return plain and getattr(module, "max_norm", None) is None
 
 
 def _keep_random_states(undo: ExitStack, everywhere: bool) -> None:
@@ -53,11 +58,15 @@ def _keep_random_states(undo: ExitStack, everywhere: bool) -> None:
             undo.callback(torch.cuda.set_rng_state, torch.cuda.get_rng_state(device), device)
 
 
-def _keep_buffers(undo: ExitStack, module: nn.Module) -> None:
-    undo.callback(_put_back, module._buffers, dict(module._buffers))
-    for buffer in module._buffers.values():
-        if buffer is not None:
-            undo.callback(_put_back_values, buffer, buffer.detach().clone())
+def _keep_values(undo: ExitStack, tensors: Iterable[Tensor | None]) -> None:
+    for tensor in tensors:
+        if tensor is not None:
+            undo.callback(_put_back_values, tensor, tensor.detach().clone())
+
+
+def _put_back_modes(before: list[tuple[nn.Module, bool]]) -> None:
+    for module, training in before:
+        module.training = training
 
 
 def _put_back(current: dict[str, Any], before: dict[str, Any]) -> None:
@@ -66,9 +75,9 @@ def _put_back(current: dict[str, Any], before: dict[str, Any]) -> None:
     current.update(before)
 
 
-def _put_back_values(buffer: Tensor, before: Tensor) -> None:
-    if not torch.equal(buffer, before):
-        buffer.data.copy_(before)
+def _put_back_values(tensor: Tensor, before: Tensor) -> None:
+    if not torch.equal(tensor, before):
+        tensor.data.copy_(before)
 
 
 def _keep_gradients(undo: ExitStack, leaves: set[Tensor]) -> None:

@@ -30,9 +30,9 @@ def weight_singular_values(model: nn.Module, *, layers: Filter | None = None) ->
         layers: Which layers, as for `trace`; `None` takes every one with a matrix.
 
     Returns:
-        Layer name → singular values in float64 on the CPU. A kernel of more than two dimensions
-        counts as a matrix with a row for each output channel. A layer with several matrices
-        (a recurrent one) has an entry for each, `layer.parameter`.
+        Layer name → singular values in float64 on the CPU, NaN where the weight is not finite. A
+        kernel of more than two dimensions counts as a matrix with a row for each output channel. A
+        layer with several matrices (a recurrent one) has an entry for each, `layer.parameter`.
 
     Raises:
         ValueError: An entry of `layers` fits nothing.
@@ -40,7 +40,18 @@ def weight_singular_values(model: nn.Module, *, layers: Filter | None = None) ->
     >>> weight_singular_values(nn.Sequential(nn.Linear(3, 2)))["0"].shape
     torch.Size([2])
     """
-    return {name: torch.linalg.svdvals(w) for name, w in _matrices(model, layers).items()}
+    return {name: _singular_values(w) for name, w in _matrices(model, layers).items()}
+
+
+def _singular_values(matrices: Tensor) -> Tensor:
+    """Return the singular values of each matrix; NaN for one that is not finite.
+
+    Shape:
+        matrices (..., rows, columns); answer (..., min(rows, columns)).
+    """
+    finite = matrices.isfinite().all(-1).all(-1)
+    values: Tensor = torch.linalg.svdvals(matrices.where(finite[..., None, None], 0.0))
+    return values.where(finite[..., None], torch.nan)
 
 
 def weight_rank(
@@ -57,7 +68,8 @@ def weight_rank(
         tolerance: Singular values below this share of the largest one count as zero, 0 to 1.
 
     Returns:
-        Layer name → rank, with names as in `weight_singular_values`.
+        Layer name → rank, with names as in `weight_singular_values`; 0 where the weight is not
+        finite.
 
     Raises:
         ValueError: An entry of `layers` fits nothing.
@@ -139,7 +151,7 @@ def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
         x: The batch: a tensor, or a tuple of arguments with the tensor first.
 
     Returns:
-        Singular values in float64 on the CPU, largest first.
+        Singular values in float64 on the CPU, largest first; NaN where they are not finite.
 
     Shape:
         x (batch, ...); answer (batch, min(inputs, outputs)).
@@ -168,8 +180,7 @@ def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
             for column in output.unbind(1)
         ]
     jacobian = torch.stack(rows, dim=1)  # (batch, outputs, inputs)
-    values: Tensor = torch.linalg.svdvals(jacobian.to("cpu", torch.float64))
-    return values
+    return _singular_values(jacobian.to("cpu", torch.float64))
 
 
 def input_correlation(
@@ -211,7 +222,7 @@ def input_correlation(
     handles = [module.register_forward_hook(emitted) for module in names]
     try:
         with torch.no_grad(), untouched(model):
-            call_model(model, map_tensors(own_copy, x))
+            call_model(model, x)
     finally:
         for handle in handles:
             handle.remove()

@@ -29,8 +29,9 @@ Legend of symbols (those of the papers):
     ξ_q   layers until |q - q*| falls by e      ξ_c   layers until |c - c*| falls by e
     m_k   mean of the k-th powers of the singular values
 
-Accuracy: one-dimensional averages to 1e-9, pairs to 1e-6, curves over more than 25
-correlations to 1e-4 (checked against ReLU's and erf's closed forms, and tanh by scipy).
+Accuracy of the named activations: one-dimensional averages to 1e-9, pairs to 1e-6, curves over
+more than 25 correlations to 1e-4 (checked against ReLU's and erf's closed forms, and tanh by
+scipy). A function of your own with hundreds of corners or jumps, such as rounding, has 1e-4.
 """
 
 from __future__ import annotations

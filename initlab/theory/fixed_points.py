@@ -9,11 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from initlab.arguments import number
 from initlab.theory.functions import ActivationLike, Array
-from initlab.theory.maps import check_variances
 from initlab.theory.quadrature import Moments, moments
 
 _LEVELS = 10.0 ** np.arange(-30, 30.5, 0.5)
+_MOST = 1e20  # of a variance, so that the grid reaches beyond where it leads
 _LOW, _HIGH = 1e-100, 1e100  # stand for 0 and for infinity
 _NEUTRAL = 1e-7
 _ROUNDING = 1e-10
@@ -27,10 +28,11 @@ class FixedPoint:
         q_star: q*, the second moment of the pre-activations that q = 1 is led to; 0 where signals
             die out, `inf` where they grow without bound, 1 where every level is kept (ReLU with
             σ_w² = 2).
-        c_star: c*, the correlation at which any two inputs end. At 1 they become one point.
+        c_star: c*, the correlation at which any two inputs end. At 1 they become one point. `nan`
+            where φ grows so fast that none is defined.
         chi_1: χ₁ = σ_w² E[φ′(√q* ζ)²], the factor of a squared gradient in each layer, and of a
             small angle between two inputs: below 1 ordered (gradients vanish), above 1 chaotic
-            (they explode).
+            (they explode). `inf` where φ jumps.
         xi_q: ξ_q, number of layers in which the distance to q* falls by e; `inf` if it does not.
         xi_c: ξ_c, the same for c*: how deep information about the input reaches.
     """
@@ -50,8 +52,8 @@ def fixed_point(activation: ActivationLike, weight_var: float, bias_var: float =
 
     Args:
         activation: A name, or any elementwise function or layer.
-        weight_var: σ_w² = n·Var(w), above 0.
-        bias_var: σ_b² = Var(b), at least 0.
+        weight_var: σ_w² = n·Var(w), from 1e-20 to 1e20.
+        bias_var: σ_b² = Var(b), from 0 to 1e20.
 
     Returns:
         The fixed point that a signal with q = 1 is led to.
@@ -69,12 +71,13 @@ def fixed_point(activation: ActivationLike, weight_var: float, bias_var: float =
     (1.1785, 1.2098)
     """
     found = moments(activation)
-    check_variances(0.0, weight_var=weight_var, bias_var=bias_var)
-    if not weight_var:
-        raise ValueError("weight_var must be above 0: with 0 no signal passes.")
+    weight_var = number("weight_var", weight_var, low=1 / _MOST, high=_MOST)
+    bias_var = number("bias_var", bias_var, low=0, high=_MOST)
     q_star = _level(found, weight_var, bias_var)
     q = min(max(q_star, _LOW), _HIGH)
     here = found.averages(q)
+    if math.isinf(here.square):
+        return FixedPoint(q_star, math.nan, math.inf, math.inf, math.inf)
     chi_1 = weight_var * here.slope_square
     level_slope = weight_var * here.square * here.elasticity / q
     c_star, angle_slope = _correlation(found, q, weight_var, bias_var, chi_1)
@@ -89,7 +92,7 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
 
     Args:
         activation: A name, or any elementwise function or layer.
-        bias_var: σ_b² = Var(b), at least 0.
+        bias_var: σ_b² = Var(b), from 0 to 1e20.
 
     Returns:
         The critical σ_w², of the fixed point that attracts signals; the lowest if there are
@@ -107,16 +110,19 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
     (2.0, 1.76)
     """
     found = moments(activation)
-    check_variances(0.0, bias_var=bias_var)
+    bias_var = number("bias_var", bias_var, low=0, high=_MOST)
     levels = bias_var + np.concatenate([[_LOW], _LEVELS, [_HIGH]])
 
     def excess(q: float) -> float:
         return _chi_at(found, q, bias_var) - 1
 
     values = np.array([excess(q) for q in levels])
+    levels, values = levels[np.isfinite(values)], values[np.isfinite(values)]
     ends = [q for q, value in zip(levels, values, strict=True) if abs(value) < _ROUNDING]
     for q in [*ends[:1], *_crossings(excess, levels, values), *ends[-1:]]:
         weight_var = float((q - bias_var) / found.averages(q).square)
+        if not 1 / _MOST <= weight_var <= _MOST:
+            continue
         if abs(fixed_point(activation, weight_var, bias_var).chi_1 - 1) < 1e-5:
             return weight_var
     raise ValueError(
@@ -129,6 +135,8 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
 def _chi_at(found: Moments, q: float, bias_var: float) -> float:
     """χ₁ of the network whose fixed point is q."""
     here = found.averages(q)
+    if not 0 < here.square < math.inf:  # then no weights make it a fixed point
+        return math.nan
     return (q - bias_var) * here.slope_square / here.square
 
 
@@ -157,6 +165,8 @@ def _correlation(
     the slope there is at most 1, and else there is exactly one other fixed point.
     """
     level = weight_var * found.averages(q).square + bias_var
+    if not level:  # nothing is emitted
+        return 1.0, 0.0
     slope_at_one = chi_1 * q / level
 
     def shared(c: Array) -> Array:

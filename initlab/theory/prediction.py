@@ -14,9 +14,9 @@ from initlab import schemes
 from initlab.arguments import number, whole
 from initlab.theory import network
 from initlab.theory.functions import ActivationLike
-from initlab.theory.layers import Affine, Norm, NoTheory, Signal
+from initlab.theory.layers import Affine, Norm, NoTheory, Same, Signal
 from initlab.theory.network import Step
-from initlab.theory.quadrature import moments
+from initlab.theory.quadrature import LARGEST, SMALLEST, moments
 
 _MOST_NOISE = 4.0
 """Largest Var ln‖·‖²: two networks in three are within a factor e of the predicted rms."""
@@ -173,7 +173,8 @@ def _named_places(steps: list[Step]) -> dict[str, int]:
         if step.name:
             calls[step.name] += 1
             again = f":{calls[step.name]}" if calls[step.name] > 1 else ""
-            places[step.name + again] = place
+            # What passes everything on emits the very tensor that it gets, with its gradient.
+            places[step.name + again] = step.inputs[0] if isinstance(step.rule, Same) else place
     return places
 
 
@@ -184,8 +185,8 @@ def _forward(steps: list[Step], start: Signal) -> list[Signal]:
     signals = [start]
     for step in steps:
         signal = step.rule.forward(*[signals[i] for i in step.inputs])
-        if not math.isfinite(signal.square):
-            raise NoTheory(f"the second moment after {step.name} is not finite.")
+        if signal.square and not SMALLEST < signal.square < LARGEST:
+            raise NoTheory(f"the second moment after {step.name} leaves the range of float64.")
         signals.append(signal)
     return signals
 

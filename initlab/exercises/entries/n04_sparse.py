@@ -63,9 +63,19 @@ def _inputs_are_used_evenly(d: _Sparse) -> bool:
     return bool((np.abs(d.mask.sum(axis=0) - mean) < 9 * spread).all())
 
 
+def _places_are_fresh(d: _Sparse) -> bool:
+    """Fewer than one row in ten, of both calls, has the places of another one.
+
+    There are more than 1e12 sets of places, so chance has no say in that.
+    """
+    places = np.concatenate([d.values, d.again]) != 0
+    return len(np.unique(np.packbits(places, axis=1), axis=0)) > 0.9 * len(places)
+
+
 def _right(d: _Sparse) -> bool:
     return (
         _each_unit_has_k(d)
+        and _places_are_fresh(d)
         and _inputs_are_used_evenly(d)
         and _weights_are_standard_normal(d)
         and d.fresh
@@ -188,6 +198,12 @@ def sparse_incoming(fan_in, fan_out, k):
                 seen=_every(lambda d: bool(_each_unit_has_k(d) and not _inputs_are_used_evenly(d))),
                 says="Some inputs are used by far more units than others. Are the places drawn "
                 "afresh for each unit?",
+            ),
+            Mistake(
+                name="places return",
+                seen=_every(lambda d: bool(_each_unit_has_k(d) and not _places_are_fresh(d))),
+                says="Many units have their weights at the very same places as another one, in "
+                "this call or in the next. Are the places drawn afresh for each unit?",
             ),
             Mistake(
                 name="constant",

@@ -38,7 +38,13 @@ def _right(draw: Draw) -> bool:
         and bool(np.abs(_lengths(draw) - 1).max() < _slack(draw))
         and draw.fresh
         and not _copies_inputs(draw)
+        and not _has_zeros(draw)
     )
+
+
+def _has_zeros(draw: Draw) -> bool:
+    """A share of exact zeros that no rounding makes: blocks, not one matrix among all."""
+    return bool((draw.values == 0).mean() > 0.01)
 
 
 def _copies_inputs(draw: Draw) -> bool:
@@ -100,6 +106,12 @@ def orthogonal(fan_in, fan_out):
                 seen=some(lambda d: _is_triangular(d.values)),
                 says="Half of your matrix is 0: it is triangular. Which factor of the "
                 "decomposition has columns at right angles?",
+            ),
+            Mistake(
+                name="blocks",
+                seen=some(lambda d: _has_zeros(d) and _angles_are_right(d)),
+                says="Many of your entries are 0: no signal passes between some inputs and some "
+                "units. Is that one matrix drawn among all orthogonal ones?",
             ),
             Mistake(
                 name="same numbers at each call",

@@ -34,9 +34,13 @@ def _measure(answer: Any) -> Layers:
     return layers
 
 
-def _is(layer: nn.Module, name: str, value: float) -> bool:
+def _is(layer: nn.modules.batchnorm._BatchNorm, name: str, value: float) -> bool:
     tensor = getattr(layer, name, None)
-    return isinstance(tensor, Tensor) and bool(torch.allclose(tensor, torch.tensor(value)))
+    return (
+        isinstance(tensor, Tensor)
+        and tensor.shape == (layer.num_features,)
+        and bool(torch.allclose(tensor, torch.tensor(value, dtype=tensor.dtype)))
+    )
 
 
 def _has(**values: float) -> Callable[[Layers], bool]:

@@ -87,6 +87,7 @@ class _Layer:
 class _Model:
     layers: list[_Layer]
     learns: bool
+    one_dtype: bool
 
     @property
     def weighted(self) -> list[_Layer]:
@@ -115,7 +116,8 @@ def _measure_model(answer: Any) -> _Model:
     learns = len(list(model.parameters())) == 11 and all(
         p.requires_grad for p in model.parameters()
     )
-    return _Model(layers, learns)
+    one_dtype = len({p.dtype for p in model.parameters()}) == 1
+    return _Model(layers, learns, one_dtype)
 
 
 def _numbers(tensor: Any) -> Any:
@@ -169,13 +171,21 @@ def initialize_weights(model):
             nn.init.zeros_(layer.bias)
 """,
     measure=_measure_model,
-    right=lambda model: model.learns and all(layer.is_right for layer in model.layers),
+    right=lambda model: (
+        model.learns and model.one_dtype and all(layer.is_right for layer in model.layers)
+    ),
     mistakes=(
         Mistake(
             name="gradient lost",
             seen=lambda model: not model.learns,
             says="Some parameters no longer get a gradient, or are no parameters any more. How can "
             "one fill a parameter without replacing it?",
+        ),
+        Mistake(
+            name="several dtypes",
+            seen=lambda model: not model.one_dtype,
+            says="Some parameters have another dtype now than the rest. What does the next forward "
+            "pass say, when the input is float32 and a weight float64?",
         ),
         Mistake(
             name="inner block forgotten",
@@ -303,7 +313,7 @@ class _Filled:
 
     def holds(self, wanted: Tensor) -> bool:
         return self.weight.shape == wanted.shape and torch.allclose(
-            self.weight.detach().double(), wanted.double(), rtol=1e-2, atol=1e-2
+            self.weight.detach().double(), wanted.double(), rtol=0, atol=1e-6
         )
 
 
