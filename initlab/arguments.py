@@ -83,7 +83,13 @@ def network(model: Any, *, hooked: bool = False) -> None:
         elif isinstance(model, type):
             came = f"the class {model.__name__}: make a module of it with {model.__name__}(...)"
         raise TypeError(f"model must be a torch.nn.Module, got {came}.")
-    parameters = dict(model.named_parameters())
+    modules = dict(model.named_modules())
+    parameters = {
+        f"{name}.{key}".lstrip("."): parameter
+        for name, module in modules.items()
+        for key, parameter in module._parameters.items()
+        if parameter is not None
+    }
     lazy = [name for name, parameter in parameters.items() if is_lazy(parameter)]
     if lazy:
         raise ValueError(
@@ -96,7 +102,7 @@ def network(model: Any, *, hooked: bool = False) -> None:
             f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
             "give them memory first with model.to_empty(device=...)."
         )
-    scripted = [n for n, m in model.named_modules() if isinstance(m, torch.jit.ScriptModule)]
+    scripted = [name for name, m in modules.items() if isinstance(m, torch.jit.ScriptModule)]
     if hooked and scripted:
         raise TypeError(
             f"model has TorchScript modules, whose layers take no hooks ({_some(scripted)}): "

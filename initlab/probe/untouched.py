@@ -66,7 +66,8 @@ def _keep_values(undo: ExitStack, tensors: Iterable[Tensor | None]) -> None:
 
 def _put_back_modes(before: list[tuple[nn.Module, bool]]) -> None:
     for module, training in before:
-        module.training = training
+        if module.training != training:  # setting an attribute of a module is slow
+            module.training = training
 
 
 def _put_back(current: dict[str, Any], before: dict[str, Any]) -> None:
