@@ -6,9 +6,7 @@ description, and all their numbers in one binary buffer. `explorer.js` is the ot
 
 from __future__ import annotations
 
-import base64
 import ctypes
-import html
 import sys
 import time
 from collections.abc import Iterator
@@ -217,14 +215,7 @@ class Explorer(anywidget.AnyWidget):
         content, floats = self._state()
         self._first = {"content": content, "floats": floats}
         shown = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        png = base64.b64encode(self.figure().png()).decode("ascii")
-        alt = html.escape(repr(self), quote=True)
-        still = {
-            "text/plain": repr(self),
-            "text/html": f'<img alt="{alt}" style="max-width: 100%" '
-            f'src="data:image/png;base64,{png}">',
-            "image/png": png,
-        }
+        still = {"text/plain": repr(self), **self.figure().shown(repr(self))}
         return {**shown[0], **still}, shown[1]
 
 

@@ -46,12 +46,21 @@ class Picture(Figure):
         return f"<Figure {width:.0f}x{height:.0f}, {axes}>: {self.alt}"
 
     def _repr_html_(self) -> str:
-        return self._as_html(self.png())
+        return self.shown(self.alt)["text/html"]
 
-    def _as_html(self, png: bytes) -> str:
-        alt = html.escape(self.alt, quote=True)
-        data = base64.b64encode(png).decode("ascii")
-        return f'<img alt="{alt}" style="max-width: 100%" src="data:image/png;base64,{data}">'
+    def shown(self, alt: str) -> dict[str, str]:
+        """Draw once, for all ways in which a notebook shows a picture.
+
+        Args:
+            alt: The text alternative of the picture.
+
+        Returns:
+            What stands under `text/html` (with the alternative) and under `image/png`.
+        """
+        data = base64.b64encode(self.png()).decode("ascii")
+        words = html.escape(alt, quote=True)
+        image = f'<img alt="{words}" style="max-width: 100%" src="data:image/png;base64,{data}">'
+        return {"text/html": image, "image/png": data}
 
     def png(self) -> bytes:
         """Draw the figure as a PNG of half the usual size: 18 shades of each colour, not 256."""
@@ -65,13 +74,7 @@ class Picture(Figure):
     def _ipython_display_(self) -> None:
         """Show picture and text once, then let pyplot forget the figure, so it shows no second."""
         display: Any = import_module("IPython.display").display  # IPython calls this: it is there
-        png = self.png()
-        shown = {
-            "text/plain": repr(self),
-            "text/html": self._as_html(png),
-            "image/png": base64.b64encode(png).decode("ascii"),
-        }
-        display(shown, raw=True)
+        display({"text/plain": repr(self), **self.shown(self.alt)}, raw=True)
         plt.close(self)
 
 
