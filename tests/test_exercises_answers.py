@@ -393,6 +393,11 @@ def normal_in_place(weight, std):
     weight.normal_(0, std)
 
 
+def shuffled_at_each_call(weight, std):
+    rows = np.random.default_rng(0).normal(0, std, weight.shape)
+    return rng.permutation(rows)
+
+
 RIGHT["normal_std"] = [
     lambda weight, std: weight.normal_(0, std),
     lambda weight, std: nn.init.normal_(weight, std=std),
@@ -420,6 +425,7 @@ WRONG["normal_std"] = [
         "same numbers at each call",
         lambda weight, std: np.random.default_rng(0).normal(0, std, weight.shape),
     ),
+    ("not independent", shuffled_at_each_call),
     (None, lambda weight, std: weight.normal_(0, 1.1 * std)),
     (None, lambda weight, std: weight.normal_(0, 0.9 * std)),
     ("shape", lambda weight, std: torch.randn(weight.numel()) * std),

@@ -29,19 +29,15 @@ FANS = [(100, 200), (256, 80), (60, 400)]
 """Never square, so that fan-in cannot pass for fan-out; each with at least 20,000 entries."""
 
 
-@dataclass(frozen=True)
-class Draw:
-    """What two calls with the same fans gave.
+@dataclass(frozen=True, kw_only=True)
+class TwoCalls:
+    """What two calls with the same arguments gave: the numbers, and whether they are fresh.
 
     Args:
-        fan_in: Number of inputs, the columns.
-        fan_out: Number of units, the rows.
-        entries: The first call's numbers, (fan_out, fan_in).
+        entries: The first call's numbers.
         again: The second call's.
     """
 
-    fan_in: int
-    fan_out: int
     entries: Entries
     again: Array
 
@@ -66,13 +62,26 @@ class Draw:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Draw(TwoCalls):
+    """What two calls with the same fans gave, matrices of shape (fan_out, fan_in).
+
+    Args:
+        fan_in: Number of inputs, the columns.
+        fan_out: Number of units, the rows.
+    """
+
+    fan_in: int
+    fan_out: int
+
+
 def measure(answer: Any) -> list[Draw]:
     """Call the answer twice for each pair of fans."""
     function = need_function(answer, "f(fan_in, fan_out)")
     draws = []
     for fan_in, fan_out in FANS:
         first, second = (_matrix(function, fan_in, fan_out) for _ in range(2))
-        draws.append(Draw(fan_in, fan_out, first, second.values))
+        draws.append(Draw(fan_in=fan_in, fan_out=fan_out, entries=first, again=second.values))
     return draws
 
 

@@ -11,14 +11,13 @@ import torch
 
 from initlab.exercises import statistics
 from initlab.exercises.answers import (
-    Array,
-    Entries,
     NotAttempted,
     Rejected,
     as_entries,
     in_place,
     need_function,
 )
+from initlab.exercises.drawn import TwoCalls
 from initlab.exercises.exercise import Exercise, Mistake
 
 _SHAPE = (100, 220)
@@ -26,19 +25,9 @@ _STDS = [0.02, 0.5, 3.0]
 """Of both sides of 1, so that a square, a root and the number itself differ."""
 
 
-@dataclass(frozen=True)
-class _Filled:
+@dataclass(frozen=True, kw_only=True)
+class _Filled(TwoCalls):
     std: float
-    entries: Entries
-    again: Array
-
-    @property
-    def values(self) -> Array:
-        return self.entries.values
-
-    @property
-    def fresh(self) -> bool:
-        return not statistics.same_numbers(self.values, self.again)
 
 
 def _measure(answer: Any) -> list[_Filled]:
@@ -50,7 +39,7 @@ def _measure(answer: Any) -> list[_Filled]:
             as_entries(in_place(function, torch.full(_SHAPE, 7.0), std), _SHAPE)
             for _ in range(2)
         )
-        filled.append(_Filled(std, first, second.values))
+        filled.append(_Filled(std=std, entries=first, again=second.values))
     return filled
 
 
@@ -64,10 +53,7 @@ def _right(f: _Filled) -> bool:
         and statistics.std_is(f.values, f.std)
         and statistics.shape_is(f.values, "normal", f.std)
         and f.fresh
-        and not statistics.has_copies(f.values)
-        and not statistics.has_copies(f.values.T)
-        and not statistics.has_pattern(f.values)
-        and not statistics.values_return(f.entries)
+        and f.independent
     )
 
 
@@ -156,6 +142,12 @@ def normal_std(weight, std):
                 lambda f: statistics.has_copies(f.values) or statistics.has_copies(f.values.T)
             ),
             says="Some rows or columns are copies of each other. How many numbers do you draw?",
+        ),
+        Mistake(
+            name="not independent",
+            seen=_every(lambda f: not f.independent),
+            says="Your numbers are not independent: rows, columns or calls resemble each other. "
+            "Is each entry drawn for itself?",
         ),
     ),
     otherwise=_otherwise,

@@ -10,21 +10,16 @@ import numpy as np
 
 from initlab.exercises import statistics
 from initlab.exercises.answers import Array, Entries, as_entries, call, need_function, returned
+from initlab.exercises.drawn import TwoCalls
 from initlab.exercises.exercise import Exercise, Mistake
 
 _SIZES = [(200, 1400, 15), (80, 2100, 10)]
 """(fan_in, fan_out, k): never square, with at least 20,000 weights that are not 0."""
 
 
-@dataclass(frozen=True)
-class _Sparse:
+@dataclass(frozen=True, kw_only=True)
+class _Sparse(TwoCalls):
     k: int
-    entries: Entries
-    again: Array
-
-    @property
-    def values(self) -> Array:
-        return self.entries.values
 
     @property
     def mask(self) -> Array:
@@ -47,7 +42,7 @@ def _measure(answer: Any) -> list[_Sparse]:
             as_entries(returned(call(function, fan_in, fan_out, k)), (fan_out, fan_in))
             for _ in range(2)
         )
-        found.append(_Sparse(k, first, second.values))
+        found.append(_Sparse(k=k, entries=first, again=second.values))
     return found
 
 
