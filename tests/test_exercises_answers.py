@@ -1,9 +1,14 @@
-"""Is what is right accepted, and what is wrong named? Two tables, and one test for each."""
+"""Is what is right accepted, and what is wrong named? Two tables, and one test for each.
+
+Answers to an exercise stand here, or in `answers/nXX.py`, by notebook: `RIGHT` and `WRONG`.
+"""
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -761,6 +766,13 @@ WRONG["residual_scaling"] = [
     ("not a number", lambda depth: "1/√depth"),
     (None, lambda depth: 1 / math.log(depth)),
 ]
+
+# --- the answers of notebooks with a file of their own ---
+
+for path in sorted(Path(__file__).parent.glob("answers/n*.py")):
+    of_notebook = importlib.import_module(f"answers.{path.stem}")
+    RIGHT.update(of_notebook.RIGHT)
+    WRONG.update(of_notebook.WRONG)
 
 
 # --- the tests ---

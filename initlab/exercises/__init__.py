@@ -9,13 +9,13 @@
 
 Where to look:
 
-    entries/       the exercises, one module for each notebook; a new one is one entry there
+    entries/       the exercises and the quiz of each notebook; a new exercise is one entry there
     exercise       what an entry declares
     verdict        how an answer is judged
     answers        how the learner's code is called and its arrays are read
     statistics     when random numbers pass, and how seldom that errs
     drawn, exact   the two common kinds: random matrices, and functions with exact values
-    choices        predictions and quizzes, with one front end; the questions are in quizzes
+    choices        predictions and quizzes, with one front end; the questions are in entries
     diary          the progress file
 """
 
@@ -23,9 +23,8 @@ from __future__ import annotations
 
 from initlab.exercises.choices import Choices, Prediction, Quiz, ask, quiz
 from initlab.exercises.display import Note
-from initlab.exercises.entries import EXERCISES
-from initlab.exercises.exercise import Exercise, Mistake
-from initlab.exercises.quizzes import QUIZZES, Question
+from initlab.exercises.entries import EXERCISES, QUIZZES
+from initlab.exercises.exercise import Exercise, Mistake, Question
 from initlab.exercises.verdict import Outcome, check, hint, progress, solution
 
 __all__ = [

@@ -14,7 +14,8 @@ import anywidget
 import traitlets
 
 from initlab.exercises.display import BAD, GOOD, OPEN, Note, as_html, box
-from initlab.exercises.quizzes import QUIZZES, Question
+from initlab.exercises.entries import QUIZZES
+from initlab.exercises.exercise import Question
 
 _HERE = Path(__file__).parent
 _NO_FEEDBACK = {"kind": "", "text": ""}

@@ -1,10 +1,13 @@
-"""What is an exercise? A declared record: task, hints, solution, and the mistakes that it knows."""
+"""What is an exercise? A declared record: task, hints, solution, and the mistakes that it knows.
+
+And what is a question of the quiz that ends a notebook?
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from initlab.exercises.display import Note, as_html
 
@@ -80,3 +83,17 @@ class Exercise:
         else:
             text = f"Hint {step} of {len(self.hints)}: {self.hints[step - 1]}"
         return Note(text, f"<p>{as_html(text)}</p>")
+
+
+class Question(NamedTuple):
+    """A question with one right option.
+
+    Args:
+        question: One or two sentences.
+        options: (option, why it is right or not), in the order in which they are shown.
+        right: Index of the right one.
+    """
+
+    question: str
+    options: tuple[tuple[str, str], ...]
+    right: int

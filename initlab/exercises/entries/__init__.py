@@ -1,6 +1,7 @@
-"""Which exercises are there? One module for each notebook that sets some, one entry for each.
+"""Which exercises are there, and which quiz? One module for each notebook.
 
-To add an exercise, declare it in the module of its notebook (and name a new module below).
+A module holds `EXERCISES` and `QUIZ`. To add an exercise, declare it in the module of its notebook
+(and name a new module below).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from initlab.exercises.entries import (
     n10_activation,
     n11_residual,
 )
-from initlab.exercises.exercise import Exercise
+from initlab.exercises.exercise import Exercise, Question
 
 _MODULES = [
     n00_start,
@@ -40,6 +41,13 @@ EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise for module in _MODULES for exercise in module.EXERCISES
 }
 """Name → exercise, in the order of the notebooks."""
+
+QUIZZES: dict[str, tuple[Question, ...]] = {
+    module.__name__.rpartition(".")[2][1:3]: module.QUIZ
+    for module in _MODULES
+    if hasattr(module, "QUIZ")
+}
+"""Two digits of a notebook → the three questions that end it."""
 
 
 def find(name: str) -> Exercise:

@@ -18,7 +18,7 @@ from initlab.exercises.answers import (
     need_function,
 )
 from initlab.exercises.drawn import TwoCalls
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _SHAPE = (100, 220)
 _STDS = [0.02, 0.5, 3.0]
@@ -290,3 +290,71 @@ read_trace = {"A": "vanishing", "B": "healthy", "C": "saturated", "D": "explodin
 )
 
 EXERCISES = [_NORMAL_STD, _READ_TRACE]
+
+QUIZ = (
+    Question(
+        "The histograms of the activations get narrower from layer to layer, and at layer 20 "
+        "nearly all is at 0. What is this called?",
+        (
+            (
+                "The signal explodes.",
+                "Then the histograms would get wider. Narrower means that each layer "
+                "multiplies the size of the signal by less than 1.",
+            ),
+            (
+                "The signal vanishes.",
+                "Each layer multiplies the size of the signal by less than 1, and twenty such "
+                "factors leave next to nothing.",
+            ),
+            (
+                "The units are saturated.",
+                "Saturated units sit at the ends of their nonlinearity, such as −1 and 1 for "
+                "tanh. Here the histogram shrinks around 0.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "In another network the activations keep their standard deviation through all 20 "
+        "layers. What do you know about its gradients?",
+        (
+            (
+                "They keep their size, too.",
+                "In some networks they do, but nothing forces them to. With tanh and large "
+                "weights the activations stay level while the gradients explode.",
+            ),
+            (
+                "They vanish.",
+                "They may vanish, stay or explode: the activations alone do not tell.",
+            ),
+            (
+                "Nothing yet: one must look at them as well.",
+                "Forward and backward pass are two different products. That is why each "
+                "figure of a trace can show either.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "You build 20 layers of `nn.Linear` and ReLU, set all biases to 0, and leave PyTorch's "
+        "default weights. What do the activations do from layer to layer?",
+        (
+            (
+                "They shrink.",
+                "The default weights have a variance of 1/(3·fan_in), and ReLU takes half of "
+                "the second moment: each layer multiplies the rms by about 0.41.",
+            ),
+            (
+                "They stay level: the default is made for this.",
+                "The default is an older rule. It would need six times the variance to stay "
+                "level here.",
+            ),
+            (
+                "They grow.",
+                "For that the variance of the weights would have to be above 2/fan_in. The "
+                "default is 1/(3·fan_in).",
+            ),
+        ),
+        right=0,
+    ),
+)

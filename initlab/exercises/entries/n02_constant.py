@@ -11,7 +11,7 @@ import torch
 
 from initlab.exercises.answers import Array, as_entries, as_number, in_place, need_function
 from initlab.exercises.exact import Values, gives, gives_instead, values_of
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 # --- distinct_units ---
 
@@ -307,3 +307,69 @@ def output_bias(counts):
 )
 
 EXERCISES = [_DISTINCT_UNITS, _BREAK_SYMMETRY, _OUTPUT_BIAS]
+
+QUIZ = (
+    Question(
+        "All weights and biases of a ReLU network with three hidden layers are 0. Which "
+        "parameters get a gradient that is not 0 in the first step?",
+        (
+            (
+                "All of them, and the same one.",
+                "A gradient goes backwards through the weights, and these are 0: nothing gets "
+                "past the last layer.",
+            ),
+            (
+                "Only the biases of the last layer.",
+                "The last weights see an input of 0, so they get none, and behind them every "
+                "gradient is multiplied by weights that are 0.",
+            ),
+            (
+                "None at all.",
+                "Nearly. The last biases are added after all weights, so the loss does depend "
+                "on them.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "Each weight matrix of a network without dropout is filled with one constant, 0.02. "
+        "Biases are 0. What do the units of one hidden layer learn in a few steps?",
+        (
+            (
+                "The same: they stay copies of one unit.",
+                "They compute the same number and get the same gradient. Only something that "
+                "differs between them, such as rounding or dropout, can part them.",
+            ),
+            (
+                "Different things: 0.02 is not 0.",
+                "The value of the constant does not matter. Two units with equal weights, in "
+                "and out, get equal gradients.",
+            ),
+            (
+                "Nothing: they get no gradient.",
+                "They do get one, since the weights are not 0. It is the same for all units of "
+                "the layer.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "Why may the biases of the hidden layers start at 0?",
+        (
+            (
+                "Because biases are not trained.",
+                "They are trained like weights.",
+            ),
+            (
+                "Because zeros are right for all parameters of a hidden layer.",
+                "Not for the weights: if all of them are 0, the gradient stops there.",
+            ),
+            (
+                "Because random weights already make the units different.",
+                "One difference between units is enough. The output bias is another matter: "
+                "where classes are unbalanced, the log of their shares is a better start.",
+            ),
+        ),
+        right=2,
+    ),
+)
