@@ -12,12 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 import initlab as il
-from initlab.explore import Signal, Symmetry, signal, symmetry
+from initlab.explore import Signal, Symmetry, Weight, signal, symmetry, weight
 from initlab.explore.signal_records import signal_records
 from initlab.explore.symmetry import distinct_rows, rank, symmetry_records
+from initlab.explore.weight import weight_records
 
 SMALL = {"depth": 4, "width": 32}
 
@@ -321,6 +323,70 @@ def test_setting_a_trait_in_python_waits_for_the_end_of_the_run(monkeypatch):
     explorer = symmetry(width=8)
     explorer.seed = 8
     assert explorer.scene.finished
+
+
+# ------------------------------------------------------------------------------- weight
+
+FILL_A_MATRIX = list(Weight.controls()["scheme"].options)
+
+
+@pytest.mark.parametrize("scheme", FILL_A_MATRIX)
+def test_the_browser_gets_the_matrix_that_the_scheme_fills(scheme):
+    values = {"scheme": scheme, "fan_in": 30, "fan_out": 20, "gain": 2.0, "seed": 3}
+    sent = Browser(weight()).ask(set=values)
+    assert sent["error"] == ""
+    generator = torch.Generator().manual_seed(3)
+    expected = 2 * il.SCHEMES[scheme].fill_(torch.empty(20, 30), generator)
+    matrix, entries, singular = sent["panels"]
+    assert np.reshape(matrix["values"], (20, 30)) == pytest.approx(expected.numpy(), rel=1e-6)
+    assert matrix["high"] >= expected.abs().max()
+    assert sum(entries["series"][0]["y"]) == pytest.approx(100, rel=1e-5)
+    found = np.linalg.svd(expected.double().numpy(), compute_uv=False)
+    assert singular["series"][0]["y"] == pytest.approx(found, rel=1e-5, abs=1e-5)
+    assert json.dumps(sent["panels"], allow_nan=False)
+
+
+def cdf(scheme, std):
+    """The textbook's laws, from scipy."""
+    if scheme == "uniform":
+        return stats.uniform(0, 1).cdf
+    if scheme == "trunc_normal":
+        return stats.truncnorm(-2, 2).cdf
+    if "uniform" in scheme or scheme == "torch_default":
+        return stats.uniform(-math.sqrt(3) * std, 2 * math.sqrt(3) * std).cdf
+    return stats.norm(0, std).cdf
+
+
+@pytest.mark.parametrize("scheme", FILL_A_MATRIX)
+def test_the_law_beside_a_histogram_is_the_scheme_s(scheme):
+    got = weight_records(scheme=scheme, fan_in=200, fan_out=100, gain=0.5, seed=0)
+    if scheme in {"zeros", "ones", "constant", "sparse", "orthogonal", "eye"}:
+        assert got.law is None
+        return
+    below = cdf(scheme, got.std_given / 0.5)(got.edges / 0.5)
+    assert got.law == pytest.approx(np.diff(below), abs=1e-9)
+    assert np.abs(np.cumsum(got.shares) - np.cumsum(got.law)).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"scheme": "eye", "fan_in": 20, "fan_out": 10},
+            "eye, 10 units × 20 inputs: mean 0.05, std 0.22 (its formula gives no single number), "
+            "95 % zeros. Singular values from 1 to 1.",
+        ),
+        (
+            {"scheme": "ones", "fan_in": 32, "fan_out": 8, "gain": 0.5},
+            "0.5 × ones, 8 units × 32 inputs: mean 0.5, std 0 (its formula gives 0). "
+            "Singular values from 0 to 8.",
+        ),
+        ({"scheme": "xavier_normal"}, "xavier_normal, 64 units × 96 inputs: mean about 0, std 0."),
+    ],
+    ids=str,
+)
+def test_weight_says_what_is_seen(values, sentence):
+    assert weight(**values).sentence.startswith(sentence)
 
 
 # ----------------------------------------------------------- state, messages and errors

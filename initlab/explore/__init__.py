@@ -10,5 +10,6 @@ from __future__ import annotations
 from initlab.explore.explorer import Explorer
 from initlab.explore.signal import Signal, signal
 from initlab.explore.symmetry import Symmetry, symmetry
+from initlab.explore.weight import Weight, weight
 
-__all__ = ["Explorer", "Signal", "Symmetry", "signal", "symmetry"]
+__all__ = ["Explorer", "Signal", "Symmetry", "Weight", "signal", "symmetry", "weight"]

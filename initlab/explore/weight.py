@@ -1,0 +1,226 @@
+"""What does each scheme put into a weight? The matrix, its entries, and how it stretches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from initlab.explore.controls import Choice, Slider
+from initlab.explore.explorer import Explorer
+from initlab.explore.panels import Axis, HeatMap, Lines, Scene, Series
+from initlab.explore.signal import FILL_A_MATRIX, number, percent
+from initlab.explore.signal_records import round_up
+from initlab.schemes import SCHEMES, Scheme, TruncNormal, Uniform
+
+BINS = 41  # odd, so that 0 has a bin of its own
+FLAT = ("uniform", "torch_default")  # how the names of schemes with a flat law end
+NO_LAW = ("zeros", "ones", "constant", "sparse", "orthogonal", "eye")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightRecords:
+    """One weight matrix, as a scheme filled it.
+
+    Args:
+        scheme: What filled it.
+        values: The entries, units × inputs.
+        gain: Factor that they were multiplied by.
+        std_given: Standard deviation that the scheme stands for, times the gain; None if none is.
+        edges: Ends of the bins of a histogram around 0 that holds every entry.
+        shares: Share of the entries in each bin.
+        law: The share that the scheme's law gives each bin; None where it has no density.
+        singular_values: Of the matrix, largest first.
+    """
+
+    scheme: Scheme
+    values: NDArray[np.float64]
+    gain: float
+    std_given: float | None
+    edges: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    law: NDArray[np.float64] | None
+    singular_values: NDArray[np.float64]
+
+
+def weight_records(
+    *, scheme: str, fan_in: int, fan_out: int, gain: float, seed: int
+) -> WeightRecords:
+    """Fill one matrix, and measure it.
+
+    Args:
+        scheme: A name in `SCHEMES` that fills a matrix, with its default parameters.
+        fan_in: Inputs, at least 1: the columns.
+        fan_out: Units, at least 1: the rows.
+        gain: Factor on every entry, above 0.
+        seed: Decides the random numbers.
+
+    Returns:
+        The matrix and what was measured.
+    """
+    filler = SCHEMES[scheme]
+    drawn = filler.fill_(torch.empty(fan_out, fan_in), Generator().manual_seed(seed))
+    values = gain * drawn.double().numpy()
+    given = filler.expected_std(drawn.shape)
+    reach = round_up(float(np.abs(values).max()))
+    edges = np.linspace(-reach, reach, BINS + 1)
+    return WeightRecords(
+        scheme=filler,
+        values=values,
+        gain=gain,
+        std_given=None if given is None else gain * given,
+        edges=edges,
+        shares=np.histogram(values, edges)[0] / values.size,
+        law=_law(filler, edges / gain, given),
+        singular_values=_singular_values(values),
+    )
+
+
+def _singular_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give them largest first, and 0 where only rounding is left."""
+    found = np.linalg.svd(values, compute_uv=False)
+    return np.where(found < 1e-10 * found[0], 0.0, found)
+
+
+def _law(
+    scheme: Scheme, edges: NDArray[np.float64], std: float | None
+) -> NDArray[np.float64] | None:
+    """Give each bin its share under the scheme's law: flat, normal, or normal without tails."""
+    if scheme.name in NO_LAW or not std:
+        return None
+    if scheme.name.endswith(FLAT):
+        bound = math.sqrt(3) * std
+        low, high = (scheme.a, scheme.b) if isinstance(scheme, Uniform) else (-bound, bound)
+        return np.diff(np.clip((edges - low) / (high - low), 0, 1))
+    if isinstance(scheme, TruncNormal):
+        std, edges = scheme.std, np.clip(edges, scheme.a, scheme.b)
+    below = np.array([math.erf(edge / (math.sqrt(2) * std)) for edge in edges])
+    return np.diff(below) / (below[-1] - below[0] if isinstance(scheme, TruncNormal) else 2)
+
+
+def weight_scene(records: WeightRecords) -> Scene:
+    """Show the matrix, the histogram of its entries over their law, and its singular values.
+
+    Args:
+        records: What `weight_records` measured.
+
+    Returns:
+        A sentence and three panels.
+    """
+    return Scene(sentence=say(records), panels=[_matrix(records), _entries(records), _svd(records)])
+
+
+def _matrix(records: WeightRecords) -> HeatMap:
+    units, inputs = records.values.shape
+    limit = float(records.edges[-1])
+    return HeatMap(
+        title="The matrix: a row is a unit",
+        x=Axis(label="input", low=0.5, high=inputs + 0.5, whole=True),
+        y=Axis(label="unit", low=0.5, high=units + 0.5, whole=True),
+        values=records.values.astype(np.float32),
+        low=-limit,
+        high=limit,
+        span=6,
+        height=380,
+    )
+
+
+def _entries(records: WeightRecords) -> Lines:
+    middles = np.asarray((records.edges[:-1] + records.edges[1:]) / 2, np.float32)
+    measured = np.asarray(100 * records.shares, np.float32)
+    series = [Series(name="measured", x=middles, y=measured, style="dots")]
+    if records.law is not None:
+        theory = np.asarray(100 * records.law, np.float32)
+        series.append(Series(name="its law", x=middles, y=theory, style="dashes"))
+    return Lines(
+        title="Its entries",
+        x=Axis(label="weight", low=float(records.edges[0]), high=float(records.edges[-1])),
+        y=Axis(label="share of entries (%)", low=0, high=1.15 * float(measured.max())),
+        series=series,
+        span=6,
+        height=380,
+    )
+
+
+def _svd(records: WeightRecords) -> Lines:
+    values = np.asarray(records.singular_values, np.float32)
+    places = np.arange(1, len(values) + 1, dtype=np.float32)
+    return Lines(
+        title="Its singular values, largest first: how far it stretches each direction",
+        x=Axis(label="place", low=0.5, high=len(values) + 0.5, whole=True),
+        y=Axis(label="singular value", low=0, high=1.1 * float(values.max()) or 1.0),
+        series=[Series(name="measured", x=places, y=values, style="dots", colour=1)],
+        height=260,
+    )
+
+
+def say(records: WeightRecords) -> str:
+    """Say what stands in the matrix, with the numbers that the panels show.
+
+    Args:
+        records: What `weight_records` measured.
+    """
+    values = records.values
+    units, inputs = values.shape
+    is_chance = records.scheme.centred and bool(values.any())
+    mean = "about 0" if is_chance else number(float(values.mean()))
+    zeros = float((values == 0).mean())
+    given = "no single number" if records.std_given is None else number(records.std_given)
+    times = "" if records.gain == 1 else f"{number(records.gain)} × "
+    low, high = float(records.singular_values[-1]), float(records.singular_values[0])
+    return (
+        f"{times}{records.scheme!r}, {units} units × {inputs} inputs: mean {mean}, "
+        f"std {number(float(values.std()))} (its formula gives {given})"
+        + (f", {percent(zeros)} zeros" if zeros else "")
+        + f". Singular values from {number(low)} to {number(high)}."
+    )
+
+
+class Weight(Explorer):
+    """One weight matrix, while scheme, fans, gain or seed change.
+
+    Args:
+        **values: A value for each control that is not to start at its default.
+
+    >>> explorer = Weight(fan_in=200, fan_out=50)
+    >>> explorer.scheme = "eye"
+    >>> explorer.sentence.split(". ")[1]
+    'Singular values from 1 to 1.'
+    """
+
+    title = "What a scheme puts into a weight"
+
+    scheme = Choice("xavier_normal", label="scheme", options={name: name for name in FILL_A_MATRIX})
+    fan_in = Slider(96, label="fan-in", low=4, high=256, whole=True)
+    fan_out = Slider(64, label="fan-out", low=4, high=256, whole=True)
+    gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
+    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+
+    def compute(self, *, patient: bool, **values: Any) -> Scene:
+        """Fill and show."""
+        return weight_scene(weight_records(**values))
+
+
+def weight(**values: Any) -> Weight:
+    """Explore what each scheme that fills a matrix puts into it.
+
+    Args:
+        **values: Where the controls start: `scheme`, `fan_in` and `fan_out` (4 to 256), `gain`
+            (factor on every entry, 0.1 to 10), `seed`.
+
+    Returns:
+        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
+
+    Raises:
+        ValueError: No control has this name, or it does not allow this value.
+        TypeError: A value has the wrong type.
+
+    >>> weight(scheme="constant").sentence.split(". ")[0]
+    'constant(val=0.02), 64 units × 96 inputs: mean 0.02, std 0 (its formula gives 0)'
+    """
+    return Weight(**values)
