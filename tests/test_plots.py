@@ -399,6 +399,64 @@ def test_the_legend_is_beside_the_data_in_the_order_of_the_last_layer():
     assert ax.get_legend().get_window_extent().x0 > ax.get_window_extent().x1
 
 
+def band_of(ax):
+    """The corners of the one shaded band: layer → (lowest, highest)."""
+    (band,) = [one.get_paths()[0].vertices for one in ax.collections if len(one.get_paths()[0])]
+    return {x: (band[band[:, 0] == x, 1].min(), band[band[:, 0] == x, 1].max())
+            for x in sorted(set(band[:, 0]))}  # fmt: skip
+
+
+def test_seeds_of_one_kind_become_a_median_on_a_band():
+    runs = [trace([1, 4]), trace([2, 5]), trace([3, 0.5])]
+    ax = il.plots.depth_profile({"normal": runs}, predicted={"normal": prediction([2.0, 4.0])})
+    assert line(ax, "normal").get_ydata().tolist() == pytest.approx([2, 4])
+    assert band_of(ax) == {1: pytest.approx((1, 3)), 2: pytest.approx((0.5, 5))}
+    assert line(ax, "_theory").get_ydata().tolist() == [2, 4]
+    low, high = ax.get_ylim()
+    assert low < 0.5
+    assert high > 5
+    assert il.plots.explain(ax) == (
+        "Size of activation against depth, log axis. normal: rms 2.0 at layer 1, 4.0 at layer 2 "
+        "(median of 3; 0.50 to 5.0 at layer 2); theory 2.0 to 4.0."
+    )
+
+
+def test_seeds_that_leave_the_axis_count_as_above_all_or_0():
+    runs = [trace([1, 5, NAN, 0]), trace([2, NAN, NAN, 0]), trace([3, 6, 7, 4])]
+    ax = il.plots.depth_profile({"normal": runs})
+    assert line(ax, "normal").get_xdata().tolist() == [1, 2]
+    assert line(ax, "normal").get_ydata().tolist() == pytest.approx([2, 6])
+    assert band_of(ax) == {1: pytest.approx((1, 3)), 2: pytest.approx((5, 6))}
+    assert edges(ax) == {0.0: [4], 1.0: [3]}
+    assert il.plots.explain(ax).endswith(
+        "nan or inf at layer 3; all 0 at layer 4 (median of 3; 0 to 4.0 at layer 4)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "error", "message"),
+    [
+        ([], ValueError, "trace holds an empty list for 'normal': it needs a trace or more."),
+        (
+            [trace([1]), trace([1, 2])],
+            ValueError,
+            "trace has a list of traces whose layers differ: only networks of one kind make a "
+            "band.",
+        ),
+        (
+            [1.0],
+            TypeError,
+            "trace must be what il.trace(model, x) returns, or a dict or list of such, "
+            "got 1.0 of type float.",
+        ),
+    ],
+)
+def test_what_is_no_list_of_seeds_is_told(runs, error, message):
+    with pytest.raises(error) as caught:
+        il.plots.depth_profile({"normal": runs})
+    assert str(caught.value) == message
+
+
 # Histograms
 
 

@@ -54,6 +54,28 @@ def test_against_marks_what_is_no_number() -> None:
     assert "norm batch: 1.0 at 2." in explain(ax)
 
 
+TERMS = [{"scheme": "eye", "terms": n, "rms": size} for n, size in [(1, 1), (4, 2), (64, 8)]]
+
+
+def test_against_theory_on_a_log_axis() -> None:
+    ax = against(TERMS, "terms", y="rms", predicted={"eye": math.sqrt}, log=True)
+    x, y = lines(ax)["_theory"].T
+    assert (x[0], x[-1], len(x)) == (1, 64, 101)
+    assert y == pytest.approx(np.sqrt(x))
+    assert {line.get_linestyle() for line in ax.lines if line.get_label() == "_theory"} == {"--"}
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert explain(ax).endswith("eye: 1.0 at 1, 2.0 at 4, 8.0 at 64. Theory: 1.0 to 8.0.")
+    alone = against(TERMS, "terms", y="rms", predicted=math.sqrt)
+    assert lines(alone)["theory"][:, 1] == pytest.approx(y)
+    assert alone.get_yscale() == "linear"
+
+
+def test_against_marks_zero_on_a_log_axis() -> None:
+    ax = against([*TERMS, {"scheme": "eye", "terms": 9, "rms": 0.0}], "terms", y="rms", log=True)
+    assert lines(ax)["eye"][:, 0].tolist() == [1, 4, 64]
+    assert lines(ax)["_edge"].tolist() == [[9, 0]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -66,6 +88,14 @@ def test_against_nothing(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         against(*arguments)
     assert str(caught.value) == message
+
+
+def test_against_theory_of_nothing() -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        against(ROWS, predicted={"ey": math.sqrt})
+    assert (
+        str(caught.value) == "predicted has 'ey', which is no line: the lines are 'eye', 'normal'."
+    )
 
 
 def history(**options: Any) -> il.History:

@@ -126,6 +126,7 @@ HARD = {
     "offset, one huge": torch.cat([torch.full((99_999,), 3.0), torch.tensor([1e6])]),
     "tiny": 1e-30 * normal(5000),
     "huge": 1e30 * normal(5000),
+    "all that float32 can hold": 3.4e38 * torch.linspace(-1, 1, 5000),
     "beyond float32's squares, in pieces": 1e25 * normal(200_001),
     "zeros": torch.zeros(2000),
     "constant": torch.full((3000,), 0.1),

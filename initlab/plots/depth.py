@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from initlab.plots import records
 from initlab.plots.axes import at_edge, axes, legend, log_axis
 from initlab.plots.figure import say
-from initlab.plots.records import QUANTITIES, Row, number
+from initlab.plots.records import QUANTITIES, Middle, Row, number
 from initlab.plots.style import INK, THEORY, Look, looks, themed
 
 
@@ -28,10 +28,12 @@ def depth_profile(
 
     The rms axis is logarithmic, so a signal that changes by the same factor in each layer lies on
     a straight line, and the slope is that factor. What a log axis cannot show (0, nan, infinity)
-    stands at its lower or upper edge and is said in words.
+    stands at its lower or upper edge and is said in words. Several traces of one kind (seeds)
+    become one row of dots, their medians, on a band from the lowest to the highest.
 
     Args:
-        trace: What `il.trace` returns; or a dict (name → trace) or a list of them.
+        trace: What `il.trace` returns; or a dict (name → trace) or a list of them. In a dict, a
+            list of traces under one name is several seeds of one kind.
         quantity: "activation", "gradient", "weight" or "weight_gradient".
         predicted: What `il.theory.predict` returns, or a dict of it with the traces' names. A
             gradient's curve is relative: it is scaled to meet the last drawn layer.
@@ -43,10 +45,14 @@ def depth_profile(
 
     Raises:
         TypeError: `trace` is no trace.
-        ValueError: `quantity` is unknown, `layers` fits nothing, or there is nothing to draw.
+        ValueError: `quantity` is unknown, `layers` fits nothing, there is nothing to draw, or the
+            traces of one kind differ in their layers.
     """
-    traces = records.traces(trace)
-    rows = {name: records.picked(one, quantity, layers) for name, one in traces.items()}
+    traces = records.seeds(trace)
+    rows = {
+        name: records.middle([records.picked(one, quantity, layers) for one in runs])
+        for name, runs in traces.items()
+    }
     expected = records.predictions(predicted, list(traces))
     curves = {
         name: records.theory_curve(one, rows[name], quantity) for name, one in expected.items()
@@ -54,13 +60,14 @@ def depth_profile(
     ax = axes(ax)
     style = looks(traces)
     for name in sorted(rows, key=lambda name: _last(rows[name]), reverse=True):
+        _band(ax, rows[name], style[name])
         _dots(ax, rows[name], style[name], name or "measured")
         if any(map(math.isfinite, curves.get(name, []))):
             _dashes(ax, rows[name], curves[name], style[name] if name else None)
     _finish(ax, rows, curves, expected)
     ax.set(xlabel="layer", ylabel=f"rms of {QUANTITIES[quantity]}")
     ax.set_xticks(records.ticks([row.position for one in rows.values() for row in one]))
-    say(ax, _sentence(quantity, rows, curves, expected))
+    say(ax, _sentence(quantity, rows, curves, expected, {n: len(r) for n, r in traces.items()}))
     return ax
 
 
@@ -72,6 +79,15 @@ def _last(rows: Sequence[Row]) -> float:
 
 def _shown(row: Row) -> bool:
     return 0 < float(row.summary.rms) < math.inf
+
+
+def _band(ax: Axes, rows: Sequence[Row], look: Look) -> None:
+    """Shade from the lowest to the highest seed, as far as a log axis can show it."""
+    seen = [row for row in rows if isinstance(row.summary, Middle) and _shown(row)]
+    places = [row.position for row in seen]
+    low = [row.summary.low or row.summary.rms for row in seen]
+    high = [row.summary.high if row.summary.high < math.inf else row.summary.rms for row in seen]
+    ax.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
 
 
 def _dots(ax: Axes, rows: Sequence[Row], look: Look, label: str) -> None:
@@ -98,7 +114,7 @@ def _dashes(ax: Axes, rows: Sequence[Row], curve: list[float], look: Look | None
 def _finish(
     ax: Axes, rows: dict[str, list[Row]], curves: dict[str, list[float]], expected: dict[str, Any]
 ) -> None:
-    values = [row.summary.rms for one in rows.values() for row in one if _shown(row)]
+    values = [size for one in rows.values() for row in one for size in _sizes(row.summary)]
     values += [value for curve in curves.values() for value in curve if 0 < value < math.inf]
     log_axis(ax, values)
     if "" not in rows and any(any(map(math.isfinite, curve)) for curve in curves.values()):
@@ -109,15 +125,26 @@ def _finish(
         legend(ax)
 
 
+def _sizes(summary: Any) -> list[float]:
+    """Return what the axis must reach."""
+    sizes = list(summary) if isinstance(summary, Middle) else [float(summary.rms)]
+    return [size for size in sizes if 0 < size < math.inf]
+
+
 def _sentence(
     quantity: str,
     rows: dict[str, list[Row]],
     curves: dict[str, list[float]],
     expected: dict[str, Any],
+    seeds: dict[str, int],
 ) -> str:
     said = [f"Size of {quantity.replace('_', ' ')} against depth, log axis."]
     for name, one in rows.items():
         words = (f"{name}: " if name else "") + records.account(one)
+        if seeds[name] > 1:
+            last = one[-1].summary
+            ends = f"{number(last.low)} to {number(last.high)} at layer {one[-1].position}"
+            words += f" (median of {seeds[name]}; {ends})"
         curve = curves.get(name, [])
         if any(map(math.isfinite, curve)):
             words += f"; theory {number(curve[0])} to {number(curve[-1])}"

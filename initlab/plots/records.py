@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from statistics import median
 from typing import Any, NamedTuple
 
 QUANTITIES = {  # quantity → the x or y label, with its unit
@@ -19,6 +20,42 @@ QUANTITIES = {  # quantity → the x or y label, with its unit
     "weight": "weight (no unit)",
     "weight_gradient": "weight gradient (loss per weight)",
 }
+
+
+class Middle(NamedTuple):
+    """One layer of several traces (seeds): their median rms, the lowest and the highest.
+
+    It stands where a summary stands. An rms that is no number counts as above all.
+
+    Args:
+        rms: The median; infinite where it is no number.
+        low: The lowest.
+        high: The highest.
+    """
+
+    rms: float
+    low: float
+    high: float
+
+    @property
+    def min(self) -> float:
+        """Nothing is known of single elements."""
+        return math.nan
+
+    @property
+    def max(self) -> float:
+        """Nothing is known of single elements."""
+        return math.nan
+
+    @property
+    def zeros(self) -> float:
+        """1 where the median layer is all 0, else 0."""
+        return float(self.rms == 0)
+
+    @property
+    def nonfinite(self) -> float:
+        """1 where the median layer holds nan or inf, else 0."""
+        return float(self.rms == math.inf)
 
 
 class Row(NamedTuple):
@@ -46,12 +83,51 @@ def traces(trace: Any) -> dict[str, Any]:
     """Name → trace, checked."""
     several = named(trace)
     for one in several.values():
-        if not hasattr(one, "layers"):
-            raise TypeError(
-                "trace must be what il.trace(model, x) returns, or a dict or list of such, "
-                f"got {one!r} of type {type(one).__name__}."
-            )
+        _check(one)
     return several
+
+
+def seeds(trace: Any) -> dict[str, list[Any]]:
+    """Name → its traces, checked: one, or a list of several that differ by their seed."""
+    several = {
+        name: list(one) if isinstance(one, list | tuple) else [one]
+        for name, one in named(trace).items()
+    }
+    for name, runs in several.items():
+        if not runs:
+            raise ValueError(f"trace holds an empty list for {name!r}: it needs a trace or more.")
+        for one in runs:
+            _check(one)
+    return several
+
+
+def _check(one: Any) -> None:
+    if not hasattr(one, "layers"):
+        raise TypeError(
+            "trace must be what il.trace(model, x) returns, or a dict or list of such, "
+            f"got {one!r} of type {type(one).__name__}."
+        )
+
+
+def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
+    """Put the layers of several traces together: median, lowest and highest of each."""
+    if len(runs) == 1:
+        return list(runs[0])
+    names = [[row.name for row in rows] for rows in runs]
+    if any(one != names[0] for one in names):
+        raise ValueError(
+            "trace has a list of traces whose layers differ: only networks of one kind make a band."
+        )
+    return [
+        Row(layer[0].position, layer[0].name, Middle(median(sizes), min(sizes), max(sizes)))
+        for layer in zip(*runs, strict=True)
+        for sizes in [[_size(row.summary) for row in layer]]
+    ]
+
+
+def _size(summary: Any) -> float:
+    """Return the rms, infinite where some of the layer is no number."""
+    return math.inf if summary.nonfinite > 0 or math.isnan(summary.rms) else float(summary.rms)
 
 
 def picked(trace: Any, quantity: str, layers: Sequence[str] | str | None) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -39,6 +39,8 @@ def against(
     y: str = "accuracy",
     by: str = "scheme",
     chance: float | None = None,
+    predicted: Callable[[float], float] | Mapping[str, Callable[[float], float]] | None = None,
+    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw what runs reached against one of their settings: a line and a band for each scheme.
@@ -50,16 +52,19 @@ def against(
         runs: What `il.sweep` returns, or its rows.
         x: The setting along the axis, such as "depth", "width" or "gain"; the axis is logarithmic
             where its values reach over a factor of 30.
-        y: "accuracy" or "loss", on all of the data after training.
+        y: "accuracy" or "loss", on all of the data after training; or another key of the rows.
         by: The setting that each line stands for, such as "scheme" or "norm".
         chance: What guessing reaches, such as 0.1 for ten classes: a dashed line.
+        predicted: Theory, a function from `x` to `y`, or one for each line's name: dashed curves.
+        log: Whether the y axis is logarithmic. What it cannot show stands at its edges.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
         The axes that were drawn on.
 
     Raises:
-        ValueError: A name is no key of the rows, or there is nothing to draw.
+        ValueError: A name is no key of the rows, a curve is predicted for a line that is not
+            there, or there is nothing to draw.
 
     >>> from initlab.plots import explain
     >>> rows = [{"scheme": "normal", "depth": d, "accuracy": a} for d, a in [(2, 0.9), (4, 0.7)]]
@@ -70,19 +75,25 @@ def against(
     names = list(dict.fromkeys(_name(by, row[by]) for row in rows))
     places = sorted({float(row[x]) for row in rows})
     ax = axes(ax)
-    words = []
+    words, drawn = [], []
     for name, look in looks(names).items():
         columns = [
             [_value(row[y]) for row in rows if _name(by, row[by]) == name and row[x] == place]
             for place in places
         ]
         bands = [(p, *_band(column)) for p, column in zip(places, columns, strict=True) if column]
-        _band_line(ax, np.array(bands, dtype=float), look, name)
+        _band_line(ax, np.array(bands, dtype=float), look, name, log)
         words.append(f"{name}: {_said(bands)}.")
+        drawn += [size for _, *sizes in bands for size in sizes if 0 < size < math.inf]
+    for curve in _curves(ax, predicted, names, places):
+        words.append(f"Theory: {number(curve[0])} to {number(curve[-1])}.")
+        drawn += [size for size in curve if 0 < size < math.inf]
     if chance is not None:
         ax.axhline(chance, linestyle="--", linewidth=2, color=THEORY, label="chance")
         words.append(f"Chance is {number(chance)}.")
     _scales(ax, x, y, places)
+    if log:
+        log_axis(ax, drawn)
     legend(ax)
     most = max(_counts(rows, x, by))
     many = "1 run" if most == 1 else f"median of {most} runs"
@@ -252,14 +263,46 @@ def _band(values: Sequence[float]) -> tuple[float, float, float]:
     return median(ordered), min(ordered), max(ordered)
 
 
-def _band_line(ax: Axes, bands: NDArray[np.float64], look: Any, name: str) -> None:
+def _band_line(ax: Axes, bands: NDArray[np.float64], look: Any, name: str, log: bool) -> None:
     places, middle, low, high = bands.T
-    fine = np.isfinite(middle)
+    fine = np.isfinite(middle) & ((middle > 0) | (not log))
     ax.plot(places[fine], middle[fine], label=name, zorder=3, **look.dot)
+    if log:
+        low = np.where(low > 0, low, middle)
+        at_edge(ax, places[middle <= 0].tolist(), top=False, **look.dot)
     top = np.where(np.isfinite(high), high, np.max(high, where=np.isfinite(high), initial=0.0))
     ax.fill_between(places[fine], low[fine], top[fine], color=look.colour, alpha=0.2, linewidth=0)
     lost = places[~np.isfinite(high)].tolist()
     at_edge(ax, lost, top=True, marker="x", color=look.colour, markersize=10, markeredgewidth=3)
+
+
+def _curves(
+    ax: Axes, predicted: Any, names: Sequence[str], places: Sequence[float]
+) -> list[list[float]]:
+    """Draw theory as dashes, in the colour of the line that it speaks of; one alone in black."""
+    if predicted is None:
+        return []
+    several = predicted if isinstance(predicted, Mapping) else {"": predicted}
+    for name in several:
+        if name and name not in names:
+            raise ValueError(
+                f"predicted has {name!r}, which is no line: the lines are "
+                f"{', '.join(map(repr, names))}."
+            )
+    style = looks(names)
+    low, high = places[0], places[-1]
+    fine = np.linspace(low, high, 101)
+    if low > 0 and high / low > 30:
+        fine = np.geomspace(low, high, 101)
+    curves = []
+    for name, rule in several.items():
+        curves.append([float(rule(float(place))) for place in fine])
+        colour = style[name].colour if name else THEORY
+        ax.plot(fine, curves[-1], linestyle="--", linewidth=2, color=colour, zorder=2.5,
+                label="theory" if not name else "_theory")  # fmt: skip
+    if "" not in several:
+        ax.plot([], [], linestyle="--", linewidth=2, color=INK, label="theory")
+    return curves
 
 
 def _said(bands: Sequence[tuple[float, float, float, float]]) -> str:

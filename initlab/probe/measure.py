@@ -99,7 +99,7 @@ class Meter:
                 counts += _bin(piece, low, high, self.bins)
             return counts
         where = sample_places(a.size, self.sample)
-        if a.dtype != np.float32 or high - low < self.bins / 1e30:
+        if a.dtype != np.float32 or not self.bins / 1e30 < high - low < 1e30:  # float64 is safe
             return _bin(a[where], low, high, self.bins)
         return self._group.add(a, where, low, high)
 
