@@ -1,4 +1,4 @@
-"""Notebook 09: a scheme on a whole model, and numbers from numpy in a parameter."""
+"""Notebook 09: a scheme on a whole model, numbers from numpy, and weights that partly fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from initlab.exercises import statistics
 from initlab.exercises.answers import Array, NotAttempted, call, need_function
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 # --- initialize_weights ---
 
@@ -419,4 +419,263 @@ def numpy_to_parameter(layer, array):
     praise="the numbers are in, and dtype, parameter and gradient are kept for 3 pairs of dtypes.",
 )
 
-EXERCISES = [_INITIALIZE_WEIGHTS, _NUMPY_TO_PARAMETER]
+# --- load_matching ---
+
+_NOT_LOADED = {"extra.weight", "extra.bias", "head.weight", "head.bias"}
+_LOADED = {
+    "body.weight", "body.bias",
+    "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked",
+}  # fmt: skip
+
+
+def _named_layers(**layers: nn.Module) -> nn.Sequential:
+    network = nn.Sequential()
+    for name, layer in layers.items():
+        network.add_module(name, layer)
+    return network
+
+
+def _new_network() -> nn.Sequential:
+    """Two layers that fit the weights, one that they do not have, and a head of another size."""
+    return _named_layers(
+        body=nn.Linear(6, 5), norm=nn.BatchNorm1d(5), extra=nn.Linear(5, 5), head=nn.Linear(5, 3)
+    )
+
+
+def _pretrained() -> dict[str, Tensor]:
+    """Weights with a head of their own size, and a layer that the new network does not have."""
+    old = _named_layers(
+        body=nn.Linear(6, 5), norm=nn.BatchNorm1d(5), old=nn.Linear(5, 5), head=nn.Linear(5, 7)
+    )
+    numbers = {name: torch.rand_like(tensor, dtype=torch.float32) + 1
+               for name, tensor in old.state_dict().items()}  # fmt: skip
+    return {**numbers, "norm.num_batches_tracked": torch.tensor(17)}
+
+
+@dataclass(frozen=True)
+class _Matched:
+    model: nn.Sequential
+    before: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    given: dict[str, Tensor]
+    names: set[str] | None
+
+    @property
+    def loaded(self) -> set[str]:
+        """Names of what stands in the model as it stands in the weights."""
+        now = self.model.state_dict()
+        return {name for name in _LOADED if torch.equal(now[name], self.weights[name])}
+
+    @property
+    def kept(self) -> bool:
+        """Whether what should not be loaded is as it was."""
+        now = self.model.state_dict()
+        return all(torch.equal(now[name], self.before[name]) for name in _NOT_LOADED)
+
+    @property
+    def is_whole(self) -> bool:
+        return set(self.model.state_dict()) == set(self.before) and all(
+            p.requires_grad and p.is_leaf for p in self.model.parameters()
+        )
+
+    @property
+    def weights_kept(self) -> bool:
+        return set(self.given) == set(self.weights) and all(
+            torch.equal(self.given[name], self.weights[name]) for name in self.weights
+        )
+
+    @property
+    def is_right(self) -> bool:
+        return (
+            self.is_whole
+            and self.weights_kept
+            and self.kept
+            and self.loaded == _LOADED
+            and self.names == _NOT_LOADED
+        )
+
+
+def _measure_matched(answer: Any) -> _Matched:
+    function = need_function(answer, "load_matching(model, weights)")
+    model, weights = _new_network(), _pretrained()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    given = dict(weights)
+    value = call(function, model, given)
+    unchanged = all(torch.equal(t, before[n]) for n, t in model.state_dict().items() if n in before)
+    if value is None and unchanged:
+        raise NotAttempted("The model is as it was before, and nothing was returned.")
+    return _Matched(model, before, weights, given, _names(value))
+
+
+def _names(value: Any) -> set[str] | None:
+    """Read names from any collection of them; None where it is something else."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        return None
+    names = list(value)
+    return set(names) if all(isinstance(name, str) for name in names) else None
+
+
+def _otherwise_matched(m: _Matched) -> str:
+    if m.loaded != _LOADED:
+        return f"Not loaded, although it fits: {', '.join(sorted(_LOADED - m.loaded))}."
+    if m.names is None:
+        return "All that fits is loaded. What you return is no collection of names."
+    wrong = ", ".join(sorted(m.names ^ _NOT_LOADED))
+    return f"All that fits is loaded. In your names, this is missing or too much: {wrong}."
+
+
+_LOAD_MATCHING = Exercise(
+    name="load_matching",
+    notebook="09",
+    task="`weights` is a state dict: name → tensor. Load into the model each tensor whose name "
+    "*and* shape are the model's own, parameters and buffers alike. Leave the rest of the model "
+    "as it is. Return the names of the model's tensors that were not loaded.",
+    signature="load_matching(model, weights) -> names",
+    stub="def load_matching(model, weights):\n    ...\n",
+    hints=(
+        "`model.state_dict()` gives the model's own tensors by name, buffers included.",
+        "First make a smaller dict that holds only what fits. Then load that.",
+        "`model.load_state_dict(fits, strict=False)` returns a record; one of its two lists is "
+        "what the task wants.",
+    ),
+    solution="""
+def load_matching(model, weights):
+    own = model.state_dict()
+    fits = {
+        name: tensor
+        for name, tensor in weights.items()
+        if name in own and tensor.shape == own[name].shape
+    }
+    return model.load_state_dict(fits, strict=False).missing_keys
+""",
+    measure=_measure_matched,
+    right=lambda m: m.is_right,
+    mistakes=(
+        Mistake(
+            name="parameters replaced",
+            seen=lambda m: not m.is_whole,
+            says="Some tensors of the model are gone, or get no gradient any more. Who copies "
+            "numbers into a model without replacing its parameters?",
+        ),
+        Mistake(
+            name="weights changed",
+            seen=lambda m: not m.weights_kept,
+            says="The dict that you were given is not as it was. What will the next model load "
+            "from it?",
+        ),
+        Mistake(
+            name="nothing loaded",
+            seen=lambda m: not m.loaded,
+            says="No tensor of the model holds the pretrained numbers. Did you load the ones that "
+            "you chose?",
+        ),
+        Mistake(
+            name="shape ignored",
+            seen=lambda m: not m.kept,
+            says="The head has another size in the weights, and yet its numbers have changed. "
+            "Which tensors may be loaded?",
+        ),
+        Mistake(
+            name="buffers forgotten",
+            seen=lambda m: m.loaded == {n for n in _LOADED if n.endswith(("weight", "bias"))},
+            says="All parameters are loaded, but BatchNorm's running mean and variance are not. "
+            "Is everything that a model saves a parameter?",
+        ),
+        Mistake(
+            name="nothing returned",
+            seen=lambda m: m.loaded == _LOADED and m.names is None,
+            says="All that fits is loaded. But you do not return the names. How does the caller "
+            "learn what is still at its old start?",
+        ),
+        Mistake(
+            name="names of what was loaded",
+            seen=lambda m: m.names is not None and m.names >= _LOADED,
+            says="You return what was loaded. Which names does the task ask for?",
+        ),
+        Mistake(
+            name="names of the weights",
+            seen=lambda m: m.names is not None and "old.weight" in m.names,
+            says="Among your names are some that the *model* does not have. Whose tensors that "
+            "were not loaded does the task ask for?",
+        ),
+        Mistake(
+            name="another shape not reported",
+            seen=lambda m: m.names == {"extra.weight", "extra.bias"},
+            says="You report what the weights do not have. What about the head, whose shape did "
+            "not fit?",
+        ),
+        Mistake(
+            name="missing not reported",
+            seen=lambda m: m.names == {"head.weight", "head.bias"},
+            says="You report what did not fit. What about a layer that the weights do not have?",
+        ),
+    ),
+    otherwise=_otherwise_matched,
+    praise="all that fits is loaded, buffers too, and the names of the rest are returned.",
+)
+
+EXERCISES = [_INITIALIZE_WEIGHTS, _NUMPY_TO_PARAMETER, _LOAD_MATCHING]
+
+QUIZ = (
+    Question(
+        "`w = 0.1 * torch.randn(50, 20, requires_grad=True)`, and then `loss.backward()`. What is "
+        "in `w.grad`?",
+        (
+            (
+                "The gradient of the loss with respect to `w`.",
+                "`w` is the result of a multiplication. PyTorch keeps gradients for leaves only: "
+                "here, for the numbers before they were multiplied.",
+            ),
+            (
+                "`None`: `w` is no leaf.",
+                "The multiplication was recorded, so `w` is a result. First compute the numbers, "
+                "then `.requires_grad_()`.",
+            ),
+            (
+                "Nothing: `backward` raises an error.",
+                "`backward` works. It fills the leaf, which nobody holds any more.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "`initialize_weights(model)` goes through `model.children()` and fills each `nn.Linear` "
+        "that it meets. What does it miss?",
+        (
+            (
+                "Nothing: a model hands on the call to its blocks.",
+                "`children()` hands nothing on. `apply` and `modules()` go down.",
+            ),
+            (
+                "The biases.",
+                "A bias belongs to its layer: whoever has the layer has `layer.bias`.",
+            ),
+            (
+                "Every `nn.Linear` inside a block.",
+                "`children()` gives one level only. `modules()` gives all, and the model itself.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "A state dict has a head for 1,000 classes; your model has one for 10. What does "
+        "`model.load_state_dict(weights, strict=False)` do?",
+        (
+            (
+                "It raises an error: the sizes differ.",
+                "`strict` is about *names* only. Take the head out of the dict first.",
+            ),
+            (
+                "It loads all but the head, and says so.",
+                "That is what most people expect. But `strict=False` allows missing and "
+                "unexpected names, not other shapes.",
+            ),
+            (
+                "It loads the first 10 rows of the head.",
+                "PyTorch never cuts a weight, and it would be wrong: row 3 of the old head is "
+                "another class.",
+            ),
+        ),
+        right=0,
+    ),
+)
