@@ -16,6 +16,7 @@ from scipy import stats
 from torch import nn
 
 import initlab as il
+from front_end import Browser
 from initlab.explore import Signal, Symmetry, Weight, signal, symmetry, weight
 from initlab.explore.signal_records import signal_records
 from initlab.explore.symmetry import distinct_rows, rank, symmetry_records
@@ -50,30 +51,6 @@ def network(values):
             if isinstance(layer, nn.Linear):
                 layer.weight *= values["gain"]
     return model
-
-
-class Browser:
-    """Listens to an explorer, and puts the arrays back as `explorer.js` does."""
-
-    def __init__(self, explorer):
-        self.explorer, self.heard = explorer, []
-        explorer.send = lambda content, buffers: self.heard.append(self.unpacked(content, buffers))
-
-    def unpacked(self, content, buffers):
-        floats = np.frombuffer(buffers[0], dtype="<f4")
-
-        def restore(node):
-            if list(node) == ["$"]:
-                start, length = node["$"]
-                return floats[start : start + length].tolist()
-            return node
-
-        text = json.dumps(content, allow_nan=False)  # what a strict reader of JSON accepts
-        return json.loads(text, object_hook=restore)
-
-    def ask(self, **wish):
-        self.explorer._handle_custom_msg({"request": "v:1", **wish}, [])
-        return self.heard[-1]
 
 
 # ------------------------------------------------------------------------------- signal
@@ -490,7 +467,7 @@ def test_the_front_end_is_told_what_to_build():
     assert all(control["label"] for control in setup["controls"])
     assert setup["controls"][1] == {
         "kind": "slider", "name": "gain", "label": "gain", "low": 0.1, "high": 10, "log": True,
-        "whole": False, "unit": "× std",
+        "whole": False, "unit": "× std", "play": False,
     }  # fmt: skip
     json.dumps(setup)
 

@@ -121,7 +121,7 @@ def train_together(models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> 
         One history for each network, in their order.
     """
     _keep_freed_memory()
-    run = _Together(_stack(models), len(models), data, recipe)
+    run = _Together(stack(models), len(models), data, recipe)
     for step, rows in enumerate(recipe.batches(len(data.x))):
         run.step(step, rows)
         if len(run.frozen) == len(models):
@@ -194,7 +194,7 @@ class _Together:
         return [t.view(count, -1)[seed] for t in tensors]
 
 
-def _stack(models: Sequence[nn.Module]) -> nn.Module:
+def stack(models: Sequence[nn.Module]) -> nn.Module:
     """Copy the first network, with every layer that has parameters replaced by its twin."""
     wrapped = [nn.Sequential(model) for model in models]  # so that a lone layer has a parent
     stacked = copy.deepcopy(wrapped[0])

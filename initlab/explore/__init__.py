@@ -8,8 +8,19 @@ all; `Explorer` is where to start reading, and a new explorer is one new file he
 from __future__ import annotations
 
 from initlab.explore.explorer import Explorer
+from initlab.explore.race import Race, race
 from initlab.explore.signal import Signal, signal
 from initlab.explore.symmetry import Symmetry, symmetry
 from initlab.explore.weight import Weight, weight
 
-__all__ = ["Explorer", "Signal", "Symmetry", "Weight", "signal", "symmetry", "weight"]
+__all__ = [
+    "Explorer",
+    "Race",
+    "Signal",
+    "Symmetry",
+    "Weight",
+    "race",
+    "signal",
+    "symmetry",
+    "weight",
+]

@@ -46,6 +46,7 @@ class Slider(Control):
         log: Equal steps multiply, rather than add; both ends must be above 0.
         whole: Whole numbers only.
         unit: What stands behind the number.
+        play: Whether buttons beside it move it by themselves, one position after the other.
     """
 
     kind = "slider"
@@ -60,14 +61,16 @@ class Slider(Control):
         log: bool = False,
         whole: bool = False,
         unit: str = "",
+        play: bool = False,
     ) -> None:
         super().__init__(default, label=label)
-        self.low, self.high, self.log, self.whole, self.unit = low, high, log, whole, unit
+        self.low, self.high, self.log, self.whole = low, high, log, whole
+        self.unit, self.play = unit, play
 
     def describe(self) -> dict[str, Any]:
         """Add the range to what every control says."""
         range_ = {"low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
-        return {**super().describe(), **range_, "unit": self.unit}
+        return {**super().describe(), **range_, "unit": self.unit, "play": self.play}
 
     def validate(self, obj: Any, value: Any) -> float:
         """Accept any real number in range, numpy's too."""

@@ -137,6 +137,10 @@ export class Link {
     return Boolean(this.wish?.set && name in this.wish.set);
   }
 
+  get isIdle() {
+    return this.awaited === null && this.wish === null;
+  }
+
   #pump() {
     if (this.awaited !== null || this.wish === null) return;
     this.awaited = `${this.name}:${++this.count}`;
@@ -196,6 +200,19 @@ function frame(ctx, panel, size, theme, { right = 16, above = 0, grid = true } =
   return { left, right: size.width - right, top, bottom, x, y };
 }
 
+/** A colour by its index, or a scheme's own colour, which a dark page needs paler. */
+export function colourOf(theme, which) {
+  if (typeof which !== "string") return theme.colours[which ?? 0];
+  const isDark = hex(theme.paper).every((part) => part < 128);
+  return isDark ? mixed(which, "#ffffff", 0.45) : which;
+}
+
+const hex = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+const mixed = (from, to, share) => {
+  const parts = hex(from).map((part, k) => Math.round(part + (hex(to)[k] - part) * share));
+  return "#" + parts.map((part) => part.toString(16).padStart(2, "0")).join("");
+};
+
 function stroke(ctx, points) {
   ctx.beginPath();
   ctx.moveTo(points[0], points[1]);
@@ -205,12 +222,23 @@ function stroke(ctx, points) {
 
 function mark(ctx, symbol, x, y, r = 4) {
   ctx.beginPath();
+  outline(ctx, symbol, x, y, r);
+  ctx.fill();
+}
+
+/** Add a symbol to the path. */
+function outline(ctx, symbol, x, y, r) {
   if (symbol === "square") ctx.rect(x - r, y - r, 2 * r, 2 * r);
   else if (symbol === "diamond") polygon(ctx, [x, y - r * 1.35, x + r * 1.35, y, x, y + r * 1.35, x - r * 1.35, y]);
   else if (symbol === "up") polygon(ctx, [x - r * 1.2, y + r, x + r * 1.2, y + r, x, y - r * 1.2]);
   else if (symbol === "down") polygon(ctx, [x - r * 1.2, y - r, x + r * 1.2, y - r, x, y + r * 1.2]);
-  else ctx.arc(x, y, r, 0, 2 * Math.PI);
-  ctx.fill();
+  else if (symbol === "plus") {
+    const [a, b] = [r * 1.4, r * 0.5];
+    polygon(ctx, [[-a, -b], [-b, -b], [-b, -a], [b, -a], [b, -b], [a, -b], [a, b], [b, b], [b, a], [-b, a], [-b, b], [-a, b]].flatMap(([dx, dy]) => [x + dx, y + dy]));
+  } else {
+    ctx.moveTo(x + r, y);
+    ctx.arc(x, y, r, 0, 2 * Math.PI);
+  }
 }
 
 function polygon(ctx, points) {
@@ -228,7 +256,7 @@ function paintRidgeline(ctx, panel, size, theme) {
   const baseline = (row) => plot.y.map(row + 1);
   const pitch = baseline(1) - baseline(0);
   const lift = pitch * 1.4;
-  const colour = theme.colours[panel.colour ?? 0];
+  const colour = colourOf(theme, panel.colour);
   ctx.strokeStyle = theme.grid;
   const zero = Math.round(plot.x.map(0)) + 0.5;
   if (panel.x.low < 0 && panel.x.high > 0) stroke(ctx, [zero, plot.top, zero, plot.bottom]);
@@ -278,7 +306,7 @@ function paintNotes(ctx, panel, plot, theme, baseline) {
   });
 }
 
-/** Lines, dashes and dots; on a log axis 0 is a ▼ on the floor and a number beyond float a ▲. */
+/** Lines, dashes and dots; on a log axis 0 is a ▼ on the floor, and what is above any axis a ▲. */
 function paintLines(ctx, panel, size, theme) {
   const rowsOfLegend = legendRows(ctx, panel.series, size.width - 20);
   const above = 22 * (rowsOfLegend.length + (panel.note ? 1 : 0)) + 6;
@@ -315,8 +343,7 @@ function paintRule(ctx, rule, plot, theme) {
 
 function paintSeries(ctx, series, panel, plot, theme, points) {
   ctx.lineJoin = "round";
-  const colour = theme.colours[series.colour ?? 0];
-  ctx.strokeStyle = ctx.fillStyle = colour;
+  ctx.strokeStyle = ctx.fillStyle = colourOf(theme, series.colour);
   const onLog = panel.y.log;
   const run = [];
   const flush = () => {
@@ -330,13 +357,14 @@ function paintSeries(ctx, series, panel, plot, theme, points) {
     const [vx, vy] = [series.x[k], series.y[k]];
     const at = plot.x.map(vx);
     const below = onLog && vy <= 0;
-    const above = !Number.isFinite(vy);
+    const above = !Number.isFinite(vy) || (vy > panel.y.high && series.style !== "dashes");
     if (above || below) {
       flush();
       if (series.style !== "dashes") edges.push([below ? "down" : "up", at, below ? plot.bottom - 5 : plot.top + 6]);
     } else run.push(at, plot.y.map(vy));
     points.push({ x: at, y: above ? plot.top : below ? plot.bottom : plot.y.map(vy), series, vx, vy });
-    if (series.style === "dots" && !above && !below) mark(ctx, series.symbol, at, plot.y.map(vy));
+    const marked = series.style === "dots" || (series.every && k % series.every === 0);
+    if (marked && !above && !below) mark(ctx, series.symbol, at, plot.y.map(vy));
   }
   flush();
   ctx.setLineDash([]);
@@ -374,10 +402,10 @@ function paintLegend(ctx, rows, theme, y) {
   ctx.textBaseline = "middle";
   rows.flat().forEach((entry) => {
     const at = y + 22 * rows.findIndex((row) => row.includes(entry));
-    ctx.strokeStyle = ctx.fillStyle = theme.colours[entry.series.colour ?? 0];
+    ctx.strokeStyle = ctx.fillStyle = colourOf(theme, entry.series.colour);
     ctx.lineWidth = 3;
-    if (entry.series.style === "dots") mark(ctx, entry.series.symbol, entry.x + 14, at);
-    else {
+    if (entry.series.style === "dots" || entry.series.every) mark(ctx, entry.series.symbol, entry.x + 14, at);
+    if (entry.series.style !== "dots") {
       ctx.setLineDash(entry.series.style === "dashes" ? [7, 5] : []);
       stroke(ctx, [entry.x, at, entry.x + 28, at]);
       ctx.setLineDash([]);
@@ -425,8 +453,6 @@ function paintBar(ctx, panel, plot, colours, theme) {
   ctx.fillText(format(panel.low), plot.right + 22, plot.bottom - 7);
 }
 
-const hex = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-
 /** 64 colours from low to high: paper to one colour, or one colour over paper to another. */
 export function ramp(palette, theme) {
   const stops = palette === "diverging" ? [theme.colours[0], theme.paper, theme.colours[1]] : [theme.paper, theme.colours[palette ?? 0]];
@@ -439,20 +465,57 @@ export function ramp(palette, theme) {
 }
 
 function image(values, rows, columns, low, high, colours) {
+  return cellsOf(rows, columns, (row, column) => {
+    const share = high > low ? (values[row * columns + column] - low) / (high - low) : 0.5;
+    return colours[Math.max(0, Math.min(63, Math.round(share * 63)))];
+  });
+}
+
+/** A picture of one pixel for each cell; a cell without a colour is grey. */
+function cellsOf(rows, columns, colourAt) {
   const canvas = new OffscreenCanvas(columns, rows);
   const ctx = canvas.getContext("2d");
   const pixels = ctx.createImageData(columns, rows);
   for (let k = 0; k < rows * columns; k++) {
-    const share = high > low ? (values[k] - low) / (high - low) : 0.5;
-    const colour = colours[Math.max(0, Math.min(63, Math.round(share * 63)))] ?? [128, 128, 128];
-    pixels.data.set(colour, 4 * k);
+    pixels.data.set(colourAt(Math.floor(k / columns), k % columns) ?? [128, 128, 128], 4 * k);
     pixels.data[4 * k + 3] = 255;
   }
   ctx.putImageData(pixels, 0, 0);
   return canvas;
 }
 
-const PAINTERS = { ridgeline: paintRidgeline, lines: paintLines, heatmap: paintHeatmap };
+const OF_CLASSES = ["circle", "square", "diamond", "plus"];
+
+/** The class of each point of a plane in pale colours, and examples on it with a symbol for each class. */
+function paintRegions(ctx, panel, size, theme) {
+  const plot = frame(ctx, panel, size, theme, { grid: false });
+  const pale = theme.colours.map((colour) => hex(mixed(theme.paper, colour, 0.4)));
+  const cells = cellsOf(panel.rows, panel.columns, (row, column) => pale[panel.values[(panel.rows - 1 - row) * panel.columns + column]]);
+  ctx.imageSmoothingEnabled = false;
+  const [width, height] = [plot.right - plot.left, plot.bottom - plot.top];
+  ctx.drawImage(cells, plot.left, plot.top, width, height);
+  ctx.strokeStyle = theme.grid;
+  ctx.strokeRect(plot.left, plot.top, width, height);
+  OF_CLASSES.forEach((symbol, label) => {
+    ctx.beginPath();
+    panel.labels.forEach((of, k) => of === label && outline(ctx, symbol, plot.x.map(panel.points_x[k]), plot.y.map(panel.points_y[k]), 2.5));
+    ctx.fillStyle = theme.colours[label];
+    ctx.fill();
+  });
+  return {
+    pick: (px, py) => {
+      const row = Math.floor(((plot.bottom - py) / height) * panel.rows);
+      const column = Math.floor(((px - plot.left) / width) * panel.columns);
+      if (row < 0 || column < 0 || row >= panel.rows || column >= panel.columns) return null;
+      const [x, y] = [at(panel.x, (column + 0.5) / panel.columns), at(panel.y, (row + 0.5) / panel.rows)];
+      return `(${format(x)}, ${format(y)}): class ${panel.values[row * panel.columns + column]}`;
+    },
+  };
+}
+
+const at = (axis, share) => axis.low + share * (axis.high - axis.low);
+
+const PAINTERS = { ridgeline: paintRidgeline, lines: paintLines, heatmap: paintHeatmap, regions: paintRegions };
 
 /** Paint one panel into a context of the given CSS size; returns how to read off a value. */
 export function paint(ctx, panel, size, theme, pointer = null) {
@@ -502,25 +565,100 @@ const node = (tag, attributes = {}, ...children) => {
   return element;
 };
 
+/**
+ * Moves a slider by itself, a position at a time: never while an answer is awaited, so the kernel
+ * sees one request after the other, and a slow one slows the film down. It stops at the end.
+ * Who asked the system for less motion gets one picture a second, further apart.
+ */
+export class Player {
+  constructor(control, { now, move, isIdle, tell = () => {} }) {
+    Object.assign(this, { control, now, move, isIdle, tell });
+    this.timer = null;
+  }
+
+  get isPlaying() {
+    return this.timer !== null;
+  }
+
+  play() {
+    if (this.isPlaying) return;
+    const isCalm = window.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
+    const [pause, stride] = isCalm ? [1000, 20] : [50, 1];
+    if (this.now() >= positions(this.control)) this.move(0);
+    const next = () => {
+      this.timer = setTimeout(next, pause);
+      if (this.isIdle()) this.advance(stride);
+    };
+    this.timer = setTimeout(next, pause);
+    this.tell(true);
+  }
+
+  advance(stride = 1) {
+    const end = positions(this.control);
+    if (this.now() < end) this.move(Math.min(end, this.now() + stride));
+    if (this.now() >= end) this.pause();
+  }
+
+  pause() {
+    if (!this.isPlaying) return;
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.tell(false);
+  }
+}
+
+/** Buttons that move a slider: play or pause, one position further, back to the start. */
+function playButtons(control, input, go, isIdle) {
+  const make = (text, act) => {
+    const button = node("button", { type: "button" }, text);
+    button.addEventListener("click", act);
+    return button;
+  };
+  const player = new Player(control, {
+    now: () => Number(input.value),
+    move: go,
+    isIdle,
+    tell: (isPlaying) => (play.textContent = isPlaying ? "pause" : "play"),
+  });
+  const still = (act) => () => (player.pause(), act());
+  const play = make("play", () => (player.isPlaying ? player.pause() : player.play()));
+  const step = make("one step", still(() => player.advance()));
+  const back = make("rewind", still(() => go(0)));
+  play.setAttribute("class", "initlab-play");
+  const element = node("span", { class: "initlab-player", role: "group", "aria-label": `play: ${control.label}` }, play, step, back);
+  return { player, element };
+}
+
 /** Each kind makes its element, says how to show a value, and calls `change` with a new one. */
 const CONTROLS = {
-  slider(control, change) {
+  slider(control, change, isIdle) {
     const input = node("input", { type: "range", min: 0, max: positions(control), step: 1 });
     const shown = node("span", { class: "initlab-value", "aria-hidden": "true" });
     const show = (value) => {
       shown.textContent = format(value) + (control.unit ? ` ${control.unit}` : "");
       input.setAttribute("aria-valuetext", shown.textContent);
     };
-    input.addEventListener("input", () => {
+    const moved = () => {
       const value = valueAt(control, Number(input.value));
       show(value);
       change(value);
-    });
+    };
     const set = (value) => {
       input.value = positionOf(control, value);
       show(value);
     };
-    return { element: node("div", { class: "initlab-control" }, node("label", {}, node("span", {}, control.label), input), shown), set };
+    const element = node("div", { class: "initlab-control" }, node("label", {}, node("span", {}, control.label), input), shown);
+    const go = (position) => {
+      input.value = position;
+      moved();
+    };
+    const { player, element: buttons } = control.play ? playButtons(control, input, go, isIdle) : {};
+    if (player) element.append(buttons);
+    input.addEventListener("input", () => {
+      player?.pause(); // the hand is stronger
+      moved();
+    });
+    return { element, set, player };
   },
   choice(control, change) {
     const select = node("select", {}, ...control.options.map(([value, text]) => node("option", { value: String(value) }, text)));
@@ -580,7 +718,7 @@ class View {
       controls.append(this.presets.element);
     }
     for (const control of setup.controls) {
-      const made = CONTROLS[control.kind](control, (value) => this.change(control.name, value));
+      const made = CONTROLS[control.kind](control, (value) => this.change(control.name, value), () => this.link.isIdle);
       this.controls.set(control.name, made);
       controls.append(made.element);
     }
@@ -632,6 +770,7 @@ class View {
   }
 
   fail(message) {
+    if (message) this.controls.forEach(({ player }) => player?.pause());
     this.error.textContent = message;
     this.error.hidden = !message;
   }
@@ -697,6 +836,7 @@ class View {
     this.themes.disconnect();
     clearTimeout(this.waiting);
     clearTimeout(this.speaking);
+    this.controls.forEach(({ player }) => player?.pause());
   }
 }
 

@@ -60,7 +60,7 @@ class Ridgeline(Panel):
 
     Args:
         heights: Height of each bin, as a share of its row's room, rows × bins.
-        colour: Index of the colour.
+        colour: Index of the colour, or "#rrggbb".
         notes: A short text at the right end of each row.
         notes_label: What the notes are.
         hovers: What the pointer reads off each row.
@@ -68,7 +68,7 @@ class Ridgeline(Panel):
 
     kind = "ridgeline"
     heights: Floats
-    colour: int = 0
+    colour: int | str = 0
     notes: list[str] | None = None
     notes_label: str = ""
     hovers: list[str] | None = None
@@ -112,16 +112,45 @@ class HeatMap(Panel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Regions(Panel):
+    """Which class each point of a plane belongs to, with examples on it.
+
+    Args:
+        values: Index of the class, rows × columns, the lowest row first.
+        points_x: Where the examples are.
+        points_y: The other coordinate.
+        labels: Index of their classes.
+    """
+
+    kind = "regions"
+    values: Floats
+    points_x: Floats
+    points_y: Floats
+    labels: Floats
+
+    @property
+    def rows(self) -> int:
+        """Points of the plane from below to above."""
+        return len(self.values)
+
+    @property
+    def columns(self) -> int:
+        """Points of the plane from left to right."""
+        return len(self.values[0])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Series:
     """One curve of a `Lines` panel.
 
     Args:
         name: Its entry in the legend.
         x: Where.
-        y: How much; on a log axis 0 and infinity are shown at the edge.
+        y: How much; what lies above the axis, and 0 on a log axis, is shown at the edge.
         style: "dots" for what was measured at each x, "line", or "dashes" for theory.
-        symbol: Shape of the dots: "circle", "square" or "diamond".
-        colour: Index of the colour.
+        symbol: Shape of the dots: "circle", "square", "diamond" or "plus".
+        every: A line carries its symbol at every so many points; 0 for never.
+        colour: Index of the colour, or "#rrggbb".
         thick: Thickness of the line in pixels.
     """
 
@@ -130,7 +159,8 @@ class Series:
     y: Floats
     style: str = "line"
     symbol: str = "circle"
-    colour: int = 0
+    every: int = 0
+    colour: int | str = 0
     thick: float = 2.2
 
 
@@ -183,25 +213,25 @@ def pack(panels: list[Panel]) -> tuple[list[dict[str, Any]], bytes]:
 
     Returns:
         A dict for each panel, in which {"$": [start, length]} stands for an array, and the bytes
-        of all arrays in a row.
+        of all arrays in a row. An array that several panels share travels once.
 
     >>> axis = Axis(label="step", low=0, high=1)
     >>> x = np.zeros(2, np.float32)
     >>> line = Lines(title="", x=axis, y=axis, series=[Series(name="loss", x=x, y=x)])
     >>> plain, floats = pack([line])
     >>> plain[0]["series"][0]["y"], len(floats)
-    ({'$': [2, 2]}, 16)
+    ({'$': [0, 2]}, 8)
     """
-    arrays: list[Floats] = []
+    arrays: dict[int, tuple[int, Floats]] = {}
     plain = [_plain(panel, arrays) for panel in panels]
-    return plain, b"".join(array.tobytes() for array in arrays)
+    return plain, b"".join(array.astype("<f4").tobytes() for _, array in arrays.values())
 
 
-def _plain(node: Any, arrays: list[Floats]) -> Any:
-    """Copy a record to dicts and lists, and move its arrays to `arrays`."""
+def _plain(node: Any, arrays: dict[int, tuple[int, Floats]]) -> Any:
+    """Copy a record to dicts and lists, and move its arrays with their starts to `arrays`."""
     if isinstance(node, np.ndarray):
-        start = sum(array.size for array in arrays)
-        arrays.append(np.ascontiguousarray(node, dtype="<f4"))
+        end = sum(array.size for _, array in arrays.values())
+        start, _ = arrays.setdefault(id(node), (end, node))
         return {"$": [start, node.size]}
     if isinstance(node, list):
         return [_plain(child, arrays) for child in node]

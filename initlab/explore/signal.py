@@ -37,23 +37,41 @@ def signal_scene(records: SignalRecords) -> Scene:
     return Scene(
         sentence=say(records),
         panels=[
-            _histograms(records.activation, "Activations", "activation", ACTIVATION),
-            _histograms(records.gradient, "Gradients", "gradient of the loss", GRADIENT),
+            histograms(
+                records.activation, "Activations: one histogram per layer", "activation", ACTIVATION
+            ),
+            histograms(
+                records.gradient,
+                "Gradients: one histogram per layer",
+                "gradient of the loss",
+                GRADIENT,
+            ),
             _profile(records),
         ],
     )
 
 
-def _histograms(signals: Signals, title: str, label: str, colour: int) -> Panel:
-    """Make a ridge for each layer, or a heat map where there are too many layers."""
+def histograms(
+    signals: Signals, title: str, label: str, colour: int | str, *, span: int = 6, height: int = 430
+) -> Panel:
+    """Make a ridge for each layer, or a heat map where there are too many layers.
+
+    Args:
+        signals: What was measured.
+        title: What it is.
+        label: The name of the quantity.
+        colour: Index of the colour, or "#rrggbb".
+        span: Width of the panel in twelfths of the whole.
+        height: Its height in CSS pixels.
+    """
     depth = len(signals.rms)
     common: dict[str, Any] = {
-        "title": f"{title}: one histogram per layer",
+        "title": title,
         "x": Axis(label=label, low=float(signals.edges[0]), high=float(signals.edges[-1])),
         "y": Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
         "hovers": [_hover(signals, layer) for layer in range(depth)],
-        "span": 6,
-        "height": 430,
+        "span": span,
+        "height": height,
     }
     heights = _heights(signals.counts)
     if depth > MOST_RIDGES:

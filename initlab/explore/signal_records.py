@@ -115,7 +115,7 @@ def signal_records(
     net = _Network(
         _weights(scheme, width, bias, seed), gain, depth, activation, batchnorm, residual
     )
-    emitted, received = _Collector(depth, width), _Collector(depth, width)
+    emitted, received = Collector(depth, width), Collector(depth, width)
     first, outputs, logits = net.forward(_batch().x)
     for layer, output in enumerate(outputs):
         emitted.put(layer, output)
@@ -296,7 +296,7 @@ class _Network:
         return self.nonlinearity(z)
 
 
-class _Collector:
+class Collector:
     """Numbers of each layer's tensor, taken while it passes by, so that no tensor is kept."""
 
     def __init__(self, depth: int, width: int) -> None:
@@ -306,6 +306,7 @@ class _Collector:
         self.sample = torch.zeros(depth, self.rows, width)
 
     def put(self, layer: int, tensor: Tensor) -> None:
+        """Measure one layer's tensor, and keep some of its rows for the histogram."""
         tensor = tensor.detach()
         norm = torch.linalg.vector_norm(tensor, dtype=torch.float64).item()
         self.rms[layer] = norm / math.sqrt(tensor.numel())
@@ -313,6 +314,7 @@ class _Collector:
         self.sample[layer] = tensor[: self.rows]
 
     def signals(self, bounds: tuple[float, float] | None) -> Signals:
+        """Give what was collected; `bounds` are the ends of the activation's range."""
         edges = np.linspace(*_range(self.sample, self.rms), BINS + 1)
         return Signals(
             rms=self.rms,

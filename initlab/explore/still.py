@@ -9,16 +9,26 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 from matplotlib.ticker import MaxNLocator
 
-from initlab.explore.panels import Axis, HeatMap, Lines, Panel, Ridgeline, Scene, Series
+from initlab.explore.panels import (
+    Axis,
+    HeatMap,
+    Lines,
+    Panel,
+    Regions,
+    Ridgeline,
+    Scene,
+    Series,
+)
 from initlab.plots.figure import Picture, say
 from initlab.plots.records import ticks
 from initlab.plots.style import GRID, THEME, TICKS
 
 COLOURS = ["#0b6fb8", "#c8500a", "#008562", "#a8487f", "#6b6b6b", "#8a6d00"]  # as explorer.css
-MARKERS = {"circle": "o", "square": "s", "diamond": "D"}
+MARKERS = {"circle": "o", "square": "s", "diamond": "D", "plus": "P"}
+OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
 WIDTH = 12.0  # inches
 PIXELS = 80  # of the browser to an inch
@@ -64,7 +74,8 @@ def _rows(panels: list[Panel]) -> list[list[Panel]]:
 
 
 def _dress(axes: Axes, panel: Panel) -> None:
-    axes.set_title(panel.title, loc="left")
+    is_narrow = panel.span <= 3
+    axes.set_title(panel.title, loc="left", fontsize=13 if is_narrow else None)
     axes.tick_params(**TICKS)
     for axis, ruler, limits, scale in (
         (panel.x, axes.xaxis, axes.set_xlim, axes.set_xscale),
@@ -74,7 +85,9 @@ def _dress(axes: Axes, panel: Panel) -> None:
         scale("log" if axis.log else "linear")
         limits(axis.low, axis.high)
         if not axis.log:
-            ruler.set_major_locator(MaxNLocator(nbins=5, integer=axis.whole, steps=[1, 2, 5, 10]))
+            ruler.set_major_locator(
+                MaxNLocator(2 if is_narrow else 5, integer=axis.whole, steps=[1, 2, 5, 10])
+            )
 
 
 def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
@@ -83,10 +96,12 @@ def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
     for row, heights in enumerate(panel.heights, start=1):
         ridge = row - 1.4 * heights
         axes.fill_between(x, row, ridge, color="white", zorder=row)
-        axes.fill_between(x, row, ridge, color=COLOURS[panel.colour], alpha=0.4, lw=0, zorder=row)
-        axes.plot(x, ridge, color=COLOURS[panel.colour], lw=1.2, zorder=row)
+        axes.fill_between(x, row, ridge, color=_colour(panel.colour), alpha=0.4, lw=0, zorder=row)
+        axes.plot(x, ridge, color=_colour(panel.colour), lw=1.2, zorder=row)
     axes.set_ylim(panel.rows + 0.15, -0.45)
     axes.set_yticks(ticks(range(1, panel.rows + 1)))
+    if panel.span <= 3:
+        axes.set_xticks([panel.x.low, panel.x.high])  # three would touch
     last = -math.inf
     notes = panel.notes or []
     step = panel.rows * 18 / (panel.height - 80)  # rows that one line of text takes
@@ -114,6 +129,24 @@ def _colours(palette: str | int) -> LinearSegmentedColormap:
     if not isinstance(palette, str):
         stops = ["#ffffff", COLOURS[palette]]
     return LinearSegmentedColormap.from_list("initlab", stops)
+
+
+def _colour(which: int | str) -> str:
+    return which if isinstance(which, str) else COLOURS[which]
+
+
+def _regions(axes: Axes, panel: Regions) -> None:
+    classes = int(max(panel.values.max(), panel.labels.max())) + 1
+    edges = (panel.x.low, panel.x.high, panel.y.low, panel.y.high)
+    pale = ListedColormap([0.6 + 0.4 * np.array(to_rgb(colour)) for colour in COLOURS[:classes]])
+    axes.imshow(
+        panel.values, cmap=pale, vmin=0, vmax=classes - 1, extent=edges, aspect="auto",
+        origin="lower", interpolation="nearest",
+    )  # fmt: skip
+    for label in range(classes):
+        here = panel.labels == label
+        axes.plot(panel.points_x[here], panel.points_y[here], MARKERS[OF_CLASSES[label]],
+                  color=COLOURS[label], ms=4)  # fmt: skip
 
 
 def _lines(axes: Axes, panel: Lines) -> None:
@@ -145,14 +178,15 @@ def _legend(axes: Axes, panel: Lines) -> None:
 
 def _series(axes: Axes, series: Series, y: Axis) -> None:
     beyond = ~np.isfinite(series.y)
+    if series.style != "dashes":
+        beyond |= series.y > y.high
     below = (series.y <= 0) if y.log else np.zeros_like(beyond)
     shown = np.where(beyond | below, np.nan, series.y)
-    look: dict[str, Any] = {"color": COLOURS[series.colour]}
-    dots = (
-        {"marker": MARKERS[series.symbol], "ms": 6}
-        if series.style == "dots"
-        else {"lw": series.thick}
-    )
+    look: dict[str, Any] = {"color": _colour(series.colour)}
+    dots: dict[str, Any] = {"marker": MARKERS[series.symbol], "ms": 6}
+    if series.style != "dots":
+        dots = {"lw": series.thick, **(dots if series.every else {})}
+        dots |= {"markevery": series.every} if series.every else {}
     axes.plot(series.x, shown, ls=STYLES[series.style], label=series.name, **look, **dots)
     for where, level, marker in ((below, 0.02, "v"), (beyond, 0.98, "^")):
         if where.any() and series.style != "dashes":
@@ -163,5 +197,6 @@ def _series(axes: Axes, series: Series, y: Axis) -> None:
 DRAWERS: dict[type[Panel], Callable[[Axes, Any], None]] = {
     Ridgeline: _ridgeline,
     HeatMap: _heatmap,
+    Regions: _regions,
     Lines: _lines,
 }

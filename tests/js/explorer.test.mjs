@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { called, frontEnd, notebook, shown, texts } from "./front_end.mjs";
 
-const { Link, format, keepFromShortcuts, linearTicks, logTicks, paint, positionOf, positions, powerOfTen, ramp, rowTicks, scale, unpack, valueAt } =
+const { Link, Player, colourOf, format, keepFromShortcuts, linearTicks, logTicks, paint, positionOf, positions, powerOfTen, ramp, rowTicks, scale, unpack, valueAt } =
   frontEnd;
 const THEME = { ink: "#000000", grid: "#cccccc", paper: "#ffffff", colours: ["#ff0000", "#0000ff", "#00ff00", "#111111", "#222222", "#333333"] };
 const SIZE = { width: 500, height: 300 };
@@ -191,6 +191,41 @@ test("a heat map has row 1 on top, low and high in their colours, and reads off 
   assert.equal(painted.pick(left - 5, top), null);
 });
 
+test("regions: row 1 below, a mark for each example in the colour of its class, and the class under the pointer", () => {
+  const context = notebook();
+  const panel = {
+    kind: "regions", title: "R", x: { label: "input 1", low: -1, high: 1 }, y: { label: "input 2", low: 0, high: 4 },
+    rows: 2, columns: 2, values: Float32Array.of(0, 1, 2, 2), points_x: Float32Array.of(0, 0.5, 0.5), points_y: Float32Array.of(1, 1, 3), labels: Float32Array.of(0, 1, 1),
+  };
+  const painted = paint(context, panel, SIZE, THEME);
+  const [cells, left, top, width, height] = called(context, "drawImage")[0].values;
+  assert.deepEqual([...cells.pixels.slice(0, 3)], [153, 255, 153]); // class 2 above, 40 % of its colour
+  assert.deepEqual([...cells.pixels.slice(8, 11)], [255, 153, 153]);
+  assert.equal(called(context, "arc").length, 1);
+  assert.equal(called(context, "rect").length, 2);
+  assert.equal(painted.pick(left + 1, top + height - 1), "(-0.5, 1): class 0");
+  assert.equal(painted.pick(left + width - 1, top + 1), "(0.5, 3): class 2");
+  assert.equal(painted.pick(left - 5, top), null);
+});
+
+test("a scheme's own colour is kept on white and paler on black", () => {
+  assert.equal(colourOf(THEME, "#000000"), "#000000");
+  assert.equal(colourOf({ ...THEME, paper: "#111111" }, "#000000"), "#737373");
+  assert.equal(colourOf(THEME, 1), "#0000ff");
+  assert.equal(colourOf(THEME, undefined), "#ff0000");
+});
+
+test("lines: what lies above the axis is a mark under the ceiling, and a line may carry its symbol", () => {
+  const context = notebook();
+  const series = [{ name: "loss", x: [0, 1, 2, 3], y: [1, 5, 1, 1], symbol: "circle", every: 2 }];
+  const panel = { kind: "lines", title: "", x: { low: 0, high: 3 }, y: { low: 0, high: 2 }, series };
+  const painted = paint(context, panel, SIZE, THEME);
+  assert.equal(called(context, "arc").length, 3); // points 0 and 2, and the legend
+  assert.equal(called(context, "closePath").length, 1);
+  const [left, top, width] = called(context, "rect")[0].values;
+  assert.equal(painted.pick(left + 6 + (width - 12) / 3, top + 6), "loss: 5 at 1");
+});
+
 test("colours run from paper to ink", () => {
   assert.deepEqual(ramp(1, THEME).at(0), [255, 255, 255]);
   assert.deepEqual(ramp(1, THEME).at(-1), [0, 0, 255]);
@@ -251,7 +286,7 @@ test("a kernel that is busy has sent the first picture along", () => {
 test("each control has a label, shows its value, and asks when it is moved", () => {
   const page = shown(SETUP);
   page.say(answer(page.sent[0].request), FLOATS);
-  const labels = page.find("label").map((label) => label.text);
+  const labels = page.find("label").map((label) => label.textContent);
   assert.deepEqual(labels.map((l) => l.replace(/choose….*|32.*/, "")), ["preset", "gain", "width", "BatchNorm"]);
   const [range, box] = page.find("input");
   assert.deepEqual([Number(range.value), range.attributes["aria-valuetext"]], [100, "1 × std"]);
@@ -288,6 +323,106 @@ test("a control that has moved on does not jump back to an old answer", () => {
   page.say(answer(page.sent[1].request, { values: { ...VALUES, gain: 10 } }), FLOATS);
   assert.equal(Number(range.value), 200);
   page.dispose();
+});
+
+/* ---------------------------------------------------------------- a slider that moves by itself */
+
+const STEP = { kind: "slider", name: "step", label: "step", low: 0, high: 3, whole: true, play: true };
+
+/** Let time pass, a timer at a time: Node's clock does not see timers that timers set. */
+function pass(mock, ms, step = 50) {
+  for (let passed = 0; passed < ms; passed += step) mock.timers.tick(step);
+}
+
+function film(control = STEP) {
+  let at = 0;
+  const told = [];
+  const it = { moves: [], told, isIdle: true };
+  it.player = new Player(control, {
+    now: () => at,
+    move: (to) => it.moves.push((at = to)),
+    isIdle: () => it.isIdle,
+    tell: (isPlaying) => told.push(isPlaying),
+  });
+  return it;
+}
+
+test("playing moves one position after the other, stops at the end, and starts again from the start", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { player, moves, told } = film();
+  player.play();
+  player.play(); // twice is once
+  pass(mock, 50 * 10);
+  assert.deepEqual([moves, told, player.isPlaying], [[1, 2, 3], [true, false], false]);
+  player.play();
+  pass(mock, 50);
+  assert.deepEqual(moves.slice(3), [0, 1]);
+  player.pause();
+  pass(mock, 500);
+  assert.equal(moves.length, 5);
+});
+
+test("while an answer is awaited nothing is asked", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const it = film();
+  it.player.play();
+  pass(mock, 50);
+  it.isIdle = false;
+  pass(mock, 5000);
+  assert.deepEqual(it.moves, [1]);
+  it.isIdle = true;
+  pass(mock, 50);
+  assert.deepEqual(it.moves, [1, 2]);
+  it.player.pause();
+});
+
+test("who wants less motion gets one picture a second", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  window.matchMedia = () => ({ matches: true });
+  const { player, moves } = film({ ...STEP, high: 100 });
+  player.play();
+  pass(mock, 3000);
+  delete window.matchMedia;
+  assert.deepEqual(moves, [20, 40, 60]);
+  player.pause();
+});
+
+test("buttons play, pause, step and rewind; the hand, an error and the end of the page stop the film", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const page = shown({ ...SETUP, controls: [STEP] });
+  const answered = (more) => {
+    const { request, set } = page.sent.at(-1);
+    page.say(answer(request, { values: { step: set?.step ?? 0 }, ...more }), FLOATS);
+  };
+  answered();
+  const [play, step, rewind] = page.find("button");
+  assert.deepEqual([play, step, rewind].map((b) => b.textContent), ["play", "one step", "rewind"]);
+  const group = page.byClass("initlab-player");
+  assert.deepEqual([group.attributes.role, group.attributes["aria-label"]], ["group", "play: step"]);
+  play.fire("click");
+  assert.equal(play.textContent, "pause");
+  pass(mock, 200); // the first picture is not answered
+  assert.deepEqual(page.sent.slice(1).map(({ set }) => set), [{ step: 1 }]);
+  answered();
+  pass(mock, 50);
+  assert.deepEqual(page.sent.at(-1).set, { step: 2 });
+  answered({ error: "ValueError: no" });
+  assert.equal(play.textContent, "play");
+  step.fire("click");
+  assert.deepEqual(page.sent.at(-1).set, { step: 3 });
+  answered();
+  rewind.fire("click");
+  assert.deepEqual(page.sent.at(-1).set, { step: 0 });
+  answered();
+  play.fire("click");
+  const [range] = page.find("input");
+  range.fire("input");
+  assert.equal(play.textContent, "play");
+  play.fire("click");
+  page.dispose();
+  const before = page.sent.length;
+  pass(mock, 1000);
+  assert.equal(page.sent.length, before);
 });
 
 test("an error is shown, and the last good picture stays", () => {

@@ -36,7 +36,7 @@ globalThis.OffscreenCanvas = class {
 /** Just enough of a page for the explorer's elements. */
 class Element {
   constructor(tag) {
-    Object.assign(this, { tag, children: [], attributes: {}, listeners: {}, hidden: false, textContent: "" });
+    Object.assign(this, { tag, children: [], attributes: {}, listeners: {}, hidden: false });
     this.style = { setProperty: (name, value) => (this.style[name] = value) };
     const names = new Set();
     this.classList = { add: (n) => names.add(n), remove: (n) => names.delete(n), contains: (n) => names.has(n) };
@@ -68,8 +68,11 @@ class Element {
   get clientHeight() {
     return parseInt(this.style.height);
   }
-  get text() {
-    return this.textContent + this.children.map((c) => c.text ?? c).join("");
+  get textContent() {
+    return this.children.map((c) => c.textContent ?? c).join("");
+  }
+  set textContent(text) {
+    this.children = text ? [text] : [];
   }
   find(test) {
     const found = test(this) ? [this] : [];

@@ -1,0 +1,308 @@
+"""Who learns first, when several schemes train the same network on the same batches?
+
+All networks train at once, stacked, each with the numbers that `il.train` would give it alone. The
+run can be left, taken up again, and wound back: some steps are kept, and the steps after them are
+trained again, to the same weights bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from initlab.apply import initialize
+from initlab.data import Batch, digits, moons, spirals
+from initlab.experiments.recipe import Recipe, class_count
+from initlab.experiments.scores import each_loss
+from initlab.experiments.stack import stack
+from initlab.explore.signal_records import BOUNDS, Collector, Signals
+from initlab.models import mlp
+
+STEPS = 200
+BATCH = 128
+TRACED = 128  # examples behind the histograms
+GRID = 40  # points along each side of the plane
+ROOM = 0.1  # of the data's range, on each side of it
+SLICE = 0.03  # seconds of training between two looks at the controls
+KEEP_EVERY = 10  # steps ...
+KEPT = 16e6  # ... or fewer of them, where they would take more bytes than this
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"optimizer": "sgd"},
+    "momentum": {"optimizer": "sgd", "momentum": 0.9},
+    "adam": {"optimizer": "adam"},
+}
+STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of each weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """One network at the step that is looked at.
+
+    Args:
+        scheme: How it started.
+        losses: Cross-entropy of the batches of all steps before this one, before their updates.
+        accuracies: Accuracy on those batches.
+        loss: Cross-entropy on all of the data, now.
+        accuracy: Accuracy on all of the data, now.
+        activation: What each hidden layer emits for the first 128 examples.
+        gradient: The gradient of their loss at that output.
+        classes: Class of each point of a plane, from its lower left corner, 40 × 40; None where
+            inputs are no points.
+        stopped: The step at which the loss was no number any more, or None.
+    """
+
+    scheme: str
+    losses: NDArray[np.float64]
+    accuracies: NDArray[np.float64]
+    loss: float
+    accuracy: float
+    activation: Signals
+    gradient: Signals
+    classes: NDArray[np.int64] | None
+    stopped: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceRecords:
+    """Several networks at the step that is looked at.
+
+    Args:
+        step: How many updates each network has had: at most the wanted number.
+        wanted: The step that was asked for.
+        lanes: The networks.
+        data: Inputs and targets that they learn.
+        plane: Low and high end of the plane's two axes; None where inputs are no points.
+    """
+
+    step: int
+    wanted: int
+    lanes: list[Lane]
+    data: Batch
+    plane: NDArray[np.float64] | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the networks have come to the wanted step."""
+        return self.step == self.wanted
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return class_count(self.data.y)
+
+
+def race_records(
+    *,
+    schemes: tuple[str, ...],
+    data: str,
+    depth: int,
+    width: int,
+    activation: str,
+    optimizer: str,
+    lr: float,
+    seed: int,
+    step: int,
+    patient: bool = True,
+) -> RaceRecords:
+    """Train one network for each scheme on the same batches, and look at all of them.
+
+    Each is `il.models.mlp(depth, width, activation)`, initialised by `il.initialize` with a
+    generator of this seed, and trained as `il.train(..., batch_size=128, seed=seed)` does.
+
+    Args:
+        schemes: Names in `il.SCHEMES` that can fill a matrix. Biases start at 0, but those of
+            "torch_default" as PyTorch draws them.
+        data: A name in `DATA`: "spirals", "moons" or "digits".
+        depth: Hidden layers.
+        width: Units of each hidden layer.
+        activation: A name in `il.activations.ACTIVATIONS`.
+        optimizer: "sgd", "momentum" (SGD with momentum 0.9) or "adam".
+        lr: Learning rate.
+        seed: Decides the weights and the order of the examples.
+        step: Which step to look at, 0 (the start) to 200.
+        patient: False trains for some 30 ms only; the next call goes on from there.
+
+    Returns:
+        The networks at this step. The same arguments give the same records, once they are
+        finished, whichever steps were looked at before.
+    """
+    run = _run(schemes, data, depth, width, activation, optimizer, lr, seed)
+    run.go_to(step, math.inf if patient else SLICE)
+    return run.look(step)
+
+
+@lru_cache(maxsize=1)
+def _run(*arguments: Any) -> _Run:
+    return _Run(*arguments)
+
+
+@lru_cache(maxsize=3)
+def _data(name: str) -> Batch:
+    return DATA[name]()
+
+
+DATA = {"spirals": spirals, "moons": moons, "digits": lambda: digits(split="train")}
+
+
+class _Run:
+    """The stacked networks, and the way back to any earlier step."""
+
+    def __init__(
+        self,
+        schemes: tuple[str, ...],
+        data: str,
+        depth: int,
+        width: int,
+        activation: str,
+        optimizer: str,
+        lr: float,
+        seed: int,
+    ) -> None:
+        self.schemes, self.depth, self.width, self.activation = schemes, depth, width, activation
+        self.data = _data(data)
+        recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
+        self.batches = list(recipe.batches(len(self.data.x)))
+        n_in, n_out = self.data.x.shape[1], class_count(self.data.y)
+        models = [mlp(depth, width, activation, n_in=n_in, n_out=n_out) for _ in schemes]
+        for model, scheme in zip(models, schemes, strict=True):
+            bias = "torch_default" if scheme == "torch_default" else "zeros"
+            initialize(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
+        self.model = stack(models)
+        self.parameters: list[Tensor] = list(self.model.parameters())
+        self.optimizer = recipe.optimizer_for(self.parameters)
+        size = 4 * STATES[optimizer] * sum(parameter.numel() for parameter in self.parameters)
+        self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
+        self.kept: dict[int, tuple[list[Tensor], dict[str, Any]]] = {}
+        self.losses = np.zeros((len(schemes), STEPS))
+        self.accuracies = np.zeros((len(schemes), STEPS))
+        self.stopped: dict[int, int] = {}  # lane → step at which its loss was lost
+        self.at = 0
+
+    def go_to(self, step: int, seconds: float) -> None:
+        """Train up to this step or for this long, from the nearest step that is known."""
+        known = max((kept for kept in self.kept if kept <= step), default=0)
+        if step < self.at or known > self.at:
+            self._restore(known)
+        end = time.perf_counter() + seconds
+        while self.at < step:
+            self._step()
+            if time.perf_counter() >= end:
+                break
+
+    def _keep(self) -> None:
+        weights = [parameter.detach().clone() for parameter in self.parameters]
+        self.kept[self.at] = (weights, copy.deepcopy(self.optimizer.state_dict()))
+
+    def _restore(self, step: int) -> None:
+        weights, state = self.kept[step]
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, weights)
+        self.optimizer.load_state_dict(copy.deepcopy(state))
+        self.at = step
+
+    def _step(self) -> None:
+        if self.at % self.keep_every == 0 and self.at not in self.kept:
+            self._keep()
+        rows = self.batches[self.at]
+        losses, shares = self._scores(Batch(self.data.x[rows], self.data.y[rows]))
+        gradients = torch.autograd.grad(losses.sum(), self.parameters)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.losses[:, self.at], self.accuracies[:, self.at] = losses.detach(), shares
+        for lost in np.flatnonzero(~np.isfinite(self.losses[:, self.at])):
+            self.stopped.setdefault(int(lost), self.at)
+        halted = [lane for lane, since in self.stopped.items() if since <= self.at]
+        before = [[parameter[lane].clone() for lane in halted] for parameter in self.parameters]
+        self.optimizer.step()
+        with torch.no_grad():
+            for parameter, lanes in zip(self.parameters, before, strict=True):
+                for lane, weights in zip(halted, lanes, strict=True):
+                    parameter[lane] = weights  # `il.train` too stops before this update
+        self.at += 1
+
+    def _scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give loss and accuracy of each network on one batch."""
+        lanes = len(self.schemes)
+        outputs = self.model(batch.x.expand(lanes, *batch.x.shape))
+        targets = batch.y.expand(lanes, -1)
+        losses = each_loss(outputs.flatten(0, 1), targets.flatten()).view(lanes, -1).mean(1)
+        return losses, (outputs.detach().argmax(-1) == targets).float().mean(-1)
+
+    def look(self, wanted: int) -> RaceRecords:
+        with torch.no_grad():
+            losses, shares = self._scores(self.data)
+        plane = _plane(self.data)
+        classes = [None] * len(self.schemes) if plane is None else self._classes(plane)
+        signals = self._signals()
+        lanes = []
+        for lane, scheme in enumerate(self.schemes):
+            stopped = self.stopped.get(lane)
+            seen = slice(self.at if stopped is None else min(self.at, stopped + 1))
+            lanes.append(
+                Lane(
+                    scheme=scheme,
+                    losses=self.losses[lane, seen].copy(),
+                    accuracies=self.accuracies[lane, seen].copy(),
+                    loss=losses[lane].item(),
+                    accuracy=shares[lane].item(),
+                    activation=signals[lane][0],
+                    gradient=signals[lane][1],
+                    classes=classes[lane],
+                    stopped=stopped if stopped is not None and stopped < self.at else None,
+                )
+            )
+        return RaceRecords(step=self.at, wanted=wanted, lanes=lanes, data=self.data, plane=plane)
+
+    def _classes(self, plane: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Ask each network for the class of every point of the plane, (lanes, rows, columns)."""
+        axes = [torch.linspace(low, high, GRID) for low, high in plane]
+        points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
+        with torch.no_grad():
+            scores = self.model(points.expand(len(self.schemes), *points.shape))
+        return np.asarray(scores.argmax(-1).view(-1, GRID, GRID).numpy())
+
+    def _signals(self) -> list[tuple[Signals, Signals]]:
+        """Measure what each hidden layer of each network emits and receives."""
+        lanes = len(self.schemes)
+        x, y = self.data.x[:TRACED], self.data.y[:TRACED]
+        signal, outputs = x.expand(lanes, *x.shape), []
+        for name, layer in self._layers():
+            signal = layer(signal)
+            if name.startswith("act"):
+                outputs.append(signal)
+        targets = y.expand(lanes, -1).flatten()
+        loss = each_loss(signal.flatten(0, 1), targets).view(lanes, -1).mean(1).sum()
+        gradients = torch.autograd.grad(loss, outputs)
+        bounds = BOUNDS.get(self.activation)
+        return [
+            (self._collected(outputs, lane, bounds), self._collected(gradients, lane, None))
+            for lane in range(lanes)
+        ]
+
+    def _layers(self) -> list[tuple[str, nn.Module]]:
+        (network,) = self.model.children()
+        return list(network.named_children())
+
+    def _collected(self, tensors: Any, lane: int, bounds: tuple[float, float] | None) -> Signals:
+        collector = Collector(self.depth, self.width)
+        for layer, tensor in enumerate(tensors):
+            collector.put(layer, tensor[lane])
+        return collector.signals(bounds)
+
+
+def _plane(data: Batch) -> NDArray[np.float64] | None:
+    """Find the ends of the two axes, with some room around the data."""
+    if data.x.shape[1] != 2:
+        return None
+    low, high = data.x.amin(0).numpy(), data.x.amax(0).numpy()
+    room = ROOM * (high - low)
+    return np.asarray(np.stack([low - room, high + room], axis=1), dtype=np.float64)
