@@ -37,8 +37,9 @@ def values_of(
     prepare: Callable[[Any], Any] = lambda case: case,
     compare_as: Callable[[Array], Array] = lambda value: value,
     number_from: Callable[[Any], Any] = lambda value: value,
+    unpack: bool = False,
 ) -> Callable[[Any], Values]:
-    """Measure a function of one argument by what it gives for each case.
+    """Measure a function by what it gives for each case.
 
     Args:
         cases: What to call it with.
@@ -47,13 +48,16 @@ def values_of(
         prepare: Turns a case into the argument; the answer gets a copy that it may change.
         compare_as: Removes what does not matter from a value, such as a free constant.
         number_from: Turns what was returned into floats, where integers are right.
+        unpack: Whether a case is a tuple of several arguments; else it is the one argument.
     """
 
     def measure(answer: Any) -> Values:
         function = need_function(answer, signature)
         given = []
         for case in cases:
-            value = returned(call(function, copy.deepcopy(prepare(case))))
+            given_to_it = copy.deepcopy(prepare(case))
+            arguments = tuple(given_to_it) if unpack else (given_to_it,)
+            value = returned(call(function, *arguments))
             shape = np.shape(reference(case))
             given.append(compare_as(as_entries(number_from(value), shape).values))
         return Values(cases, given)

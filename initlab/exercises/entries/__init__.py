@@ -10,6 +10,7 @@ import difflib
 
 from initlab.exercises.entries import (
     n00_start,
+    n01_depth,
     n02_constant,
     n03_random,
     n04_sparse,
@@ -25,6 +26,7 @@ from initlab.exercises.exercise import Exercise, Question
 
 _MODULES = [
     n00_start,
+    n01_depth,
     n02_constant,
     n03_random,
     n04_sparse,
