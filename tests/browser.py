@@ -21,6 +21,7 @@ from urllib.error import URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -49,6 +50,9 @@ LAB_SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells off the screen exist too
 }
+OURS = [".jp-OutputArea-output", ".jp-RenderedMarkdown"]  # the rest of the page is JupyterLab's
+THEIRS = ["link-in-text-block"]  # how a link in a text looks is JupyterLab's choice
+OFF = {"enabled": False}
 SLIDERS = ".jp-OutputArea input[type=range], .jp-OutputArea .noUi-handle"
 START_MS, RUN_MS, MOVE_MS = 60_000, 120_000, 8_000
 
@@ -203,6 +207,24 @@ class Reader:
             return f"slider {name!r}: no picture changed"
         self.page.evaluate("ms => reader.settled(200, ms)", MOVE_MS)
         return None
+
+    def barriers(self) -> list[str]:
+        """What would keep a reader with a screen reader or a keyboard out, by axe-core's rules."""
+        seen = self.page.evaluate("() => document.querySelectorAll('.jp-OutputArea-output').length")
+        assert seen, "nothing to check: run the notebook first"
+        # JupyterLab's body has no height of its own, and axe takes all that it holds for hidden.
+        self.page.evaluate("document.body.style.height = '100vh'")
+        found = Axe().run(
+            self.page,
+            context={"include": [[area] for area in OURS]},
+            options={"resultTypes": ["violations"], "rules": dict.fromkeys(THEIRS, OFF)},
+        )
+        return [
+            f"{rule['impact']} barrier, {rule['id']}: {node['html']}"
+            for rule in found.response["violations"]
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
 
     def peak_memory(self) -> float | None:
         """The most memory that the kernel has held, in MB; None where the system does not say."""

@@ -57,7 +57,8 @@ def test_pins_are_the_tested_ones_with_the_cpu_build_of_torch():
     tested = pins(ROOT / "requirements.txt")
     built = pins(BINDER / "requirements.txt")
     learner = {name: pin for name, pin in tested.items() if name not in NOT_FOR_A_LEARNER}
-    assert built == learner | {"torch": tested["torch"] + "+cpu"}
+    only_there = {"torch": tested["torch"] + "+cpu", "jupyter-offlinenotebook": "0.3.2"}
+    assert built == learner | only_there
 
 
 def test_requirements_hold_no_line_that_would_install_torch_anew_with_each_commit():
@@ -74,3 +75,10 @@ def test_the_package_itself_is_installed_after_the_sources_are_copied():
     assert "pip install --no-cache-dir --no-deps -e ." in lines
     assert os.access(script, os.X_OK)
     assert not (BINDER / "environment.yml").exists()  # it would silence requirements.txt
+
+
+def test_what_warms_the_image_runs():
+    script = (BINDER / "postBuild").read_text()
+    (code,) = re.findall(r"<<'PYTHON'\n(.*?)^PYTHON$", script, flags=re.DOTALL | re.MULTILINE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -116,7 +116,22 @@ def test_a_notebook_runs_in_a_browser(open_notebook, name):
         sliders, problems = read(reader)
         assert problems == []
         assert sliders > 0
+        assert reader.barriers() == []
         assert (reader.peak_memory() or 0) < MOST_MEMORY_MB
+
+
+def test_a_barrier_is_seen(open_notebook):
+    bad = '<button></button><p style="color: #bbb; background: #fff">pale</p><input>'
+    with open_notebook(
+        "barriers.ipynb", f"from IPython.display import HTML; HTML({bad!r})"
+    ) as reader:
+        reader.run_all()
+        found = [barrier.partition(":")[0] for barrier in reader.barriers()]
+        assert found == [
+            "critical barrier, button-name",
+            "serious barrier, color-contrast",
+            "critical barrier, label",
+        ]
 
 
 def test_a_notebook_that_works_has_no_problem(open_notebook):

@@ -1,0 +1,41 @@
+"""Does each notebook run for a visitor of Binder, who has one core and 2 GB?"""
+
+from __future__ import annotations
+
+import sys
+
+import nbformat
+import pytest
+
+from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, run
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
+
+WHAT_IT_HAS = """
+import os, resource
+print(len(os.sched_getaffinity(0)), resource.getrlimit(resource.RLIMIT_DATA)[0] // 1024**2)
+"""
+TOO_MUCH = "big = bytearray(3 * 1024**3)"
+
+
+def made(*cells):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_a_notebook_runs_on_a_small_machine(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert run(notebook, path.parent, small=True).peak_memory_mb < MOST_MEMORY_MB
+
+
+def test_it_is_small_and_only_what_starts_there_is(tmp_path):
+    notebook = made(WHAT_IT_HAS)
+    run(notebook, tmp_path, small=True)
+    assert notebook.cells[0].outputs[0].text == "1 2048\n"
+    run(notebook, tmp_path)
+    assert not notebook.cells[0].outputs[0].text.endswith(" 2048\n")
+
+
+def test_more_memory_than_that_is_not_to_be_had(tmp_path):
+    with pytest.raises(Exception, match="MemoryError"):
+        run(made(TOO_MUCH), tmp_path, small=True)
