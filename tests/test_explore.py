@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from threadpoolctl import threadpool_info
 from torch import nn
 
 import initlab as il
@@ -379,6 +380,23 @@ def test_a_trait_is_plain_and_redraws():
     explorer.set(gain=1, depth=np.int64(6))
     assert len(browser.heard) == 2
     assert len(browser.heard[1]["panels"][2]["series"][0]["y"]) == 6
+
+
+def test_computing_keeps_to_one_core(monkeypatch):
+    seen = []
+
+    def count(self, *, patient, **values):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        seen.append(torch.get_num_threads())
+        return self.scene
+
+    explorer = signal(**SMALL)
+    monkeypatch.setattr(Signal, "compute", count)
+    before = threadpool_info()
+    explorer.depth = 5
+    assert len(seen) > 1
+    assert set(seen) == {1}
+    assert threadpool_info() == before
 
 
 def test_a_request_is_answered_with_its_name_and_a_greeting_computes_nothing(monkeypatch):

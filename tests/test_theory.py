@@ -248,6 +248,30 @@ def test_closed_forms():
     assert theory.initial_loss(10, 1000.0) == pytest.approx(1538.75, rel=1e-4)  # E max of ten
 
 
+def test_singular_values_of_one_matrix_follow_the_quarter_circle():
+    found = 10 ** theory.singular_values(1, 50)
+    above = [integrate.quad(lambda x: math.sqrt(4 - x * x) / math.pi, low, 2)[0] for low in found]
+    assert above == pytest.approx((np.arange(50) + 0.5) / 50, abs=1e-6)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5, 30, 100])
+def test_singular_values_of_a_product_have_fuss_and_catalans_moments(depth):
+    squares = 100 ** theory.singular_values(depth, 200_000)
+    for k in (1, 2):  # the k-th moment of the squares is a Fuss-Catalan number
+        number = math.comb((depth + 1) * k, k) / (depth * k + 1)
+        assert (squares**k).mean() == pytest.approx(number, rel=1e-3)
+    assert squares[0] ** 0.5 == pytest.approx(theory.largest_singular_value(depth), rel=0.01)
+
+
+def test_singular_values_are_those_of_a_product_of_wide_matrices():
+    source = np.random.default_rng(0)
+    product = np.eye(400)
+    for _ in range(3):
+        product = source.normal(size=(400, 400)) / 20 @ product
+    measured = np.log10(np.linalg.svd(product, compute_uv=False))
+    assert np.abs(measured - theory.singular_values(3, 400))[:350].max() < 0.04
+
+
 def test_largest_singular_value_is_that_of_a_product():
     source = torch.Generator().manual_seed(0)
     product = torch.eye(400, dtype=torch.float64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from initlab.explore.explorer import Explorer
 from initlab.explore.race import Race, race
 from initlab.explore.signal import Signal, signal
+from initlab.explore.spectrum import Spectrum, spectrum
 from initlab.explore.symmetry import Symmetry, symmetry
 from initlab.explore.weight import Weight, weight
 
@@ -17,10 +18,12 @@ __all__ = [
     "Explorer",
     "Race",
     "Signal",
+    "Spectrum",
     "Symmetry",
     "Weight",
     "race",
     "signal",
+    "spectrum",
     "symmetry",
     "weight",
 ]

@@ -56,11 +56,11 @@ export function scale(axis, from, to, roomOf) {
   const low = warp(axis.low);
   const span = warp(axis.high) - low || 1;
   const map = (value) => from + ((warp(value) - low) / span) * (to - from);
-  const text = axis.log ? (t) => powerOfTen(Math.round(Math.log10(t))) : format;
+  const text = axis.log ? (t) => powerOfTen(Math.round(Math.log10(t))) : axis.powers ? powerOfTen : format;
   const length = Math.abs(to - from);
   let ticks = axis.ticks;
   for (let wanted = Math.ceil(length / 30); !ticks; wanted--) {
-    const some = axis.log ? logTicks(axis.low, axis.high, wanted) : linearTicks(axis.low, axis.high, wanted, axis.whole);
+    const some = axis.log ? logTicks(axis.low, axis.high, wanted) : linearTicks(axis.low, axis.high, wanted, axis.whole || axis.powers);
     const need = Math.max(0, ...some.map((tick) => roomOf(text(tick))));
     if (wanted <= 1 || some.length < 2 || need <= Math.abs(map(some[1]) - map(some[0]))) ticks = some;
   }
@@ -356,13 +356,14 @@ function paintSeries(ctx, series, panel, plot, theme, points) {
   for (let k = 0; k < series.x.length; k++) {
     const [vx, vy] = [series.x[k], series.y[k]];
     const at = plot.x.map(vx);
-    const below = onLog && vy <= 0;
-    const above = !Number.isFinite(vy) || (vy > panel.y.high && series.style !== "dashes");
+    const below = onLog ? vy <= 0 : vy === -Infinity;
+    const above = (!Number.isFinite(vy) && !below) || (vy > panel.y.high && series.style !== "dashes");
     if (above || below) {
       flush();
       if (series.style !== "dashes") edges.push([below ? "down" : "up", at, below ? plot.bottom - 5 : plot.top + 6]);
     } else run.push(at, plot.y.map(vy));
-    points.push({ x: at, y: above ? plot.top : below ? plot.bottom : plot.y.map(vy), series, vx, vy });
+    const shown = panel.y.powers ? 10 ** vy : vy;
+    points.push({ x: at, y: above ? plot.top : below ? plot.bottom : plot.y.map(vy), series, vx, vy: shown });
     const marked = series.style === "dots" || (series.every && k % series.every === 0);
     if (marked && !above && !below) mark(ctx, series.symbol, at, plot.y.map(vy));
   }

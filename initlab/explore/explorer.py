@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import torch
+from threadpoolctl import ThreadpoolController
 from traitlets import Dict
 
 from initlab.arguments import unknown
@@ -221,16 +223,23 @@ class Explorer(anywidget.AnyWidget):
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one core: its threads wait for each other longer than small matrices take.
+    """Keep torch, numpy and scipy to one core: threads wait longer than small matrices take.
 
     The other cores have work too: the browser paints and the server carries messages.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools() -> Any:
+    """Find the libraries that numpy and scipy multiply with: they are loaded by now."""
+    return ThreadpoolController()
 
 
 def _give_back_memory() -> None:

@@ -25,6 +25,8 @@ class Axis:
         high: Right or upper end, above `low`.
         log: Equal distances multiply.
         whole: Ticks at whole numbers only.
+        powers: Values are exponents of ten, and so are the ends: for numbers beyond float32. A
+            tick at -3 says 10⁻³, and an exponent of -∞ is a 0.
     """
 
     label: str
@@ -32,6 +34,7 @@ class Axis:
     high: float
     log: bool = False
     whole: bool = False
+    powers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from initlab.explore.panels import (
     Axis,
@@ -85,9 +85,12 @@ def _dress(axes: Axes, panel: Panel) -> None:
         scale("log" if axis.log else "linear")
         limits(axis.low, axis.high)
         if not axis.log:
+            whole = axis.whole or axis.powers
             ruler.set_major_locator(
-                MaxNLocator(2 if is_narrow else 5, integer=axis.whole, steps=[1, 2, 5, 10])
+                MaxNLocator(2 if is_narrow else 5, integer=whole, steps=[1, 2, 5, 10])
             )
+        if axis.powers:
+            ruler.set_major_formatter(FuncFormatter(lambda tick, _: f"$10^{{{tick:.0f}}}$"))
 
 
 def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
@@ -177,10 +180,10 @@ def _legend(axes: Axes, panel: Lines) -> None:
 
 
 def _series(axes: Axes, series: Series, y: Axis) -> None:
-    beyond = ~np.isfinite(series.y)
+    below = (series.y <= 0) if y.log else (series.y == -np.inf)
+    beyond = ~np.isfinite(series.y) & ~below
     if series.style != "dashes":
         beyond |= series.y > y.high
-    below = (series.y <= 0) if y.log else np.zeros_like(beyond)
     shown = np.where(beyond | below, np.nan, series.y)
     look: dict[str, Any] = {"color": _colour(series.colour)}
     dots: dict[str, Any] = {"marker": MARKERS[series.symbol], "ms": 6}

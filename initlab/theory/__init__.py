@@ -45,6 +45,7 @@ from initlab.theory.isometry import (
     largest_singular_value,
     mean_singular_value,
     singular_value_spread,
+    singular_values,
 )
 from initlab.theory.loss import initial_loss
 from initlab.theory.maps import correlation_map, gain, gain_slope, variance_map
@@ -73,5 +74,6 @@ __all__ = [
     "predict",
     "residual_growth",
     "singular_value_spread",
+    "singular_values",
     "variance_map",
 ]

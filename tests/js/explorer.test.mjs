@@ -38,6 +38,14 @@ test("a scale maps its ends, and equal factors to equal distances", () => {
   assert.deepEqual(ticks.map(text), ["10⁻²", "10⁻¹", "10⁰", "10¹", "10²"]);
 });
 
+test("an axis of exponents is labelled with powers of ten, however far it reaches", () => {
+  const { map, ticks, text } = scale({ low: -120, high: 0, powers: true }, 0, 400, WIDE);
+  assert.equal(map(-60), 200);
+  assert.ok(ticks.every(Number.isInteger));
+  assert.deepEqual([text(-120), text(0)], ["10⁻¹²⁰", "10⁰"]);
+  assert.deepEqual(scale({ low: -1, high: 1, powers: true }, 0, 400, WIDE).ticks, [-1, 0, 1]);
+});
+
 test("labels that would touch are left out", () => {
   const ticks = scale({ low: 0, high: 100 }, 0, 200, () => 90).ticks;
   assert.deepEqual(ticks, [0, 50, 100]);
@@ -147,6 +155,16 @@ test("lines: on a log axis 0 lies on the floor and infinity under the ceiling", 
   assert.equal(painted.pick(left + width / 6, top + height - 8), "activations: 0 at 1");
   assert.equal(painted.pick(left + (5 * width) / 6, top + 8), "activations: inf at 3");
   assert.equal(painted.pick(0, 0), null);
+});
+
+test("lines: an exponent is read off as the number, and minus infinity is 0", () => {
+  const { context, painted } = profile([-3, -120, -Infinity], { y: { label: "size", low: -130, high: 0, powers: true } });
+  assert.equal(called(context, "arc").length, 3); // two dots, and one in the legend
+  const [left, top, width, height] = called(context, "rect")[0].values;
+  const y = (exponent) => top + 6 + ((height - 12) * -exponent) / 130;
+  assert.equal(painted.pick(left + width / 6, y(-3)), "activations: 0.001 at 1");
+  assert.equal(painted.pick(left + width / 2, y(-120)), "activations: 1e-120 at 2");
+  assert.equal(painted.pick(left + (5 * width) / 6, top + height - 8), "activations: 0 at 3");
 });
 
 test("lines: theory is dashed and has gaps where it is silent", () => {

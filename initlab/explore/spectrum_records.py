@@ -1,0 +1,314 @@
+"""How far do the singular values of a deep product spread, and is every digit of them true?
+
+After 20 random matrices the smallest singular value is some 10⁻²⁰ of the largest: a product in
+float64 would lose it. So the product is kept as Q · diag(e^k) · T: Q has orthonormal columns,
+T has rows of length 1 and no small singular values, and the sizes stand in the exponents k alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dgejsv
+from torch import Generator, Tensor
+
+from initlab.activations import ACTIVATIONS
+from initlab.schemes import SCHEMES
+from initlab.theory import (
+    largest_singular_value,
+    singular_value_spread,
+    singular_values,
+    variance_map,
+)
+
+SLICE = 0.04  # seconds of computing between two looks at the controls
+MARKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # layers after which all are computed
+RESOLVED = 260 * math.log(10)  # of the largest: what is smaller leaves the range of float64
+MODERATE = 6 * math.log(10)  # a spread of sizes at which the usual method keeps its digits
+SCALE_FREE = ("linear", "relu", "leaky_relu")  # φ(kx) = kφ(x): their slopes do not know the gain
+LARGEST = 1e100  # second moment that theory is asked about
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """The singular values of one matrix.
+
+    Args:
+        logs: log₁₀ of them, largest first, without those that are counted below.
+        zeros: How many are exactly 0: units whose slope is 0 pass nothing on.
+        unresolved: How many more lie below 10⁻²⁶⁰ of the largest.
+    """
+
+    logs: Floats
+    zeros: int
+    unresolved: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemeSpectrum:
+    """The singular values of one network's Jacobian, and how they came about layer by layer.
+
+    Args:
+        scheme: How the weights were drawn.
+        values: Number of layers → singular values after them, for the last one and a few before.
+        spread: m₄ / m₂² after each layer; nan where all are 0.
+        predicted: log₁₀ of the singular values that theory expects after the last layer; empty
+            where it knows only their moments.
+        predicted_largest: log₁₀ of the largest that it expects after each layer; empty likewise.
+        predicted_spread: m₄ / m₂² that it expects after each layer.
+    """
+
+    scheme: str
+    values: dict[int, Values]
+    spread: Floats
+    predicted: Floats
+    predicted_largest: Floats
+    predicted_spread: Floats
+
+    @property
+    def last(self) -> Values:
+        """The singular values of the whole."""
+        return self.values[len(self.spread)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumRecords:
+    """Two networks that differ in their scheme only, as far as they have been computed.
+
+    Args:
+        width: Units of each layer.
+        depth: Layers that were asked for.
+        activation: The nonlinearity.
+        spectra: One for each scheme.
+        finished: Whether all layers have been computed.
+    """
+
+    width: int
+    depth: int
+    activation: str
+    spectra: list[SchemeSpectrum]
+    finished: bool
+
+
+def spectrum_records(
+    *,
+    scheme: str,
+    other: str,
+    gain: float,
+    depth: int,
+    width: int,
+    activation: str,
+    seed: int,
+    patient: bool = True,
+) -> SpectrumRecords:
+    """Give the singular values of the Jacobian of two networks, layer by layer.
+
+    A network has L layers of W inputs and W outputs, without biases, each with the activation
+    after it. Its Jacobian, from input to output, is the product of diag(φ′(z)) W over the layers;
+    without nonlinearity that is the product of the matrices. The input is standard normal.
+    Weights are drawn in float32, as by `il.initialize`; all else is float64.
+
+    Args:
+        scheme: A name in `il.SCHEMES` that fills a matrix.
+        other: The scheme beside it.
+        gain: Factor on the std of every weight.
+        depth: L, at least 1.
+        width: W, at least 1.
+        activation: A name in `il.activations.ACTIVATIONS`.
+        seed: Decides the input and the weights.
+        patient: False computes for some 40 ms only; the next call goes on from there.
+
+    Returns:
+        Both spectra, with what theory predicts. The same arguments give the same records.
+    """
+    factor = gain if activation in SCALE_FREE else 1.0  # these need no new pass for a new gain
+    products = [
+        _product(name, width, activation, gain / factor, seed)
+        for name in dict.fromkeys((scheme, other))
+    ]
+    end = math.inf if patient else time.perf_counter() + SLICE
+    reached = min([depth, *(product.depth for product in products)])
+    while reached < depth:
+        reached += 1
+        for product in products:
+            product.reach(reached)
+        if time.perf_counter() >= end:
+            break
+    return SpectrumRecords(
+        width=width,
+        depth=depth,
+        activation=activation,
+        spectra=[product.spectrum(reached, math.log10(factor)) for product in products],
+        finished=reached == depth,
+    )
+
+
+@lru_cache(maxsize=2)  # 13 MB each at the most: width 128 and 100 layers
+def _product(*arguments: Any) -> _Product:
+    return _Product(*arguments)
+
+
+class _Product:
+    """The Jacobian of one network, which grows layer by layer, as Q · diag(e^k) · T."""
+
+    def __init__(self, scheme: str, width: int, activation: str, gain: float, seed: int) -> None:
+        self.scheme, self.width, self.activation, self.gain = scheme, width, activation, gain
+        self.generator = Generator().manual_seed(seed)
+        self.signal = torch.randn(width, generator=self.generator).double()
+        self.level = self.signal.square().mean().item()
+        self.q = torch.eye(width, dtype=torch.float64)
+        self.k_and_t = [(torch.zeros(width, dtype=torch.float64), self.q)]  # after each layer
+        self.spread: list[float] = []
+        self.predicted_spread: list[float] = []
+        self.values: dict[int, Values] = {}
+
+    @property
+    def depth(self) -> int:
+        """How many layers there are."""
+        return len(self.k_and_t) - 1
+
+    def reach(self, depth: int) -> None:
+        """Add layers until there are this many."""
+        while self.depth < depth:
+            self.k_and_t.append(self._multiplied(self._layer(), *self.k_and_t[-1]))
+            self.spread.append(self.width * _fourth_over_second(*self.k_and_t[-1]))
+            self.predicted_spread.append(self._predict())
+            if self.depth in MARKS:
+                self._measure(self.depth)
+
+    def _layer(self) -> Tensor:
+        """Draw the next matrix, send the signal through, and give diag(φ′) W."""
+        drawn = SCHEMES[self.scheme].fill_(torch.empty(self.width, self.width), self.generator)
+        weight = self.gain * drawn.double()
+        z = (weight @ self.signal).requires_grad_()
+        a = ACTIVATIONS[self.activation].function(z)
+        (slope,) = torch.autograd.grad(a.sum(), z)
+        self.signal = a.detach()
+        return slope[:, None] * weight
+
+    def _multiplied(self, layer: Tensor, k: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Bring layer · Q · diag(e^k) · T into the same form.
+
+        QR does not mind the size of a column, so the sizes stay out of it. Rows that are 0 stay
+        out too: what is lost is lost exactly.
+        """
+        active = layer.any(dim=1)
+        q, r = torch.linalg.qr((layer @ self.q)[active])
+        sizes = r.abs().log() + k
+        peaks = sizes.amax(1) if sizes.numel() else torch.empty(0)
+        kept = peaks.isfinite()
+        rows = r[kept].sign() * (sizes[kept] - peaks[kept, None]).exp() @ t
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        self.q = torch.zeros(self.width, len(lengths), dtype=torch.float64)
+        self.q[active] = q[:, kept]
+        return peaks[kept] + lengths.log(), rows / lengths[:, None]
+
+    def _predict(self) -> float:
+        """Add one layer to the predicted spread: wide layers add up, each at its own level."""
+        before = self.predicted_spread[-1] if self.predicted_spread else 1.0
+        bent = self.activation if self.predicted_spread else "linear"  # the input is as it is
+        if 0 < self.level < LARGEST:
+            self.level = _next_level(bent, self.level, self.weight_var)
+        if not 0 < self.level < LARGEST:
+            return math.nan
+        own = 0.0 if self.scheme == "orthogonal" else 1.0  # what independent entries add
+        return before + own + _spread_of_slopes(self.activation, self.level)
+
+    def _measure(self, depth: int) -> Values:
+        """Compute all singular values after this many layers, once."""
+        if depth not in self.values:
+            k, t = self.k_and_t[depth]
+            found = _singular_values(k, t)
+            self.values[depth] = Values(
+                logs=np.asarray((found / math.log(10)).numpy()),
+                zeros=self.width - len(k),
+                unresolved=len(k) - len(found),
+            )
+        return self.values[depth]
+
+    @property
+    def weight_var(self) -> float:
+        """n·Var(w)."""
+        variance = SCHEMES[self.scheme].variance(self.width, self.width)
+        return self.gain**2 * self.width * (math.nan if variance is None else variance)
+
+    def spectrum(self, depth: int, shift: float) -> SchemeSpectrum:
+        """Give what was measured up to this depth, with a factor 10^shift on every matrix."""
+        seen = {layer: self._measure(layer) for layer in sorted({*MARKS, depth}) if layer <= depth}
+        predicted, largest = self._law(depth)
+        return SchemeSpectrum(
+            scheme=self.scheme,
+            values={n: replace(v, logs=v.logs + n * shift) for n, v in seen.items()},
+            spread=np.array(self.spread[:depth]),
+            predicted=predicted + depth * shift,
+            predicted_largest=largest + shift * np.arange(1, len(largest) + 1),
+            predicted_spread=np.array(self.predicted_spread[:depth]),
+        )
+
+    def _law(self, depth: int) -> tuple[Floats, Floats]:
+        """Without nonlinearity theory knows every singular value, else only their moments."""
+        if self.activation != "linear":
+            return np.empty(0), np.empty(0)
+        layers = range(1, depth + 1)
+        factor = math.log10(self.weight_var) / 2 * np.array(layers)
+        if self.scheme == "orthogonal":
+            return np.full(self.width, factor[-1]), factor
+        largest = np.log10([largest_singular_value(layer) for layer in layers])
+        return singular_values(depth, self.width) + factor[-1], largest + factor
+
+
+@lru_cache(maxsize=1024)  # both networks often ask the same
+def _next_level(activation: str, level: float, weight_var: float) -> float:
+    return float(variance_map(activation, level, weight_var))
+
+
+@lru_cache(maxsize=1024)
+def _spread_of_slopes(activation: str, level: float) -> float:
+    """What one layer adds to m₄ / m₂² if its matrix adds nothing."""
+    return singular_value_spread(1, "orthogonal", activation, q=level) - 1
+
+
+def _fourth_over_second(k: Tensor, t: Tensor) -> float:
+    """Σσ⁴ / (Σσ²)² of diag(e^k) · T: small singular values do not count."""
+    if not k.numel():
+        return math.nan
+    rows = t * (k - k.max()).exp()[:, None]
+    squares = rows @ rows.T
+    return (squares.square().sum() / squares.trace() ** 2).item()
+
+
+def _singular_values(k: Tensor, t: Tensor) -> Tensor:
+    """Give ln of the singular values of diag(e^k) · T, those that float64 can tell apart.
+
+    One-sided Jacobi rotations keep every digit of a product whose sizes stand in a diagonal
+    factor; the usual method, which is faster, keeps those of the large ones only.
+
+    Reference:
+        Drmač & Veselić (2008), New fast and accurate Jacobi SVD algorithm I. SIAM Journal on
+        Matrix Analysis and Applications 29(4); LAPACK's dgejsv.
+    """
+    if not k.numel():
+        return k
+    top = k.max()
+    told = k > top - RESOLVED
+    rows = t[told] * (k[told] - top).exp()[:, None]
+    if top - k.min() < MODERATE:
+        found: Tensor = torch.linalg.svdvals(rows)
+        return found.log() + top
+    # joba=0: the columns' sizes may be anything; jobr=0: the whole range of float64; no vectors
+    scaled, _, _, work, _, info = dgejsv(
+        rows.T.numpy(), joba=0, jobu=3, jobv=3, jobr=0, jobt=0, jobp=0
+    )
+    if info:
+        raise RuntimeError(f"the Jacobi rotations did not settle (LAPACK's dgejsv: info {info}).")
+    sizes = torch.from_numpy(scaled * (work[0] / work[1]))
+    return sizes.log() + top
