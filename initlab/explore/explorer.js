@@ -810,9 +810,11 @@ class View {
     return view;
   }
 
+  /** JupyterLab hides the page for a moment while it changes its theme: paint in the next frame. */
   restyle() {
     this.theme = null;
     this.paintAll();
+    requestAnimationFrame(() => this.guard(() => this.paintAll()));
   }
 
   paintAll() {

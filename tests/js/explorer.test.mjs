@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { called, frontEnd, notebook, shown, texts } from "./front_end.mjs";
+import { called, changeTheme, frontEnd, nextFrame, notebook, shown, texts } from "./front_end.mjs";
 
 const { Link, Player, colourOf, format, keepFromShortcuts, linearTicks, logTicks, paint, positionOf, positions, powerOfTen, ramp, rowTicks, scale, unpack, valueAt } =
   frontEnd;
@@ -453,6 +453,21 @@ test("an error is shown, and the last good picture stays", () => {
   assert.match(page.byClass("initlab-error").textContent, /could not be drawn: no painter/);
   page.lose();
   assert.match(page.byClass("initlab-error").textContent, /Run this cell again/);
+  page.dispose();
+});
+
+test("a change of theme that hides the page for a moment is painted when it comes back", () => {
+  const page = shown(SETUP);
+  page.say(answer(page.sent[0].request), FLOATS);
+  const [canvas] = page.find("canvas");
+  const painted = () => called(canvas.context, "clearRect").length;
+  const before = painted();
+  Object.defineProperty(canvas, "clientWidth", { value: 0, configurable: true });
+  changeTheme();
+  assert.equal(painted(), before);
+  delete canvas.clientWidth;
+  nextFrame();
+  assert.equal(painted(), before + 1);
   page.dispose();
 });
 

@@ -81,17 +81,29 @@ class Element {
 }
 
 class Observer {
-  observe() {}
+  constructor(act) {
+    this.act = act;
+  }
+  observe(target) {
+    target.observer = this;
+  }
   disconnect() {}
 }
 
 Object.assign(globalThis, {
   document: { createElement: (tag) => new Element(tag), body: new Element("body") },
+  requestAnimationFrame: (act) => frames.push(act),
   window: { devicePixelRatio: 2 },
   ResizeObserver: Observer,
   MutationObserver: Observer,
   getComputedStyle: () => ({ getPropertyValue: () => "#336699" }),
 });
+
+const frames = [];
+/** The browser shows the next frame. */
+export const nextFrame = () => frames.splice(0).forEach((act) => act());
+/** The page gets another theme. */
+export const changeTheme = () => document.body.observer.act();
 
 /** A model as anywidget gives it, whose kernel answers only when told to. */
 export function kernel(setup, first = {}) {
