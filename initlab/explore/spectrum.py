@@ -25,14 +25,10 @@ from initlab.explore.spectrum_records import (
     Values,
     spectrum_records,
 )
+from initlab.plots import COLOURS
 
-COLOURS = {  # near to those of `il.plots`
-    "xavier_normal": 1,
-    "xavier_uniform": 5,
-    "kaiming_normal": 0,
-    "torch_default": 4,
-    "orthogonal": 2,
-}
+SQUARE = ["xavier_normal", "xavier_uniform", "kaiming_normal", "torch_default", "orthogonal"]
+COMPARED = {name: name for name in SQUARE}
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
 ALIKE = 0.005  # in log₁₀, about one percent
 
@@ -221,8 +217,8 @@ class Spectrum(Explorer):
 
     title = "Singular values of a deep network"
 
-    scheme = Choice("xavier_normal", label="scheme", options={name: name for name in COLOURS})
-    other = Choice("orthogonal", label="beside", options={name: name for name in COLOURS})
+    scheme = Choice("xavier_normal", label="scheme", options=COMPARED)
+    other = Choice("orthogonal", label="beside", options=COMPARED)
     gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
     depth = Slider(20, label="depth", low=1, high=100, whole=True)
     width = Choice(64, label="width", options={n: str(n) for n in (32, 64, 128)})
