@@ -62,11 +62,14 @@ def test_against_theory_on_a_log_axis() -> None:
     x, y = lines(ax)["_theory"].T
     assert (x[0], x[-1], len(x)) == (1, 64, 101)
     assert y == pytest.approx(np.sqrt(x))
-    assert {line.get_linestyle() for line in ax.lines if line.get_label() == "_theory"} == {"--"}
+    styles = {str(line.get_label()): line.get_linestyle() for line in ax.lines}
+    assert styles == {"eye": "None", "_theory": "--", "theory": "--"}
+    assert against(TERMS, "terms", y="rms").lines[0].get_linestyle() == "-"
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert explain(ax).endswith("eye: 1.0 at 1, 2.0 at 4, 8.0 at 64. Theory: 1.0 to 8.0.")
+    assert explain(ax).endswith("eye: 1.0 at 1, 2.0 at 4, 8.0 at 64. eye, theory: 1.0 to 8.0.")
     alone = against(TERMS, "terms", y="rms", predicted=math.sqrt)
     assert lines(alone)["theory"][:, 1] == pytest.approx(y)
+    assert explain(alone).endswith("8.0 at 64. Theory: 1.0 to 8.0.")
     assert alone.get_yscale() == "linear"
 
 

@@ -142,9 +142,9 @@ def _sentence(
     for name, one in rows.items():
         words = (f"{name}: " if name else "") + records.account(one)
         if seeds[name] > 1:
-            last = one[-1].summary
-            ends = f"{number(last.low)} to {number(last.high)} at layer {one[-1].position}"
-            words += f" (median of {seeds[name]}; {ends})"
+            low, high, place = one[-1].summary.low, one[-1].summary.high, one[-1].position
+            reach = f"; {number(low)} to {number(high)} at layer {place}" * (low < high)
+            words += f" (median of {seeds[name]}{reach})"
         curve = curves.get(name, [])
         if any(map(math.isfinite, curve)):
             words += f"; theory {number(curve[0])} to {number(curve[-1])}"

@@ -82,11 +82,12 @@ def against(
             for place in places
         ]
         bands = [(p, *_band(column)) for p, column in zip(places, columns, strict=True) if column]
-        _band_line(ax, np.array(bands, dtype=float), look, name, log)
+        _band_line(ax, np.array(bands, dtype=float), look, name, log, joined=predicted is None)
         words.append(f"{name}: {_said(bands)}.")
         drawn += [size for _, *sizes in bands for size in sizes if 0 < size < math.inf]
-    for curve in _curves(ax, predicted, names, places):
-        words.append(f"Theory: {number(curve[0])} to {number(curve[-1])}.")
+    for name, curve in _curves(ax, predicted, names, places).items():
+        theory = f"{name}, theory" if name else "Theory"
+        words.append(f"{theory}: {number(curve[0])} to {number(curve[-1])}.")
         drawn += [size for size in curve if 0 < size < math.inf]
     if chance is not None:
         ax.axhline(chance, linestyle="--", linewidth=2, color=THEORY, label="chance")
@@ -263,10 +264,13 @@ def _band(values: Sequence[float]) -> tuple[float, float, float]:
     return median(ordered), min(ordered), max(ordered)
 
 
-def _band_line(ax: Axes, bands: NDArray[np.float64], look: Any, name: str, log: bool) -> None:
+def _band_line(
+    ax: Axes, bands: NDArray[np.float64], look: Any, name: str, log: bool, joined: bool
+) -> None:
     places, middle, low, high = bands.T
     fine = np.isfinite(middle) & ((middle > 0) | (not log))
-    ax.plot(places[fine], middle[fine], label=name, zorder=3, **look.dot)
+    line = "-" if joined else ""  # a line would hide the dashes of theory
+    ax.plot(places[fine], middle[fine], label=name, zorder=3, linestyle=line, **look.dot)
     if log:
         low = np.where(low > 0, low, middle)
         at_edge(ax, places[middle <= 0].tolist(), top=False, **look.dot)
@@ -278,10 +282,10 @@ def _band_line(ax: Axes, bands: NDArray[np.float64], look: Any, name: str, log: 
 
 def _curves(
     ax: Axes, predicted: Any, names: Sequence[str], places: Sequence[float]
-) -> list[list[float]]:
+) -> dict[str, list[float]]:
     """Draw theory as dashes, in the colour of the line that it speaks of; one alone in black."""
     if predicted is None:
-        return []
+        return {}
     several = predicted if isinstance(predicted, Mapping) else {"": predicted}
     for name in several:
         if name and name not in names:
@@ -294,11 +298,11 @@ def _curves(
     fine = np.linspace(low, high, 101)
     if low > 0 and high / low > 30:
         fine = np.geomspace(low, high, 101)
-    curves = []
+    curves = {}
     for name, rule in several.items():
-        curves.append([float(rule(float(place))) for place in fine])
+        curves[name] = [float(rule(float(place))) for place in fine]
         colour = style[name].colour if name else THEORY
-        ax.plot(fine, curves[-1], linestyle="--", linewidth=2, color=colour, zorder=2.5,
+        ax.plot(fine, curves[name], linestyle="--", linewidth=2, color=colour, zorder=2.5,
                 label="theory" if not name else "_theory")  # fmt: skip
     if "" not in several:
         ax.plot([], [], linestyle="--", linewidth=2, color=INK, label="theory")

@@ -370,9 +370,8 @@ QUIZ = (
                 "histogram is as wide as before, and nothing is left to tell the inputs apart.",
             ),
             (
-                "A histogram with finer bins.",
-                "Finer bins show the same numbers more finely. They are mixed over all inputs and "
-                "all units.",
+                "The rms of each layer, to more digits.",
+                "The rms follows from the histogram, so it is the same in both.",
             ),
             (
                 "The mean of each layer's activations.",
