@@ -18,7 +18,7 @@ from PIL import Image
 import initlab as il
 from initlab.plots import records
 from initlab.plots.ridgeline import common_limits, density
-from initlab.plots.style import LOOKS
+from initlab.plots.style import LOOKS, SPARE, looks
 
 NAN = float("nan")
 
@@ -233,6 +233,17 @@ def test_the_eight_main_schemes_stay_apart_without_colour_and_for_the_colour_bli
     for blindness in (np.eye(3), PROTAN, DEUTAN):
         seen = [lab(blindness @ linear(LOOKS[name].colour)) for name in main]
         assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
+
+
+def test_a_name_that_starts_with_a_scheme_looks_like_it():
+    names = ["kaiming_normal, bias 0", "kaiming_normal(a=0.2)", "normal weights", "kaiming_normal"]
+    given = looks(names)
+    own = LOOKS["kaiming_normal"]
+    assert given["kaiming_normal"] == own  # the scheme itself comes first, wherever it stands
+    assert given["kaiming_normal, bias 0"] == own._replace(filled=False)
+    free = [look for look in SPARE if look != own]
+    assert [given[names[1]], given["normal weights"]] == free[:2]
+    assert list(given) == names
 
 
 @pytest.mark.parametrize("name", LOOKS)

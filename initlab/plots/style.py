@@ -6,6 +6,7 @@ else: dots (and solid lines over time) are measured, dashes are theory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -120,10 +121,30 @@ SPARE = [LOOKS[name] for name in ("kaiming_normal", "xavier_normal", "orthogonal
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """Give each name its look: a scheme its own, any other name the next that is free."""
+    """Give each name its look: a scheme its own, any other name the next that is free.
+
+    "torch_default, bias 0" and "kaiming_normal(a=0.2)" look like their scheme; a second one of the
+    same scheme is its sister, with white dots where the first has filled ones, or the reverse.
+
+    >>> [look.filled for look in looks(["torch_default", "torch_default, bias 0"]).values()]
+    [True, False]
+    """
     names = list(names)
-    taken = [LOOKS[name] for name in names if name in LOOKS]
-    spare = [look for look in SPARE if look not in taken] or SPARE
-    others = [name for name in names if name not in LOOKS]
-    given = {name: spare[place % len(spare)] for place, name in enumerate(others)}
-    return {name: LOOKS.get(name) or given[name] for name in names}
+    given = {name: LOOKS[name] for name in names if name in LOOKS}
+    for name in names:
+        free = [look for look in _of_its_scheme(name) if look not in given.values()]
+        if name not in given and free:
+            given[name] = free[0]
+    spare = [look for look in SPARE if look not in given.values()] or SPARE
+    others = [name for name in names if name not in given]
+    given |= {name: spare[place % len(spare)] for place, name in enumerate(others)}
+    return {name: given[name] for name in names}
+
+
+def _of_its_scheme(name: str) -> list[Look]:
+    """Return the look of the scheme that a name starts with, and its sister; else nothing."""
+    scheme = re.match(r"(\w+)(?=[,(]|$)", name)
+    if scheme is None or scheme[1] not in LOOKS:
+        return []
+    own = LOOKS[scheme[1]]
+    return [own, own._replace(filled=not own.filled)]
