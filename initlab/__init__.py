@@ -15,6 +15,7 @@ Reading map (which module answers which question, and the notebook that introduc
     apply        put a scheme on a whole model, and tell what was done       00, 09
     probe        what does each layer emit, and what gradient comes back?    00
     experiments  what does training make of it?                              02
+    diagnosis    what is wrong with my network, and what mends it?           12
     exercises    is what I wrote right, and if not, what did I mix up?       00
     explore      what happens while I move this slider?                      00
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         apply,
         arguments,
         data,
+        diagnosis,
         exercises,
         experiments,
         explore,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         theory,
     )
     from initlab.apply import Report, Rule, initialize, initialize_from, lsuv, scale_residual
+    from initlab.diagnosis import Finding, Findings, diagnose
     from initlab.exercises import ask, check, hint, progress, quiz, solution
     from initlab.experiments import History, Runs, compare, sweep, train
     from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
@@ -63,6 +66,7 @@ _HOME = {  # public name → the module that it lives in; loaded when it is firs
         ["Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual"], "apply"
     ),
     **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
+    **dict.fromkeys(["Finding", "Findings", "diagnose"], "diagnosis"),
     **dict.fromkeys(["History", "Runs", "compare", "sweep", "train"], "experiments"),
     **dict.fromkeys(["ask", "check", "hint", "progress", "quiz", "solution"], "exercises"),
     "show": "source",
@@ -72,6 +76,7 @@ _MODULES = [
     "apply",
     "arguments",
     "data",
+    "diagnosis",
     "exercises",
     "experiments",
     "explore",
@@ -87,10 +92,11 @@ __all__ = [  # noqa: RUF022 (the order of the reading map)
     "Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual",
     "LayerTrace", "Probe", "Summary", "Trace", "trace",
     "History", "Runs", "compare", "sweep", "train",
+    "Finding", "Findings", "diagnose",
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",
-    "activations", "apply", "arguments", "data", "exercises", "experiments", "explore", "models",
-    "plots", "probe", "schemes", "theory",
+    "activations", "apply", "arguments", "data", "diagnosis", "exercises", "experiments",
+    "explore", "models", "plots", "probe", "schemes", "theory",
 ]  # fmt: skip
 
 

@@ -7,11 +7,12 @@ leaves a sentence with its main numbers: `figure.alt`, or `explain(ax)`.
 
 from initlab.plots.depth import depth_profile
 from initlab.plots.figure import Picture, explain, picture
+from initlab.plots.limits import limits
 from initlab.plots.matrices import scheme_picture, weights
 from initlab.plots.ridgeline import histograms, ridges
 from initlab.plots.runs import against, boundaries, histograms_over_time, update_ratios
 from initlab.plots.singular import spectrum
-from initlab.plots.style import COLOURS, LOOKS, THEME, Look
+from initlab.plots.style import COLOURS, LOOKS, THEME, Look, themed
 from initlab.plots.training import over_time, ranks
 
 __all__ = [
@@ -26,12 +27,14 @@ __all__ = [
     "explain",
     "histograms",
     "histograms_over_time",
+    "limits",
     "over_time",
     "picture",
     "ranks",
     "ridges",
     "scheme_picture",
     "spectrum",
+    "themed",
     "update_ratios",
     "weights",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,27 @@ def trace(
         bins=bins,
         saturation=saturation,
     )
+    with one_pass(model, x, target, loss=loss, probe=probe) as (_, value):
+        return probe._trace(loss=value.item())
+
+
+@contextmanager
+def one_pass(
+    model: nn.Module, x: Any, target: Any = None, *, loss: Loss | None = None, probe: Probe
+) -> Iterator[tuple[Any, Tensor]]:
+    """Run forwards and backwards, and undo all of it at the end.
+
+    Args:
+        model: Any module.
+        x: The batch, as for `trace`.
+        target: What the loss compares the output with, as for `trace`.
+        loss: As for `trace`.
+        probe: Records the pass.
+
+    Yields:
+        What the model emits, detached, and the loss. Inside, the parameters hold the gradients of
+        this pass.
+    """
     with ExitStack() as undo:
         undo.enter_context(torch.inference_mode(False))
         undo.enter_context(torch.enable_grad())
@@ -84,11 +105,11 @@ def trace(
         undo.enter_context(probe)
         output = call_model(model, x)
         value = _loss(output, map_tensors(Tensor.detach, target), loss)
-        del output
+        output = map_tensors(Tensor.detach, output)
         if value.requires_grad:
             keep_other_leaves(value)
             value.backward()  # type: ignore[no-untyped-call]
-        return probe._trace(loss=value.item())
+        yield output, value.detach()
 
 
 def own_copy(x: Tensor) -> Tensor:
@@ -115,7 +136,7 @@ def call_model(model: nn.Module, x: Any) -> Any:
 def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:
     if loss is not None:
         value = loss(output, target)
-    elif (own := _member(output, "loss")) is not None:
+    elif (own := own_loss(output)) is not None:
         value = own
     else:
         value = _usual_loss(logits_of(output), target)
@@ -127,6 +148,11 @@ def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:
             "reduce it, for example with .mean()."
         )
     return value.reshape(())
+
+
+def own_loss(output: Any) -> Any:
+    """Return the loss that a model computes by itself, or None."""
+    return _member(output, "loss")
 
 
 def _member(output: Any, name: str) -> Any:

@@ -1,0 +1,138 @@
+"""Which layers are outside of the range in which networks train?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from initlab.plots.axes import at_edge, axes, log_axis
+from initlab.plots.figure import say
+from initlab.plots.records import number, ticks
+from initlab.plots.style import themed
+
+INSIDE, OUTSIDE, BAND = "#1F3FAB", "#BF0206", "#DDEBDD"
+LETTERS = 28  # more do not fit under half of a figure
+
+
+@themed()
+def limits(
+    values: Mapping[str, float],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = True,
+    quantity: str = "value (no unit)",
+    marked: Collection[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one number for each layer, and the band in which it is healthy.
+
+    A dot inside of the band is blue, a cross outside is red. What a log axis cannot show (0, nan,
+    infinity) stands at its lower or upper edge.
+
+    Args:
+        values: Name of a layer or weight → number, in the order of the network.
+        low: Lower end of the band; None: there is none.
+        high: Upper end of the band; None: there is none.
+        log: Whether the axis is logarithmic; else it reaches from 0 to 1, for shares.
+        quantity: The label of the axis, with its unit.
+        marked: Names that get a cross though the band does not say so.
+        ax: Axes to draw on; None makes a figure.
+
+    Returns:
+        The axes that were drawn on.
+
+    Raises:
+        ValueError: There is nothing to draw.
+
+    >>> from initlab.plots import explain
+    >>> explain(limits({"act1": 0.1, "act2": 1.0}, high=0.9, log=False, quantity="dead units"))
+    'dead units: 0.10 at act1, 1.0 at act2. Healthy: at most 0.90; outside: act2.'
+    """
+    if not values:
+        raise ValueError("values holds nothing to draw: got an empty dict.")
+    ax = axes(ax)
+    places = dict(zip(values, range(1, len(values) + 1), strict=True))
+    outside = [n for n, value in values.items() if n in marked or not _inside(value, low, high)]
+    for names, look in (
+        ([name for name in values if name not in outside], {"color": INSIDE, "marker": "o"}),
+        (outside, {"color": OUTSIDE, "marker": "X", "markersize": 10}),
+    ):
+        _dots(ax, {places[name]: values[name] for name in names}, log, look)
+    _scale(ax, [*values.values()], [end for end in (low, high) if end is not None], log)
+    bottom, top = ax.get_ylim()
+    if low is not None or high is not None:
+        ends = (bottom if low is None else low, top if high is None else high)
+        ax.axhspan(*ends, color=BAND, zorder=0, label="_healthy")
+        middle = math.sqrt(ends[0] * ends[1]) if log else sum(ends) / 2
+        ax.text(1.01, middle, "healthy", rotation=90, va="center", fontsize=13,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+        ax.set_ylim(bottom, top)
+    ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
+    _name_places(ax, [*values])
+    say(ax, _sentence(values, low, high, quantity, outside))
+    return ax
+
+
+def _inside(value: float, low: float | None, high: float | None) -> bool:
+    if math.isnan(value):
+        return False
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _dots(ax: Axes, values: dict[int, float], log: bool, look: dict[str, Any]) -> None:
+    shown = {x: y for x, y in values.items() if math.isfinite(y) and (y > 0 or not log)}
+    if shown:  # a line without points would count as one at the figure's corner
+        ax.plot([*shown], [*shown.values()], linestyle="", clip_on=False, zorder=3, **look)
+    lost = {x: y for x, y in values.items() if x not in shown}
+    at_edge(ax, [x for x, y in lost.items() if y <= 0], top=False, **look)
+    at_edge(ax, [x for x, y in lost.items() if not y <= 0], top=True, **look)
+
+
+def _scale(ax: Axes, values: list[float], ends: list[float], log: bool) -> None:
+    if log:
+        drawable = [value for value in [*values, *ends] if 0 < value < math.inf]
+        log_axis(ax, drawable)
+    else:
+        ax.set_ylim(-0.03, 1.03)
+
+
+def _name_places(ax: Axes, names: list[str]) -> None:
+    """Write few short names under the axis; else numbers, and which names the ends have."""
+    places = range(1, len(names) + 1)
+    if sum(map(len, names)) <= LETTERS:
+        ax.set_xticks([*places], names)
+        return
+    ax.set_xticks(ticks(places))
+    ends = f"1 = {_short(names[0])}"
+    if len(names) > 1:
+        ends += f",\n{len(names)} = {_short(names[-1])}"
+    ax.set_xlabel(ends)
+
+
+def _short(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else "…" + name[1 - most :]
+
+
+def _sentence(
+    values: Mapping[str, float],
+    low: float | None,
+    high: float | None,
+    quantity: str,
+    outside: list[str],
+) -> str:
+    names = [*values]
+    ends = [names[0]] if len(names) == 1 else [names[0], names[-1]]
+    said = ", ".join(f"{number(values[name])} at {name}" for name in ends)
+    words = f"{quantity}: {said}.".replace("\n", " ")
+    limits = [f"at least {number(low)}"] if low is not None else []
+    limits += [f"at most {number(high)}"] if high is not None else []
+    some = ", ".join(outside[:6]) + (", ..." if len(outside) > 6 else "")
+    if limits:
+        words += f" Healthy: {' and '.join(limits)}; outside: {some or 'none'}."
+    elif outside:
+        words += f" Marked: {some}."
+    return words
