@@ -61,7 +61,7 @@ def test_options_are_checked():
         ValueError, match=r"^options must be at least two different texts, got \['a', 'a'\].$"
     ):
         il.ask("?", ["a", "a"])
-    with pytest.raises(ValueError, match=r"^notebook='77' has no quiz; there is one for: 00, 02"):
+    with pytest.raises(ValueError, match=r"^notebook='77' has no quiz; there is one for: 00, .*02"):
         il.quiz("77")
 
 

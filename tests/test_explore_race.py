@@ -56,7 +56,7 @@ def run_of(values):
 
 def weights_at(step, values):
     explorer = race(**{**values, "step": step})
-    return [parameter.detach().clone() for parameter in run_of(explorer.values).parameters]
+    return [value.clone() for value in run_of(explorer.values).stack.values]
 
 
 def records(**values):
@@ -195,7 +195,7 @@ def test_many_weights_are_kept_at_fewer_steps(monkeypatch):
     monkeypatch.setattr(MODULE, "KEPT", 1e5)
     MODULE._run.cache_clear()
     run = run_of(race(**SMALL, step=60).values)
-    size = sum(4 * 2 * parameter.numel() for parameter in run.parameters)
+    size = sum(4 * 2 * parameter.numel() for parameter in run.stack.values)
     assert run.keep_every == math.ceil(200 * size / 1e5) > 10
     assert size * (1 + 200 // run.keep_every) < 1.2e5
     assert list(run.kept) == list(range(0, 60, run.keep_every))

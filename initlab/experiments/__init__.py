@@ -1,8 +1,9 @@
 """Which scheme trains, at which depth, over which seeds? Training runs, comparisons, sweeps.
 
 Reading order: `recipe` (how one step is taken), `training` (one network), `history` and `observe`
-(what is kept of it), `stack` (several seeds at once), `sweeping` (many points), `runs` (what comes
-of them), `spreading` (cores and clusters), `store` (what survives a crash), `bars` (progress).
+(what is kept of it), `stack` and `together` (several seeds at once), `sweeping` (many points),
+`runs` (what comes of them), `spreading` (cores and clusters), `store` (what survives a crash),
+`bars` (progress).
 """
 
 from initlab.experiments.history import History, Record

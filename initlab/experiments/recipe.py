@@ -80,20 +80,21 @@ class Recipe:
                 raise TypeError(f"{name} must be given, as for il.train: {name}=...")
         return cls(**training)
 
-    def batches(self, n: int) -> Iterator[Tensor | slice]:
-        """Yield the rows of each step: the same for every network that sees the same data."""
-        return islice(self._epochs(n), self.steps)
+    def batches(self, data: Batch) -> Iterator[Batch]:
+        """Yield the batch of each step: the same for every network that sees the same data."""
+        return islice(self._epochs(data), self.steps)
 
-    def _epochs(self, n: int) -> Iterator[Tensor | slice]:
-        generator = torch.Generator().manual_seed(self.seed)
+    def _epochs(self, data: Batch) -> Iterator[Batch]:
+        generator, n = torch.Generator().manual_seed(self.seed), len(data.x)
         while True:
             if self.batch_size >= n:
-                yield slice(None)
+                yield data
                 continue
-            order = torch.randperm(n, generator=generator)
+            order = torch.randperm(n, generator=generator).to(data.x.device)
             # What does not fill a batch is left out: BatchNorm cannot take a batch of one.
             full = n - n % self.batch_size
-            yield from order[:full].view(-1, self.batch_size)
+            for rows in order[:full].view(-1, self.batch_size):
+                yield Batch(data.x.index_select(0, rows), data.y.index_select(0, rows))
 
     def lr_at(self, step: int) -> float:
         """Return the learning rate of a step."""

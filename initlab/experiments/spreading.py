@@ -21,12 +21,13 @@ from initlab.experiments.bars import bar
 from initlab.experiments.history import History
 from initlab.experiments.recipe import Recipe, checked_model
 from initlab.experiments.runs import Run, Runs
-from initlab.experiments.stack import can_stack, train_together
+from initlab.experiments.stack import can_stack
 from initlab.experiments.store import keeper, key_of
+from initlab.experiments.together import train_together
 from initlab.experiments.training import one_thread, train
 from initlab.schemes import Scheme
 
-STACK = 4  # seeds in a task: more gain little, and leave fewer tasks to spread
+STACK = 8  # seeds in a task: threads wait for Python's lock between operations, so few and large
 _RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
 
 

@@ -1,220 +1,303 @@
-"""How do many seeds of one network train at once, at little more than the price of one?
+"""How do several networks of one architecture run at once, at little more than the price of one?
 
-A small network spends most of its time between operations, not in them. Seeds of one architecture
-are therefore stacked: a weight of shape (out, in) becomes (S, out, in), a signal (B, n) becomes
-(S, B, n), and one batched matrix product serves all S. Each seed gets, bit for bit, the numbers
-that it would get alone with one thread.
+A small network spends most of its time between operations, not in them. Networks that differ in
+their numbers only are therefore stacked: a weight of shape (out, in) becomes (S, out, in), a signal
+(B, n) becomes (S, B, n), and one batched matrix product serves all S. All parameters lie in one
+row of numbers, so that one update serves them all, and each part knows its own backward pass:
+recording the pass anew at every step, as autograd does, took a third of the time. Each network
+gets, bit for bit, the numbers that it would get alone with one thread.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS, Elementwise
-from initlab.data import Batch
-from initlab.experiments.history import History
-from initlab.experiments.recipe import Recipe
-from initlab.experiments.scores import each_loss
 from initlab.models import ResidualBlock
 
 
-class StackedLinear(nn.Module):
-    """S linear layers side by side.
+class Stacked(NamedTuple):
+    """One parameter of all S networks, and its gradient: views into the row of all numbers.
 
     Shape:
-        (S, B, in) → (S, B, out)
+        (S, ...)
     """
 
-    def __init__(self, layers: Sequence[nn.Linear]) -> None:
-        super().__init__()
-        self.weight = _stacked([layer.weight for layer in layers])  # (S, out, in)
-        self.bias = None
-        if layers[0].bias is not None:
-            self.bias = _stacked([layer.bias[None] for layer in layers])  # (S, 1, out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply layer s to x[s]."""
-        out: Tensor = _Product.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return out
+    value: Tensor
+    gradient: Tensor
 
 
-class _Product(torch.autograd.Function):
-    """x·Wᵀ + b for each seed, with its gradients summed in the order in which `nn.Linear` sums."""
+class Stack:
+    """S networks of one architecture, run as one.
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.has_bias = bias is not None
-        if bias is None:
-            return torch.bmm(x, weight.mT)
-        return torch.baddbmm(bias, x, weight.mT)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        (gradient,) = gradients
-        return (
-            torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None,
-            torch.bmm(gradient.mT, x),
-            gradient.sum(1, keepdim=True) if ctx.has_bias else None,
-        )
-
-
-class StackedBatchNorm(nn.Module):
-    """S batch normalisations side by side: one over S times as many features.
-
-    Shape:
-        (S, B, n) → (S, B, n)
-    """
-
-    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
-        super().__init__()
-        self.norm = copy.deepcopy(layers[0])
-        for name, _ in layers[0].named_parameters():
-            setattr(self.norm, name, _stacked([getattr(m, name) for m in layers], flat=True))
-        for name in ("running_mean", "running_var"):
-            if getattr(self.norm, name) is not None:
-                setattr(self.norm, name, torch.cat([getattr(layer, name) for layer in layers]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise each feature of each seed over the batch."""
-        flat = self.norm(x.transpose(0, 1).flatten(1))  # (B, S·n)
-        out: Tensor = flat.view(len(flat), len(x), -1).transpose(0, 1)
-        return out
-
-
-TWINS = {nn.Linear: StackedLinear, nn.BatchNorm1d: StackedBatchNorm}
-"""Layer with parameters → its stacked twin."""
-
-AS_THEY_ARE = {nn.Sequential, ResidualBlock, Elementwise} | {
-    type(activation.module()) for activation in ACTIVATIONS.values()
-}
-"""Modules that treat (S, B, n) as they treat (B, n)."""
-
-
-def can_stack(model: nn.Module, x: Tensor) -> bool:
-    """Tell whether a network consists of layers that have a stacked twin, or need none."""
-    parameters = list(model.parameters())
-    return (
-        x.dim() == 2
-        and all(type(module) in (*TWINS, *AS_THEY_ARE) for module in model.modules())
-        and all(parameter.requires_grad for parameter in parameters)
-        and len(parameters) == len(list(model.named_parameters(remove_duplicate=False)))
-    )
-
-
-def train_together(models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> list[History]:
-    """Train networks of one architecture at once, each as `il.train` would train it alone.
+    `row` holds all their parameters, and its `grad` the gradients; `values` are views into it, one
+    (S, ...) for each parameter. `network` is what they are made of.
 
     Args:
         models: Networks for which `can_stack` holds; they are left as they are.
-        data: What each of them sees, in the same order.
-        recipe: How they are trained.
-
-    Returns:
-        One history for each network, in their order.
     """
-    _keep_freed_memory()
-    run = _Together(stack(models), len(models), data, recipe)
-    for step, rows in enumerate(recipe.batches(len(data.x))):
-        run.step(step, rows)
-        if len(run.frozen) == len(models):
-            break
-    run.finish()
-    return run.histories
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        named = [dict(model.named_parameters()) for model in models]
+        stacks = [torch.stack([one[name].detach() for one in named]) for name in named[0]]
+        self.row = nn.Parameter(torch.cat([stack.flatten() for stack in stacks]))
+        self.row.grad = torch.zeros_like(self.row)
+        sizes = [stack.numel() for stack in stacks]
+        rows = torch.split(self.row.detach(), sizes), torch.split(self.row.grad, sizes)
+        views = zip(stacks, *rows, strict=True)
+        parameters = [Stacked(value.view_as(s), grad.view_as(s)) for s, value, grad in views]
+        self.values = [parameter.value for parameter in parameters]
+        whole = _part(models, dict(zip(named[0], parameters, strict=True)), "")
+        self.network = whole if isinstance(whole, Row) else Row({"": whole})
+        self._count = len(models)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """Run a batch through all networks.
+
+        Shape:
+            (B, n) → (S, B, n_out)
+        """
+        return self.network.forward(x.expand(self._count, *x.shape), training)
+
+    @torch.no_grad()
+    def backward(self, gradient: Tensor) -> None:
+        """Fill `row.grad` from the gradient at the output of the latest training pass."""
+        self.network.backward(gradient, True)
+
+    def numbers_of(self, place: int) -> list[Tensor]:
+        """Return parameters and running statistics of one network, as views."""
+        return [tensor[place] for tensor in (*self.values, *self.network.statistics())]
 
 
-class _Together:
-    """S networks on their way; one that diverges is frozen, and the others go on."""
+class Part:
+    """One layer of all networks: a signal (S, B, n) passes, and its gradient comes back."""
 
-    def __init__(self, model: nn.Module, count: int, data: Batch, recipe: Recipe) -> None:
-        self.model, self.data, self.recipe = model.train(), data, recipe
-        self.histories = [History() for _ in range(count)]
-        self.parameters = list(model.parameters())
-        self.optimizer = recipe.optimizer_for(self.parameters)
-        self.frozen: dict[int, list[Tensor]] = {}  # seed → its weights when its loss was lost
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Return what the layer emits; in training keep what `backward` needs."""
+        raise NotImplementedError
 
-    def step(self, step: int, rows: Tensor | slice) -> None:
-        lr = self.recipe.lr_at(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        losses, shares = self._scores(self.data.x[rows], self.data.y[rows])
-        gradients = torch.autograd.grad(losses.sum(), self.parameters)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self._note(step, lr, losses.tolist(), shares)
-        self.optimizer.step()
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Turn the gradient at the output into that at the input, and fill those of parameters.
 
-    def finish(self) -> None:
-        for seed, weights in self.frozen.items():
-            for now, then in zip(self._slices(seed), weights, strict=True):
-                now.copy_(then)
-        with torch.no_grad():
-            self.model.eval()
-            losses, shares = self._scores(*self.data)
-        for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
-            history.close(loss, share)
+        The last part that is asked is the one that the data enters: its answer is not used.
+        """
+        raise NotImplementedError
 
-    def _scores(self, x: Tensor, y: Tensor) -> tuple[Tensor, Sequence[float | None]]:
-        """Return loss and accuracy of each network on one batch."""
-        count = len(self.histories)
-        outputs = self.model(x.expand(count, *x.shape))  # (S, B, C)
-        if self.recipe.loss is not None:
-            losses = torch.stack([self.recipe.loss(output, y) for output in outputs.unbind()])
-        else:
-            targets = y.expand(count, *y.shape).flatten(0, 1)
-            losses = each_loss(outputs.flatten(0, 1), targets).view(count, -1).mean(1)
-        if y.is_floating_point():
-            return losses, [None] * count
-        right = (outputs.detach().argmax(-1) == y).to(outputs.dtype).mean(-1)
-        return losses, right.tolist()
-
-    def _note(
-        self, step: int, lr: float, losses: list[float], shares: Sequence[float | None]
-    ) -> None:
-        for seed, (loss, share) in enumerate(zip(losses, shares, strict=True)):
-            if seed in self.frozen:
-                continue
-            history = self.histories[seed]
-            history.note(loss, share, lr)
-            if not math.isfinite(loss):
-                history.stopped = f"diverged at step {step}: the loss is {loss}"
-                self.frozen[seed] = [part.clone() for part in self._slices(seed)]
-
-    def _slices(self, seed: int) -> list[Tensor]:
-        """Return what belongs to one network, as views."""
-        count = len(self.histories)
-        tensors = (t.detach() for t in (*self.model.parameters(), *self.model.buffers()) if t.dim())
-        return [t.view(count, -1)[seed] for t in tensors]
+    def statistics(self) -> list[Tensor]:
+        """Return running statistics, (S, n) each."""
+        return []
 
 
-def stack(models: Sequence[nn.Module]) -> nn.Module:
-    """Copy the first network, with every layer that has parameters replaced by its twin."""
-    wrapped = [nn.Sequential(model) for model in models]  # so that a lone layer has a parent
-    stacked = copy.deepcopy(wrapped[0])
-    for name, module in wrapped[0].named_modules():
-        if type(module) in TWINS:
-            twin = TWINS[type(module)]([one.get_submodule(name) for one in wrapped])
-            parent, _, child = name.rpartition(".")
-            setattr(stacked.get_submodule(parent), child, twin)
-    return stacked
+class Linear(Part):
+    """S linear layers, with sums in the order in which `nn.Linear` adds up."""
+
+    def __init__(self, weight: Stacked, bias: Stacked | None) -> None:
+        self.weight, self.weight_gradient = weight  # (S, out, in)
+        self.transposed = self.weight.mT
+        self.bias = self.bias_gradient = None
+        if bias is not None:
+            self.bias, self.bias_gradient = (tensor[:, None] for tensor in bias)  # (S, 1, out)
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Return x·Wᵀ + b."""
+        if training:
+            self.x = x
+        if self.bias is None:
+            return torch.bmm(x, self.transposed)
+        return torch.baddbmm(self.bias, x, self.transposed)
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Return g·W; the gradients of W and b are gᵀ·x and the sum of g."""
+        torch.bmm(gradient.mT, self.x, out=self.weight_gradient)
+        if self.bias_gradient is not None:
+            torch.sum(gradient, 1, keepdim=True, out=self.bias_gradient)
+        return gradient if last else torch.bmm(gradient, self.weight)
 
 
-def _stacked(tensors: Sequence[Tensor], *, flat: bool = False) -> nn.Parameter:
-    detached = [tensor.detach() for tensor in tensors]
-    return nn.Parameter(torch.cat(detached) if flat else torch.stack(detached))
+class Activation(Part):
+    """A nonlinearity, which treats (S, B, n) as it treats (B, n)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply it, recorded by autograd."""
+        if not training:
+            out: Tensor = self.module(x)
+            return out
+        with torch.enable_grad():
+            self.x = x.detach().requires_grad_()
+            self.out = self.module(self.x)
+        detached: Tensor = self.out.detach()
+        return detached
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Ask autograd."""
+        return torch.autograd.grad(self.out, self.x, gradient)[0]
 
 
-def _keep_freed_memory() -> None:
-    """Ask the allocator to keep what is freed: signals of S networks are just too large for it.
+class KnownActivation(Part):
+    """A nonlinearity whose gradient follows from what it emits: autograd's own kernels do it."""
 
-    glibc hands freed memory back to the system, page by page, until it has once freed a block
-    of this size. A quarter of the time of a step went there.
-    """
-    torch.empty(30 * 2**20, dtype=torch.uint8)
+    def __init__(self, module: nn.Module) -> None:
+        self.function, self.slope = KNOWN[type(module)]
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply it."""
+        out = self.function(x)
+        if training:
+            self.out = out
+        return out
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Multiply by the slope."""
+        return self.slope(gradient, self.out)
+
+
+def _relu_slope(gradient: Tensor, out: Tensor) -> Tensor:
+    found: Tensor = torch.ops.aten.threshold_backward.default(gradient, out, 0)
+    return found
+
+
+KNOWN: dict[type[nn.Module], tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    nn.Identity: (lambda x: x, lambda gradient, out: gradient),
+    nn.ReLU: (torch.relu, _relu_slope),
+    nn.Tanh: (torch.tanh, torch.ops.aten.tanh_backward.default),
+    nn.Sigmoid: (torch.sigmoid, torch.ops.aten.sigmoid_backward.default),
+}
+"""Nonlinearity → its function, and (gradient at the output, output) → gradient at the input."""
+
+
+class BatchNorm(Part):
+    """S batch normalisations: one over S times as many features."""
+
+    def __init__(self, layers: Sequence[nn.BatchNorm1d], parameters: Sequence[Stacked]) -> None:
+        self.norm, self.count = copy.deepcopy(layers[0]), len(layers)
+        for name in ("running_mean", "running_var"):
+            if getattr(self.norm, name) is not None:
+                setattr(self.norm, name, torch.cat([getattr(layer, name) for layer in layers]))
+        for (name, _), one in zip(layers[0].named_parameters(), parameters, strict=True):
+            setattr(self.norm, name, nn.Parameter(one.value.flatten()))  # the same memory
+        self.gradients = [one.gradient for one in parameters]
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Normalise each feature of each network over the batch, recorded by autograd."""
+        self.norm.train(training)
+        if not training:
+            return self._normalised(x)
+        with torch.enable_grad():
+            self.x = x.detach().requires_grad_()
+            self.out = self._normalised(self.x)
+        return self.out.detach()
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        flat: Tensor = self.norm(x.transpose(0, 1).flatten(1))  # (B, S·n)
+        return flat.view(len(flat), self.count, -1).transpose(0, 1)
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Ask autograd."""
+        wanted = (self.x, *self.norm.parameters())
+        found = torch.autograd.grad(self.out, wanted, gradient)
+        for ours, theirs in zip(self.gradients, found[1:], strict=True):
+            ours.copy_(theirs.view_as(ours))
+        return found[0]
+
+    def statistics(self) -> list[Tensor]:
+        """Return running mean and variance."""
+        return [one.view(self.count, -1) for one in self.norm.buffers() if one.dim()]
+
+
+class Row(Part):
+    """Parts one after the other, by name."""
+
+    def __init__(self, parts: dict[str, Part]) -> None:
+        self.parts = parts
+        self.order = list(parts.values())
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Pass all of them."""
+        for part in self.order:
+            x = part.forward(x, training)
+        return x
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Pass all of them, from the end to the start."""
+        for part in reversed(self.order):
+            gradient = part.backward(gradient, last and part is self.order[0])
+        return gradient
+
+    def statistics(self) -> list[Tensor]:
+        """Return those of all parts."""
+        return [one for part in self.order for one in part.statistics()]
+
+
+class Block(Part):
+    """S residual blocks."""
+
+    def __init__(self, branch: Part, branch_scale: float, stream: Part) -> None:
+        self.branch, self.branch_scale, self.stream = branch, branch_scale, stream
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Return x + branch_scale · branch(x)."""
+        branch = self.branch_scale * self.branch.forward(x, training)
+        return self.stream.forward(x + branch, training)
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Return what comes back through the stream and through the branch."""
+        gradient = self.stream.backward(gradient, False)
+        return gradient + self.branch.backward(self.branch_scale * gradient, last)
+
+    def statistics(self) -> list[Tensor]:
+        """Return those of branch and stream."""
+        return [*self.branch.statistics(), *self.stream.statistics()]
+
+
+ACTIVATION_TYPES = {Elementwise} | {type(one.module()) for one in ACTIVATIONS.values()}
+TYPES = {nn.Sequential, ResidualBlock, nn.Linear, nn.BatchNorm1d} | ACTIVATION_TYPES
+
+
+def can_stack(model: nn.Module, x: Tensor) -> bool:
+    """Tell whether a network consists of layers that a stack knows, each in one place."""
+    parameters = list(model.parameters())
+    state = [*parameters, *model.buffers()]
+    return (
+        x.dim() == 2
+        and all(type(module) in TYPES for module in model.modules())
+        and not any(getattr(module, "inplace", False) for module in model.modules())
+        and all(parameter.requires_grad for parameter in parameters)
+        and len({parameter.dtype for parameter in parameters}) == 1
+        and len(state) == len(list(_with_repeats(model)))
+    )
+
+
+def _with_repeats(model: nn.Module) -> Iterator[Tensor]:
+    for _, parameter in model.named_parameters(remove_duplicate=False):
+        yield parameter
+    for _, buffer in model.named_buffers(remove_duplicate=False):
+        yield buffer
+
+
+def _part(layers: Sequence[nn.Module], parameters: dict[str, Stacked], name: str) -> Part:
+    """Stack the modules of this name; `parameters` are those of the whole network, by name."""
+    first = layers[0]
+
+    def child(which: str) -> Part:
+        found = [layer.get_submodule(which) for layer in layers]
+        return _part(found, parameters, f"{name}{which}.")
+
+    if isinstance(first, nn.Sequential):
+        return Row({which: child(which) for which in first._modules})
+    if isinstance(first, ResidualBlock):
+        return Block(child("branch"), first.branch_scale, child("stream"))
+    if isinstance(first, nn.Linear):
+        return Linear(parameters[f"{name}weight"], parameters.get(f"{name}bias"))
+    if isinstance(first, nn.BatchNorm1d):
+        own = [parameters[f"{name}{which}"] for which, _ in first.named_parameters()]
+        return BatchNorm(layers, own)  # type: ignore[arg-type]
+    return (KnownActivation if type(first) in KNOWN else Activation)(copy.deepcopy(first))

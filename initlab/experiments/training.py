@@ -93,11 +93,12 @@ def train(
         torch.enable_grad(),
         mode(model, training=True),
     ):
-        run = _Run(model, batch, recipe, history, record_every, Batch(*(t[:traced] for t in batch)))
+        first = Batch(*(part[:traced] for part in batch))
+        run = _Run(model, recipe, history, record_every, first)
         with bar(steps, show=progress, unit="step") as shown:
             try:
-                for rows in recipe.batches(len(batch.x)):
-                    if not run.step(rows):
+                for step_batch in recipe.batches(batch):
+                    if not run.step(step_batch):
                         break
                     shown.update()
             except KeyboardInterrupt:
@@ -113,24 +114,23 @@ class _Run:
     def __init__(
         self,
         model: nn.Module,
-        data: Batch,
         recipe: Recipe,
         history: History,
         record_every: int | None,
         traced: Batch,
     ) -> None:
-        self.model, self.data, self.recipe, self.history = model, data, recipe, history
+        self.model, self.recipe, self.history = model, recipe, history
         self.record_every, self.traced = record_every, traced
         self.optimizer = recipe.optimizer_for([p for p in model.parameters() if p.requires_grad])
         self.last_ratio: dict[str, float] = {}
         self.done = 0
 
-    def step(self, rows: Tensor | slice) -> bool:
+    def step(self, batch: Batch) -> bool:
         """Take one step; False means that the loss is no number any more."""
         due = self.record_every is not None and self.done % self.record_every == 0
         if due:
             self.record()
-        loss = self._forward(rows)
+        loss = self._forward(batch)
         if not math.isfinite(loss):
             self.history.stopped = f"diverged at step {self.done}: the loss is {loss}"
             return False
@@ -146,18 +146,17 @@ class _Run:
         self.done += 1
         return True
 
-    def _forward(self, rows: Tensor | slice) -> float:
+    def _forward(self, batch: Batch) -> float:
         """Run one batch forwards and backwards; note its loss, accuracy and learning rate."""
         lr = self.recipe.lr_at(self.done)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad()
-        x, y = self.data.x[rows], self.data.y[rows]
-        output = self.model(x)
-        loss = self.recipe.loss_of(output, y)
+        output = self.model(batch.x)
+        loss = self.recipe.loss_of(output, batch.y)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            share = hits(output, y)
+            share = hits(output, batch.y)
         self.history.note(loss.item(), None if share is None else share.item(), lr)
         return self.history.loss[-1]
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.recipe import Recipe, class_count
 from initlab.experiments.scores import each_loss
-from initlab.experiments.stack import stack
+from initlab.experiments.stack import Stack
 from initlab.explore.signal_records import BOUNDS, Collector, Signals
 from initlab.models import mlp
 
@@ -170,18 +170,17 @@ class _Run:
         self.schemes, self.depth, self.width, self.activation = schemes, depth, width, activation
         self.data = _data(data)
         recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
-        self.batches = list(recipe.batches(len(self.data.x)))
+        self.batches = list(recipe.batches(self.data))
         n_in, n_out = self.data.x.shape[1], class_count(self.data.y)
         models = [mlp(depth, width, activation, n_in=n_in, n_out=n_out) for _ in schemes]
         for model, scheme in zip(models, schemes, strict=True):
             bias = "torch_default" if scheme == "torch_default" else "zeros"
             initialize(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
-        self.model = stack(models)
-        self.parameters: list[Tensor] = list(self.model.parameters())
-        self.optimizer = recipe.optimizer_for(self.parameters)
-        size = 4 * STATES[optimizer] * sum(parameter.numel() for parameter in self.parameters)
+        self.stack = Stack(models)
+        self.optimizer = recipe.optimizer_for([self.stack.row])
+        size = 4 * STATES[optimizer] * self.stack.row.numel()
         self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
-        self.kept: dict[int, tuple[list[Tensor], dict[str, Any]]] = {}
+        self.kept: dict[int, tuple[Tensor, dict[str, Any]]] = {}
         self.losses = np.zeros((len(schemes), STEPS))
         self.accuracies = np.zeros((len(schemes), STEPS))
         self.stopped: dict[int, int] = {}  # lane → step at which its loss was lost
@@ -199,47 +198,49 @@ class _Run:
                 break
 
     def _keep(self) -> None:
-        weights = [parameter.detach().clone() for parameter in self.parameters]
+        weights = self.stack.row.detach().clone()
         self.kept[self.at] = (weights, copy.deepcopy(self.optimizer.state_dict()))
 
     def _restore(self, step: int) -> None:
         weights, state = self.kept[step]
         with torch.no_grad():
-            torch._foreach_copy_(self.parameters, weights)
+            self.stack.row.copy_(weights)
         self.optimizer.load_state_dict(copy.deepcopy(state))
         self.at = step
 
     def _step(self) -> None:
         if self.at % self.keep_every == 0 and self.at not in self.kept:
             self._keep()
-        rows = self.batches[self.at]
-        losses, shares = self._scores(Batch(self.data.x[rows], self.data.y[rows]))
-        gradients = torch.autograd.grad(losses.sum(), self.parameters)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self.losses[:, self.at], self.accuracies[:, self.at] = losses.detach(), shares
+        batch = self.batches[self.at]
+        outputs = self.stack.forward(batch.x, training=True)
+        losses, shares, gradient = self._scores(outputs, batch.y)
+        self.stack.backward(gradient)
+        self.losses[:, self.at], self.accuracies[:, self.at] = losses, shares
         for lost in np.flatnonzero(~np.isfinite(self.losses[:, self.at])):
             self.stopped.setdefault(int(lost), self.at)
         halted = [lane for lane, since in self.stopped.items() if since <= self.at]
-        before = [[parameter[lane].clone() for lane in halted] for parameter in self.parameters]
+        before = [[part.clone() for part in self.stack.numbers_of(lane)] for lane in halted]
         self.optimizer.step()
-        with torch.no_grad():
-            for parameter, lanes in zip(self.parameters, before, strict=True):
-                for lane, weights in zip(halted, lanes, strict=True):
-                    parameter[lane] = weights  # `il.train` too stops before this update
+        for lane, weights in zip(halted, before, strict=True):
+            for now, then in zip(self.stack.numbers_of(lane), weights, strict=True):
+                now.copy_(then)  # `il.train` too stops before this update
         self.at += 1
 
-    def _scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Give loss and accuracy of each network on one batch."""
-        lanes = len(self.schemes)
-        outputs = self.model(batch.x.expand(lanes, *batch.x.shape))
-        targets = batch.y.expand(lanes, -1)
-        losses = each_loss(outputs.flatten(0, 1), targets.flatten()).view(lanes, -1).mean(1)
-        return losses, (outputs.detach().argmax(-1) == targets).float().mean(-1)
+    @staticmethod
+    def _scores(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give loss and accuracy of each network, and the gradient of its loss at its output."""
+        targets = y.expand(len(outputs), -1)
+        with torch.enable_grad():
+            outputs = outputs.detach().requires_grad_()
+            each = each_loss(outputs.flatten(0, 1), targets.flatten())
+            losses = each.view(len(outputs), -1).mean(1)
+            (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+        right = (outputs.detach().argmax(-1) == targets).float().mean(-1)
+        return losses.detach(), right, gradient
 
     def look(self, wanted: int) -> RaceRecords:
-        with torch.no_grad():
-            losses, shares = self._scores(self.data)
+        outputs = self.stack.forward(self.data.x, training=False)
+        losses, shares, _ = self._scores(outputs, self.data.y)
         plane = _plane(self.data)
         classes = [None] * len(self.schemes) if plane is None else self._classes(plane)
         signals = self._signals()
@@ -266,31 +267,30 @@ class _Run:
         """Ask each network for the class of every point of the plane, (lanes, rows, columns)."""
         axes = [torch.linspace(low, high, GRID) for low, high in plane]
         points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
-        with torch.no_grad():
-            scores = self.model(points.expand(len(self.schemes), *points.shape))
+        scores = self.stack.forward(points, training=False)
         return np.asarray(scores.argmax(-1).view(-1, GRID, GRID).numpy())
 
     def _signals(self) -> list[tuple[Signals, Signals]]:
         """Measure what each hidden layer of each network emits and receives."""
-        lanes = len(self.schemes)
-        x, y = self.data.x[:TRACED], self.data.y[:TRACED]
-        signal, outputs = x.expand(lanes, *x.shape), []
-        for name, layer in self._layers():
-            signal = layer(signal)
-            if name.startswith("act"):
-                outputs.append(signal)
-        targets = y.expand(lanes, -1).flatten()
-        loss = each_loss(signal.flatten(0, 1), targets).view(lanes, -1).mean(1).sum()
-        gradients = torch.autograd.grad(loss, outputs)
+        lanes, (x, y) = len(self.schemes), (part[:TRACED] for part in self.data)
+        signal, parts = x.expand(lanes, *x.shape), self.stack.network.parts
+        outputs: list[Tensor] = []
+        gradients: list[Tensor] = []
+        with torch.no_grad():
+            for name, part in parts.items():
+                signal = part.forward(signal, training=True)
+                if name.startswith("act"):
+                    outputs.append(signal)
+            gradient = self._scores(signal, y)[2]
+            for name, part in reversed(parts.items()):
+                if name.startswith("act"):
+                    gradients.insert(0, gradient)
+                gradient = part.backward(gradient, last=name == "linear1")
         bounds = BOUNDS.get(self.activation)
         return [
             (self._collected(outputs, lane, bounds), self._collected(gradients, lane, None))
             for lane in range(lanes)
         ]
-
-    def _layers(self) -> list[tuple[str, nn.Module]]:
-        (network,) = self.model.children()
-        return list(network.named_children())
 
     def _collected(self, tensors: Any, lane: int, bounds: tuple[float, float] | None) -> Signals:
         collector = Collector(self.depth, self.width)

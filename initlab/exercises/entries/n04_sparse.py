@@ -1,17 +1,26 @@
-"""Notebook 04: all zero but k weights of each unit."""
+"""Notebook 04: the size of sparse weights, all zero but k for each unit, and units cut off."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from initlab.exercises import statistics
-from initlab.exercises.answers import Array, Entries, as_entries, call, need_function, returned
+from initlab.exercises.answers import (
+    Array,
+    Entries,
+    as_entries,
+    as_number,
+    call,
+    need_function,
+    returned,
+)
 from initlab.exercises.drawn import TwoCalls
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exact import Values, gives, gives_instead, values_of
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _SIZES = [(200, 1400, 15), (80, 2100, 10)]
 """(fan_in, fan_out, k): never square, with at least 20,000 weights that are not 0."""
@@ -105,7 +114,174 @@ def _otherwise(found: Sequence[_Sparse]) -> str:
     )
 
 
+class _Layer(NamedTuple):
+    fan_in: int
+    fan_out: int
+    sparsity: float
+
+
+_LAYERS = [_Layer(64, 100, 0.9), _Layer(20, 50, 0.8), _Layer(100, 30, 0.5)]
+"""Fan-in and fan-out differ, as do the sparsity and the share that is left (but in one)."""
+_FEW = [_Layer(10, 30, 0.9), _Layer(20, 7, 0.95), _Layer(4, 12, 0.6)]
+"""Few enough incoming weights for a unit to be cut off now and then."""
+
+
+def _level_std(layer: _Layer) -> float:
+    return float((layer.fan_in * (1 - layer.sparsity)) ** -0.5)
+
+
+def _cut_off(layer: _Layer) -> float:
+    return layer.sparsity**layer.fan_in
+
+
+def _told(values: Values, what: str) -> str:
+    layer = values.cases[0]
+    return (
+        f"For fan_in {layer.fan_in} and sparsity {layer.sparsity} you give "
+        f"{float(values.given[0]):.3g}. {what}"
+    )
+
+
+_SPARSE_STD = Exercise(
+    name="sparse_std",
+    notebook="04",
+    task="A linear layer has the fans `fan_in` and `fan_out`. A share `sparsity` of its weights is "
+    "0, at random places. All others are drawn with mean 0 and standard deviation std. Which std "
+    "keeps the mean square of the signal?",
+    signature="sparse_std(fan_in, fan_out, sparsity) -> float",
+    stub="def sparse_std(fan_in, fan_out, sparsity): ...\n",
+    hints=(
+        "An output is a sum of fan_in products. How many of them are not 0, on average?",
+        "That many terms of variance std² each must add up to 1 (times the mean square of the "
+        "input).",
+        "Solve fan_in · (1 − sparsity) · std² = 1.",
+    ),
+    solution="""
+def sparse_std(fan_in, fan_out, sparsity):
+    return 1 / (fan_in * (1 - sparsity)) ** 0.5
+""",
+    measure=values_of(
+        _LAYERS,
+        _level_std,
+        signature="sparse_std(fan_in, fan_out, sparsity)",
+        number_from=as_number,
+        unpack=True,
+    ),
+    right=gives(_level_std),
+    mistakes=(
+        gives_instead(
+            "variance for std",
+            lambda layer: 1 / (layer.fan_in * (1 - layer.sparsity)),
+            "Your number is the variance of the weights. Which of the two does the task ask for?",
+        ),
+        gives_instead(
+            "share of zeros",
+            lambda layer: (layer.fan_in * layer.sparsity) ** -0.5,
+            "You counted the weights that *are* 0. Which weights make up the sum?",
+        ),
+        gives_instead(
+            "sparsity ignored",
+            lambda layer: layer.fan_in**-0.5,
+            "Your number is right for a layer without zeros. How many terms of the sum are left?",
+        ),
+        gives_instead(
+            "fan_out for fan_in",
+            lambda layer: (layer.fan_out * (1 - layer.sparsity)) ** -0.5,
+            "You counted the units of the layer. How many terms has the sum of *one* unit?",
+        ),
+        gives_instead(
+            "zeros make it smaller",
+            lambda layer: ((1 - layer.sparsity) / layer.fan_in) ** 0.5,
+            "The more zeros, the smaller you make the other weights. Fewer terms are left: must "
+            "each of them be larger or smaller?",
+        ),
+        gives_instead(
+            "gain of ReLU",
+            lambda layer: (2 / (layer.fan_in * (1 - layer.sparsity))) ** 0.5,
+            "Your variance is twice too large. Is there a ReLU in this layer?",
+        ),
+        gives_instead(
+            "inverse",
+            lambda layer: (layer.fan_in * (1 - layer.sparsity)) ** 0.5,
+            "Your number grows with the fan-in. Must each term be larger when there are more?",
+        ),
+    ),
+    otherwise=lambda values: _told(values, "How large is the sum of the terms that are left?"),
+    praise="it holds for 3 layers with different fans and sparsities.",
+)
+
+_CUT_OFF_SHARE = Exercise(
+    name="cut_off_share",
+    notebook="04",
+    task="Each weight of a layer is 0 with probability `sparsity`, independently of the others. "
+    "Write the function that gives the share of units that have *no* incoming weight, on average.",
+    signature="cut_off_share(fan_in, fan_out, sparsity) -> float",
+    stub="def cut_off_share(fan_in, fan_out, sparsity): ...\n",
+    hints=(
+        "A unit is cut off when every one of its incoming weights is 0. How many are they?",
+        "With two incoming weights, the probability that both are 0 is sparsity · sparsity.",
+        "Independent events happen together with the product of their probabilities.",
+    ),
+    solution="""
+def cut_off_share(fan_in, fan_out, sparsity):
+    return sparsity**fan_in
+""",
+    measure=values_of(
+        _FEW,
+        _cut_off,
+        signature="cut_off_share(fan_in, fan_out, sparsity)",
+        number_from=as_number,
+        unpack=True,
+    ),
+    right=gives(_cut_off),
+    mistakes=(
+        gives_instead(
+            "fan_out for fan_in",
+            lambda layer: layer.sparsity**layer.fan_out,
+            "Your number is the share of *inputs* that reach no unit. How many weights come into "
+            "one unit?",
+        ),
+        gives_instead(
+            "share that is left",
+            lambda layer: (1 - layer.sparsity) ** layer.fan_in,
+            "Your number is the probability that no weight of a unit is 0. Which event is asked "
+            "for?",
+        ),
+        gives_instead(
+            "the other units",
+            lambda layer: 1 - layer.sparsity**layer.fan_in,
+            "Your number is the share of units that still have an incoming weight. Which are asked "
+            "for?",
+        ),
+        gives_instead(
+            "at least one zero",
+            lambda layer: 1 - (1 - layer.sparsity) ** layer.fan_in,
+            "Your number is the share of units with at least one zero. How many zeros must a unit "
+            "have to be cut off?",
+        ),
+        gives_instead(
+            "times for power",
+            lambda layer: layer.sparsity * layer.fan_in,
+            "You multiplied the probability by the number of weights, and a share came out above "
+            "1. How do the probabilities of independent events combine?",
+        ),
+        gives_instead(
+            "one weight only",
+            lambda layer: layer.sparsity,
+            "Your number is right for a unit with a single incoming weight. How many has it here?",
+        ),
+        gives_instead(
+            "count for share",
+            lambda layer: layer.fan_out * layer.sparsity**layer.fan_in,
+            "Your number is how *many* units are cut off. Which share of the layer is that?",
+        ),
+    ),
+    otherwise=lambda values: _told(values, "What must hold for all incoming weights of a unit?"),
+    praise="it holds for 3 layers with different fans and sparsities.",
+)
+
 EXERCISES = [
+    _SPARSE_STD,
     Exercise(
         name="sparse_incoming",
         notebook="04",
@@ -213,5 +389,71 @@ def sparse_incoming(fan_in, fan_out, k):
         ),
         otherwise=_otherwise,
         praise="each unit has k weights, at fresh places and from the normal law, at each call.",
-    )
+    ),
+    _CUT_OFF_SHARE,
 ]
+
+QUIZ = (
+    Question(
+        "`nn.init.sparse_(weight, sparsity=0.9)` fills a weight of shape (200, 300). What is the "
+        "same for all?",
+        (
+            (
+                "Each unit has the same number of incoming weights that are not 0.",
+                "These counts differ from unit to unit. `sparse_` counts in the columns, and a "
+                "unit's incoming weights are a row.",
+            ),
+            (
+                "Each input reaches the same number of units.",
+                "A column holds the outgoing weights of one input, and `sparse_` leaves the same "
+                "number of them in each column.",
+            ),
+            (
+                "Nothing: only the share of zeros in the whole matrix is fixed.",
+                "More is fixed than that: `sparse_` goes through the columns one by one.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "9 of 10 weights of a layer are 0. What must hold for the others, so that the signal keeps "
+        "its size?",
+        (
+            (
+                "Their variance must be 10 times as large as without zeros.",
+                "A tenth of the terms is left in each sum, so each must have ten times the "
+                "variance.",
+            ),
+            (
+                "Their standard deviation must be 10 times as large as without zeros.",
+                "That is a variance 100 times as large. The variances of the terms add up.",
+            ),
+            (
+                "Nothing: zeros do not change the size of a sum.",
+                "A sum of fewer terms is smaller. The notebook showed a signal that vanished.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "A network starts with 90 % zeros, and takes one step of plain SGD. How many weights are 0 "
+        "afterwards?",
+        (
+            (
+                "About 90 %: a weight that is 0 stays 0.",
+                "A weight moves by its gradient, and the gradient does not depend on the weight's "
+                "own value.",
+            ),
+            (
+                "About half of them.",
+                "Nothing keeps half of them at 0. What does the gradient of a weight depend on?",
+            ),
+            (
+                "Almost none.",
+                "The gradient of a weight is the error of its unit times its input. Both are "
+                "there, also where the weight is 0.",
+            ),
+        ),
+        right=2,
+    ),
+)

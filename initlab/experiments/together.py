@@ -1,0 +1,103 @@
+"""How do many seeds of one network train at once? As `training` does it, for a stack of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from initlab.data import Batch
+from initlab.experiments.history import History
+from initlab.experiments.recipe import Recipe
+from initlab.experiments.scores import each_loss
+from initlab.experiments.stack import Stack
+
+
+def train_together(models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> list[History]:
+    """Train networks of one architecture at once, each as `il.train` would train it alone.
+
+    Args:
+        models: Networks for which `can_stack` holds; they are left as they are.
+        data: What each of them sees, in the same order.
+        recipe: How they are trained.
+
+    Returns:
+        One history for each network, in their order.
+    """
+    _keep_freed_memory()
+    run = _Together(models, data, recipe)
+    for step, batch in enumerate(recipe.batches(data)):
+        run.step(step, batch)
+        if len(run.frozen) == len(models):
+            break
+    run.finish()
+    return run.histories
+
+
+class _Together:
+    """S networks on their way; one that diverges is frozen, and the others go on."""
+
+    def __init__(self, models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> None:
+        self.stack, self.data, self.recipe = Stack(models), data, recipe
+        self.histories = [History() for _ in models]
+        self.optimizer = recipe.optimizer_for([self.stack.row])
+        self.frozen: dict[int, list[Tensor]] = {}  # place → its numbers when its loss was lost
+
+    def step(self, step: int, batch: Batch) -> None:
+        lr = self.recipe.lr_at(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        outputs = self.stack.forward(batch.x, training=True).requires_grad_()
+        losses = self._losses(outputs, batch.y)
+        (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+        self.stack.backward(gradient)
+        self._note(step, lr, losses.tolist(), _shares(outputs, batch.y))
+        self.optimizer.step()
+
+    def finish(self) -> None:
+        for place, numbers in self.frozen.items():
+            for now, then in zip(self.stack.numbers_of(place), numbers, strict=True):
+                now.copy_(then)
+        with torch.no_grad():
+            outputs = self.stack.forward(self.data.x, training=False)
+            losses, shares = self._losses(outputs, self.data.y), _shares(outputs, self.data.y)
+        for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
+            history.close(loss, share)
+
+    def _losses(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each network, (S,), from outputs (S, B, C)."""
+        if self.recipe.loss is not None:
+            return torch.stack([self.recipe.loss(output, y) for output in outputs.unbind()])
+        targets = y.expand(len(outputs), *y.shape).flatten(0, 1)
+        return each_loss(outputs.flatten(0, 1), targets).view(len(outputs), -1).mean(1)
+
+    def _note(
+        self, step: int, lr: float, losses: list[float], shares: Sequence[float | None]
+    ) -> None:
+        for place, (loss, share) in enumerate(zip(losses, shares, strict=True)):
+            if place in self.frozen:
+                continue
+            history = self.histories[place]
+            history.note(loss, share, lr)
+            if not math.isfinite(loss):
+                history.stopped = f"diverged at step {step}: the loss is {loss}"
+                self.frozen[place] = [part.clone() for part in self.stack.numbers_of(place)]
+
+
+def _shares(outputs: Tensor, y: Tensor) -> Sequence[float | None]:
+    """Return the accuracy of each network; for regression there is none."""
+    if y.is_floating_point():
+        return [None] * len(outputs)
+    right: list[float] = (outputs.detach().argmax(-1) == y).to(outputs.dtype).mean(-1).tolist()
+    return right
+
+
+def _keep_freed_memory() -> None:
+    """Ask the allocator to keep what is freed: signals of S networks are just too large for it.
+
+    glibc hands freed memory back to the system, page by page, until it has once freed a block
+    of this size. A quarter of the time of a step went there.
+    """
+    torch.empty(30 * 2**20, dtype=torch.uint8)
