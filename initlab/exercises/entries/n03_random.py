@@ -1,10 +1,92 @@
-"""Notebook 03: normal numbers whose sum has the size of one of its terms."""
+"""Notebook 03: the bound of a uniform law; normal numbers whose sum keeps its size."""
 
 from __future__ import annotations
 
+from initlab.exercises.answers import as_number
 from initlab.exercises.drawn import drawn, wrong_std
+from initlab.exercises.exact import Values, gives, gives_instead, values_of
+from initlab.exercises.exercise import Exercise, Question
+
+_STDS = [0.02, 0.5, 3.0]
+"""Of both sides of 1, so that a square, a root and the number itself differ."""
+
+
+def _bound(std: float) -> float:
+    return 3**0.5 * std
+
+
+def _uniform_std(values: Values) -> str:
+    return (
+        f"For a standard deviation of {_STDS[1]} you give the bound {float(values.given[1]):.3g}. "
+        f"A uniform law with that bound has the standard deviation "
+        f"{float(values.given[1]) / 3**0.5:.3g}."
+    )
+
+
+_UNIFORM_BOUND = Exercise(
+    name="uniform_bound",
+    notebook="03",
+    task="Uniform numbers between −bound and bound shall have the standard deviation `std`. Write "
+    "the function that gives the bound.",
+    signature="uniform_bound(std) -> float",
+    stub="def uniform_bound(std): ...\n",
+    hints=(
+        "The mean is 0, so the variance is the mean of w² over the interval.",
+        "The mean of w² between −b and b is the integral of w² from −b to b, divided by 2b.",
+        "That is b²/3. Set it equal to the variance that is asked for, and solve for b.",
+    ),
+    solution="""
+def uniform_bound(std):
+    return 3**0.5 * std
+""",
+    measure=values_of(_STDS, _bound, signature="uniform_bound(std)", number_from=as_number),
+    right=gives(_bound),
+    mistakes=(
+        gives_instead(
+            "std for bound",
+            lambda std: std,
+            "You took the standard deviation as the bound. Most numbers are closer to 0 than the "
+            "bound: can their typical distance from 0 be the bound itself?",
+        ),
+        gives_instead(
+            "√6 for √3",
+            lambda std: 6**0.5 * std,
+            "Your numbers have twice the variance. The 6 belongs to a rule for two fans; is there "
+            "a fan in this task?",
+        ),
+        gives_instead(
+            "width for bound",
+            lambda std: 12**0.5 * std,
+            "Your number is the whole width of the interval. How far is each end from 0?",
+        ),
+        gives_instead(
+            "no root",
+            lambda std: 3 * std,
+            "Your variance is three times too large. Is there a root missing?",
+        ),
+        gives_instead(
+            "std for variance",
+            lambda std: (3 * std) ** 0.5,
+            "You treated `std` as a variance. Which of the two was given?",
+        ),
+        gives_instead(
+            "divided",
+            lambda std: std / 3**0.5,
+            "Your number is the standard deviation of a uniform law with the bound `std`. Which of "
+            "the two is given, and which is asked for?",
+        ),
+        gives_instead(
+            "variance for bound",
+            lambda std: 3 * std**2,
+            "Your number is the *square* of the bound. What is left to do?",
+        ),
+    ),
+    otherwise=_uniform_std,
+    praise="uniform numbers between minus and plus your bound have the right standard deviation.",
+)
 
 EXERCISES = [
+    _UNIFORM_BOUND,
     drawn(
         name="lecun_normal",
         notebook="03",
@@ -63,5 +145,65 @@ def lecun_normal(fan_in, fan_out):
                 "the bound of a uniform law?",
             ),
         ),
-    )
+    ),
 ]
+
+QUIZ = (
+    Question(
+        "Two layers have weights with mean 0 and the same variance, one normal, one uniform. Their "
+        "fan-in is 128. What differs?",
+        (
+            (
+                "The size of what they emit.",
+                "The size of a sum depends on the variance of its terms, and that is the same.",
+            ),
+            (
+                "The largest of their weights.",
+                "A uniform law ends at √3 standard deviations; a normal one has no end. What the "
+                "layers emit is alike.",
+            ),
+            (
+                "The mean of what they emit, over many draws.",
+                "Both laws have mean 0, so both sums have mean 0.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "The fan-in of a linear layer grows from 100 to 400, and the weights keep their standard "
+        "deviation. What does the rms of its output do?",
+        (
+            (
+                "It doubles.",
+                "The mean square is multiplied by 4, and the rms is its root.",
+            ),
+            (
+                "It grows by a factor of 4.",
+                "The mean square does. The rms is its root.",
+            ),
+            (
+                "It stays: positive and negative terms cancel.",
+                "They cancel in part, and so the sum does not grow like n. But it grows like √n.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "What does `nn.init.trunc_normal_(weight, std=0.02)` cut off?",
+        (
+            (
+                "All beyond two standard deviations: ±0.04.",
+                "The bounds a and b are numbers, not multiples of std.",
+            ),
+            (
+                "All beyond one standard deviation: ±0.02.",
+                "The bounds are a = −2 and b = 2 unless you name others.",
+            ),
+            (
+                "In practice nothing.",
+                "It cuts at −2 and 2, a hundred standard deviations away from 0. Give a and b.",
+            ),
+        ),
+        right=2,
+    ),
+)
