@@ -2,7 +2,107 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 from initlab.exercises.drawn import drawn, wrong_std
+from initlab.exercises.exact import gives, gives_instead, values_of
+from initlab.exercises.exercise import Exercise, Question
+
+
+class _Fans(NamedTuple):
+    fan_in: int
+    fan_out: int
+
+
+_LAYERS = [_Fans(100, 300), _Fans(512, 128), _Fans(60, 90)]
+
+
+def _factors(layer: _Fans) -> tuple[float, float]:
+    total = layer.fan_in + layer.fan_out
+    return math.sqrt(2 * layer.fan_in / total), math.sqrt(2 * layer.fan_out / total)
+
+
+_XAVIER_FACTORS = Exercise(
+    name="xavier_factors",
+    notebook="05",
+    task="A linear layer with `fan_in` inputs and `fan_out` outputs has Xavier's weights (gain 1) "
+    "and no bias. By which factor does it multiply the rms of a signal on its way forwards, and "
+    "the rms of a gradient on its way back? Return both, the forward one first.",
+    signature="xavier_factors(fan_in, fan_out) -> (forward, backward)",
+    stub="def xavier_factors(fan_in, fan_out):\n    ...\n",
+    hints=(
+        "Forwards, each output is a sum of fan_in products. How many products are in each sum on "
+        "the way back?",
+        "A sum of n products multiplies the mean square by n · Var(w). Which variance has Xavier?",
+        "The rms is the root of the mean square.",
+    ),
+    solution="""
+def xavier_factors(fan_in, fan_out):
+    variance = 2 / (fan_in + fan_out)
+    return (fan_in * variance) ** 0.5, (fan_out * variance) ** 0.5
+""",
+    measure=values_of(_LAYERS, _factors, signature="xavier_factors(fan_in, fan_out)", unpack=True),
+    right=gives(_factors),
+    mistakes=(
+        gives_instead(
+            "mean square for rms",
+            lambda layer: [factor**2 for factor in _factors(layer)],
+            "These are the factors of the mean square. How does one get the rms from it?",
+        ),
+        gives_instead(
+            "forwards and backwards swapped",
+            lambda layer: _factors(layer)[::-1],
+            "Your two numbers stand in the wrong order. Over how many terms does an output sum?",
+        ),
+        gives_instead(
+            "fan_in only",
+            lambda layer: (1, math.sqrt(layer.fan_out / layer.fan_in)),
+            "Your weights have the variance 1/fan_in. Which variance has Xavier?",
+        ),
+        gives_instead(
+            "fan_out only",
+            lambda layer: (math.sqrt(layer.fan_in / layer.fan_out), 1),
+            "Your weights have the variance 1/fan_out. Which variance has Xavier?",
+        ),
+        gives_instead(
+            "both level",
+            lambda layer: (1, 1),
+            "Both factors are 1 only where fan_in = fan_out. What is Xavier's variance in between?",
+        ),
+        gives_instead(
+            "1 for 2",
+            lambda layer: [factor / math.sqrt(2) for factor in _factors(layer)],
+            "Your variance is 1/(fan_in + fan_out). What would your factors be for equal fans, and "
+            "what should they be?",
+        ),
+        gives_instead(
+            "std for variance",
+            lambda layer: [
+                math.sqrt(fan * math.sqrt(2 / (layer.fan_in + layer.fan_out))) for fan in layer
+            ],
+            "You put the standard deviation where the variance belongs. How do the two belong "
+            "together?",
+        ),
+        gives_instead(
+            "std of the weights only",
+            lambda layer: [math.sqrt(2 / (layer.fan_in + layer.fan_out))] * 2,
+            "You gave the standard deviation of one weight, twice. How many weights does each sum "
+            "have?",
+        ),
+        gives_instead(
+            "inverse",
+            lambda layer: [1 / factor for factor in _factors(layer)],
+            "Your factors are upside down. What happens to a sum that gets more terms?",
+        ),
+    ),
+    otherwise=lambda values: (
+        f"For {values.cases[0].fan_in} inputs and {values.cases[0].fan_out} outputs you give "
+        f"{values.given[0][0]:.3g} and {values.given[0][1]:.3g}. Which terms does an output sum, "
+        "and how many? And the gradient of an input?"
+    ),
+    praise="their squares add up to 2, so where one pass grows, the other shrinks.",
+)
 
 _BOTH = (  # what goes wrong in the uniform and in the normal form alike
     wrong_std(
@@ -140,4 +240,71 @@ def xavier_normal(fan_in, fan_out):
             *_BOTH,
         ),
     ),
+    _XAVIER_FACTORS,
 ]
+
+QUIZ = (
+    Question(
+        "A layer has 100 inputs and 400 outputs. Which variance of the weights keeps the gradient "
+        "level on its way back through it?",
+        (
+            (
+                "1/100",
+                "With 1/100 an output, a sum of 100 products, keeps its size. How many products "
+                "does a sum have on the way back?",
+            ),
+            (
+                "1/400",
+                "On the way back each sum has a term for each of the 400 outputs.",
+            ),
+            (
+                "1/250",
+                "That is Xavier's compromise: close for both passes, exact for neither.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "Why is there √6 in `xavier_uniform_`, and √2 in `xavier_normal_`?",
+        (
+            (
+                "The uniform law needs a larger variance, since it has no tails.",
+                "Both have the same variance. What do the two numbers stand for: a standard "
+                "deviation, or something else?",
+            ),
+            (
+                "√6 is the gain of tanh, √2 the gain of ReLU.",
+                "There is no gain in either of them; PyTorch takes it as an argument of its own.",
+            ),
+            (
+                "One is a bound, the other a standard deviation: a uniform law on [−a, a] has the "
+                "variance a²/3.",
+                "√3 lies between them: a bound is √3 times its standard deviation.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "A network has 50 layers of equal width, with Xavier's weights, gain 1 and biases 0. What "
+        "becomes of the signal with tanh, and with ReLU?",
+        (
+            (
+                "With tanh it fades slowly; with ReLU it loses half of its mean square in each "
+                "layer.",
+                "Near 0 tanh is almost the identity, so it takes less and less. ReLU takes the "
+                "same share every time.",
+            ),
+            (
+                "With tanh it settles at a fixed size; with ReLU it fades slowly.",
+                "The notebook measured both. Does anything stop the fall with tanh? And how much "
+                "does a ReLU take from a small signal?",
+            ),
+            (
+                "Both stay level: that is what Xavier is for.",
+                "Xavier's derivation assumes that the activation function is the identity. Which "
+                "of the two is nearly that, and when?",
+            ),
+        ),
+        right=0,
+    ),
+)
