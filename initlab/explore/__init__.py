@@ -7,6 +7,7 @@ all; `Explorer` is where to start reading, and a new explorer is one new file he
 
 from __future__ import annotations
 
+from initlab.explore.batchnorm import BatchNorm, batchnorm
 from initlab.explore.explorer import Explorer
 from initlab.explore.race import Race, race
 from initlab.explore.signal import Signal, signal
@@ -15,12 +16,14 @@ from initlab.explore.symmetry import Symmetry, symmetry
 from initlab.explore.weight import Weight, weight
 
 __all__ = [
+    "BatchNorm",
     "Explorer",
     "Race",
     "Signal",
     "Spectrum",
     "Symmetry",
     "Weight",
+    "batchnorm",
     "race",
     "signal",
     "spectrum",

@@ -137,6 +137,11 @@ export class Link {
     return Boolean(this.wish?.set && name in this.wish.set);
   }
 
+  /** Whether an answer is due to what a hand has changed, not just more of the same. */
+  get owes() {
+    return this.awaited !== null && !this.isGoingOn;
+  }
+
   get isIdle() {
     return this.awaited === null && this.wish === null;
   }
@@ -146,6 +151,7 @@ export class Link {
     this.awaited = `${this.name}:${++this.count}`;
     const wish = this.wish;
     this.wish = null;
+    this.isGoingOn = Boolean(wish.go_on && !wish.set);
     this.send({ ...wish, request: this.awaited });
   }
 }
@@ -749,12 +755,17 @@ class View {
     this.waiting = setTimeout(() => this.link.awaited && this.root.classList.add("initlab-busy"), 400);
   }
 
+  /** The last answer has come: the picture is true again, also if more of it follows. */
+  rest() {
+    clearTimeout(this.waiting);
+    this.root.classList.remove("initlab-busy");
+  }
+
   show(content, buffers) {
     for (const [name, value] of Object.entries(content.values ?? {})) {
       if (!this.link.pending(name)) this.controls.get(name)?.set(value);
     }
-    this.link.answered(content);
-    if (this.link.awaited === null) this.root.classList.remove("initlab-busy");
+    if (this.link.answered(content) && !this.link.owes) this.rest();
     this.fail(content.error ?? "");
     if (!content.panels) return;
     this.say(content.sentence);

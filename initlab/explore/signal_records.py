@@ -148,7 +148,7 @@ def _predict(
     residual: str,
 ) -> Prediction:
     """Ask theory about a network like this one."""
-    law = _Times(of=SCHEMES[scheme], gain=gain)
+    law = Times(of=SCHEMES[scheme], gain=gain)
     about: dict[str, Any] = {"x": _batch().x, "bias_var": bias if bias == "torch_default" else 0.0}
     norm = "batch" if batchnorm else None
     if residual == "none":
@@ -158,19 +158,26 @@ def _predict(
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class _Times(Scheme):
-    """A scheme whose numbers are multiplied by a gain, as far as theory asks."""
+class Times(Scheme):
+    """A scheme whose numbers are multiplied by a gain, as far as theory asks.
+
+    Args:
+        of: The scheme.
+        gain: The factor.
+    """
 
     name = "scaled"
     of: Scheme
     gain: float
 
     def variance(self, fan_in: int, fan_out: int) -> float | None:
+        """Tell the scheme's variance, times the squared gain."""
         variance = self.of.variance(fan_in, fan_out)
         return None if variance is None else self.gain**2 * variance
 
     @property
     def centred(self) -> bool:
+        """Whether the scheme's mean is 0."""
         return self.of.centred
 
     def __repr__(self) -> str:

@@ -168,14 +168,16 @@ def _lines(axes: Axes, panel: Lines) -> None:
 
 def _legend(axes: Axes, panel: Lines) -> None:
     """Stack title, legend and note above the plot, never over the data."""
-    columns = 4 if panel.span > 6 else 2
+    longest = max((len(series.name) for series in panel.series), default=0)
+    room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
+    columns = min(max(int(room), 1), 4)
     legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=columns,
                          borderaxespad=0, borderpad=0, columnspacing=1.2)  # fmt: skip
     legend.set_in_layout(False)  # its height is in the title's distance
     for handle in legend.get_lines():
         handle.set_linewidth(min(handle.get_linewidth(), 3))
     rows = -(-len(panel.series) // columns)
-    title = f"{panel.title} ({panel.note})" if panel.note else panel.title
+    title = f"{panel.title}\n{panel.note}" if panel.note else panel.title
     axes.set_title(title, loc="left", pad=10 + 21 * rows)
 
 

@@ -471,6 +471,26 @@ test("a change of theme that hides the page for a moment is painted when it come
   page.dispose();
 });
 
+test("the picture is pale only while no answer comes, not while an unfinished one goes on", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const page = shown(SETUP);
+  page.say(answer(page.sent[0].request), FLOATS);
+  const isPale = () => page.byClass("initlab-explorer").classList.contains("initlab-busy");
+  page.find("button")[0].fire("click");
+  t.mock.timers.tick(500);
+  assert.equal(isPale(), true);
+  page.say(answer(page.sent.at(-1).request, { unfinished: true }), FLOATS);
+  assert.equal(page.sent.at(-1).go_on, true);
+  assert.equal(isPale(), false);
+  t.mock.timers.tick(500);
+  assert.equal(isPale(), false);
+  page.find("button")[0].fire("click"); // waits behind the slice that is being computed
+  page.say(answer(page.sent.at(-1).request, { unfinished: true }), FLOATS);
+  t.mock.timers.tick(500);
+  assert.equal(isPale(), true);
+  page.dispose();
+});
+
 test("fewer panels leave no old canvas behind", () => {
   const page = shown(SETUP);
   page.say({ ...answer(page.sent[0].request), panels: [PANEL, PANEL] }, FLOATS);
