@@ -126,7 +126,7 @@ def _matrix(records: WeightRecords) -> HeatMap:
         low=-limit,
         high=limit,
         span=6,
-        height=380,
+        height=300,
     )
 
 
@@ -143,7 +143,7 @@ def _entries(records: WeightRecords) -> Lines:
         y=Axis(label="share of entries (%)", low=0, high=1.15 * float(measured.max())),
         series=series,
         span=6,
-        height=380,
+        height=300,
     )
 
 
@@ -155,7 +155,7 @@ def _svd(records: WeightRecords) -> Lines:
         x=Axis(label="place", low=0.5, high=len(values) + 0.5, whole=True),
         y=Axis(label="singular value", low=0, high=1.1 * float(values.max()) or 1.0),
         series=[Series(name="measured", x=places, y=values, style="dots", colour=1)],
-        height=260,
+        height=210,
     )
 
 
