@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import initlab as il
-from initlab.experiments.observe import distinct, rank
 
 DIGITS = il.data.digits(300)
 POINTS = il.data.spirals(120)
@@ -126,29 +125,6 @@ def test_records_of_equal_units() -> None:
     assert record.dead == {"act1": 1, "act2": 1}
     assert record.saturated == {}
     assert record.update_ratio == {"linear1": 0, "linear2": 0, "head": 0}
-
-
-@pytest.mark.parametrize(
-    "matrix",
-    [
-        torch.randn(64, 64),
-        torch.randn(10, 64),
-        torch.randn(64, 10).double(),
-        torch.zeros(4, 7),
-        torch.ones(7, 4),
-        torch.randn(30, 4) @ torch.randn(4, 20),
-        torch.diag(torch.tensor([1.0, 1e-3, 1e-6, 1e-9])),
-        torch.eye(5) * 1e-20,
-        torch.randn(3, 8) * 1e18,
-    ],
-)
-def test_rank_is_torch_s(matrix: Tensor) -> None:
-    assert rank(matrix) == torch.linalg.matrix_rank(matrix)
-
-
-def test_rank_and_rows_of_odd_matrices() -> None:
-    assert math.isnan(rank(torch.tensor([[1.0, math.nan]])))
-    assert distinct(torch.tensor([[0.0, 1.0], [-0.0, 1.0], [0.0, 2.0]])) == 2
 
 
 def test_divergence_is_a_result() -> None:

@@ -20,7 +20,7 @@ import initlab as il
 from front_end import Browser
 from initlab.explore import Signal, Symmetry, Weight, signal, symmetry, weight
 from initlab.explore.signal_records import signal_records
-from initlab.explore.symmetry import distinct_rows, rank, symmetry_records
+from initlab.explore.symmetry import symmetry_records
 from initlab.explore.weight import weight_records
 
 SMALL = {"depth": 4, "width": 32}
@@ -192,19 +192,6 @@ def test_records_depend_on_their_arguments_only(monkeypatch):
 
 
 # ----------------------------------------------------------------------------- symmetry
-
-
-def test_rank_and_distinct_rows_are_numpys():
-    generator = np.random.default_rng(0)
-    made = []
-    for copies in (1, 3, 8):
-        rows = generator.normal(size=(8, 5)).astype(np.float32)
-        rows[:copies] = rows[0]
-        made.append(rows)
-    made.append(np.zeros((8, 5), np.float32))
-    tensor = torch.from_numpy(np.stack(made))
-    assert rank(tensor).tolist() == [np.linalg.matrix_rank(rows, rtol=1e-5) for rows in made]
-    assert distinct_rows(tensor).tolist() == [len(np.unique(rows, axis=0)) for rows in made]
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from initlab import models
 from initlab.probe import (
+    distinct_rows,
     distinct_units,
     input_correlation,
     jacobian_singular_values,
+    rank,
     weight_rank,
     weight_singular_values,
 )
@@ -81,6 +83,56 @@ def test_rank_has_a_tolerance() -> None:
     model[0].weight.data = torch.diag(torch.tensor([1.0, 1e-3, 1e-7]))
     assert weight_rank(model) == {"0": 2}
     assert weight_rank(model, tolerance=0.01) == {"0": 1}
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        torch.randn(64, 64),
+        torch.randn(10, 64),
+        torch.randn(64, 10).double(),
+        torch.zeros(4, 7),
+        torch.ones(7, 4),
+        torch.zeros(0, 4),
+        torch.randn(30, 4) @ torch.randn(4, 20),
+        torch.diag(torch.tensor([1.0, 1e-3, 1e-6, 1e-9])),
+        torch.eye(5) * 1e-20,
+        torch.randn(3, 8) * 1e18,
+        torch.randn(3, 8).double() * 1e200,
+    ],
+)
+def test_rank_is_torchs(matrix: Tensor) -> None:
+    assert rank(matrix) == torch.linalg.matrix_rank(matrix)
+
+
+def test_ranks_of_many_matrices() -> None:
+    rows = torch.randn(4, 6, 8, 5)
+    rows[1, :3, :3] = rows[1, :3, :1]
+    rows[2] = rows[2].bfloat16().float()
+    rows[3, 0], rows[3, 1] = 0, math.nan
+    found = rank(rows)
+    assert found[:3].equal(torch.linalg.matrix_rank(rows[:3]).double())
+    assert rank(rows[2].bfloat16()).equal(found[2])
+    assert found[3, 0] == 0
+    assert found[3, 1].isnan()
+
+
+def test_distinct_rows_are_numpys() -> None:
+    rows = torch.randn(2, 3, 8, 5)
+    for copies, matrix in enumerate(rows.flatten(0, 1), start=1):
+        matrix[:copies] = matrix[0]
+    expected = [[len(np.unique(matrix, axis=0)) for matrix in each] for each in rows.numpy()]
+    assert expected == [[8, 7, 6], [5, 4, 3]]
+    assert distinct_rows(rows).tolist() == distinct_rows(rows, tolerance=1e-5).tolist() == expected
+    assert distinct_rows(torch.tensor([[0.0, 1.0], [-0.0, 1.0], [0.0, 2.0]])) == 2
+
+
+def test_a_tolerance_for_rows_forgives_rounding() -> None:
+    rows = torch.randn(1, 5).expand(8, 5) + 0.0
+    rows[0] = torch.nextafter(rows[0], rows[0] + 1)
+    assert distinct_rows(rows) == 2
+    assert distinct_rows(rows, tolerance=1e-5) == 1
+    assert rank(rows) == 1
 
 
 def test_jacobian_of_a_linear_network_is_the_product_of_its_weights() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from initlab.data import Batch
 from initlab.experiments.history import Record
 from initlab.experiments.scores import Loss, regions
-from initlab.probe import trace
+from initlab.probe import distinct_rows, rank, trace
 
 
 def observe(model: nn.Module, batch: Batch, loss: Loss, *, step: int) -> Record:
@@ -23,10 +23,15 @@ def observe(model: nn.Module, batch: Batch, loss: Loss, *, step: int) -> Record:
         update_ratio={},
         dead={layer.name: layer.dead for layer in seen if layer.dead is not None},
         saturated={layer.name: layer.saturated for layer in seen if layer.saturated is not None},
-        rank={name: rank(matrix) for name, matrix in matrices.items()},
-        distinct={name: distinct(matrix) for name, matrix in matrices.items()},
+        rank={name: _rank(matrix) for name, matrix in matrices.items()},
+        distinct={name: int(distinct_rows(matrix)) for name, matrix in matrices.items()},
         regions=regions(model, batch),
     )
+
+
+def _rank(matrix: Tensor) -> float:
+    found = rank(matrix).item()
+    return int(found) if math.isfinite(found) else math.nan
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -47,27 +52,3 @@ def update_ratios(before: dict[str, Tensor], model: nn.Module) -> dict[str, floa
         name: (step / size).item() if step else 0.0
         for name, step, size in zip(before, moved, sizes, strict=True)
     }
-
-
-def rank(matrix: Tensor) -> float:
-    """Return the rank of a matrix as `torch.linalg.matrix_rank` does; `nan` if it is not finite.
-
-    Singular values are dear, and most weights have full rank. That is proved at a quarter of the
-    price: if M·Mᵀ − t²·I has a Cholesky factor, every singular value of M is above t.
-    """
-    small = matrix.double() if matrix.shape[0] <= matrix.shape[1] else matrix.double().mT
-    gram = small @ small.mT
-    if not gram.isfinite().all():
-        return math.nan
-    tolerance = max(matrix.shape) * torch.finfo(matrix.dtype).eps
-    largest = gram.abs().sum(1).max()  # at least the largest singular value, squared
-    gram.diagonal().sub_(tolerance**2 * largest)
-    if not torch.linalg.cholesky_ex(gram).info:
-        return len(gram)
-    return int(torch.linalg.matrix_rank(small, rtol=tolerance))
-
-
-def distinct(matrix: Tensor) -> int:
-    """Return how many rows of a matrix differ, bit for bit (0 and −0 are the same)."""
-    rows = (matrix.double() + 0.0).cpu().numpy()
-    return len({row.tobytes() for row in rows})

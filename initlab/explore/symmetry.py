@@ -25,6 +25,7 @@ from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Scene, Series
 from initlab.explore.signal_records import round_up
+from initlab.probe import distinct_rows, rank
 
 STEPS = 200
 BATCH = 128
@@ -147,9 +148,9 @@ class _Run:
             if time.perf_counter() >= end:
                 break
         for layer, history in enumerate(self.history):
-            fresh = history[before : self.done]
+            fresh = torch.nan_to_num(history[before : self.done])
             self.ranks[before : self.done, layer] = rank(fresh)
-            self.distinct[before : self.done, layer] = distinct_rows(fresh)
+            self.distinct[before : self.done, layer] = distinct_rows(fresh, tolerance=SAME)
 
     def _step(self) -> None:
         for history, weight in zip(self.history, self.weights, strict=True):
@@ -183,29 +184,6 @@ class _Run:
             distinct=self.distinct[: self.done].copy(),
             finished=self.done > STEPS,
         )
-
-
-def rank(matrices: Tensor) -> NDArray[np.int64]:
-    """Count the singular values that are more than rounding.
-
-    Shape:
-        matrices: (steps, rows, columns)
-    """
-    sizes = torch.linalg.svdvals(torch.nan_to_num(matrices))
-    return np.asarray((sizes > SAME * sizes[:, :1]).sum(1).numpy())
-
-
-def distinct_rows(matrices: Tensor) -> NDArray[np.int64]:
-    """Count the rows that differ from every row above them by more than rounding.
-
-    Shape:
-        matrices: (steps, rows, columns)
-    """
-    matrices = torch.nan_to_num(matrices)
-    gaps = torch.cdist(matrices, matrices, p=math.inf)
-    same = gaps <= SAME * matrices.abs().amax((1, 2), keepdim=True)
-    copies = torch.tril(same, diagonal=-1).any(2)
-    return np.asarray((~copies).sum(1).numpy())
 
 
 def symmetry_scene(records: SymmetryRecords) -> Scene:

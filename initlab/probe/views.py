@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from initlab.probe.layers import Filter, choose_layers, weights_of
+from initlab.probe.matrices import distinct_rows, rank, singular_values
 from initlab.probe.run import call_model, logits_of, own_copy
 from initlab.probe.tensors import first_tensor, map_tensors
 from initlab.probe.untouched import untouched
@@ -40,22 +41,11 @@ def weight_singular_values(model: nn.Module, *, layers: Filter | None = None) ->
     >>> weight_singular_values(nn.Sequential(nn.Linear(3, 2)))["0"].shape
     torch.Size([2])
     """
-    return {name: _singular_values(w) for name, w in _matrices(model, layers).items()}
-
-
-def _singular_values(matrices: Tensor) -> Tensor:
-    """Return the singular values of each matrix; NaN for one that is not finite.
-
-    Shape:
-        matrices (..., rows, columns); answer (..., min(rows, columns)).
-    """
-    finite = matrices.isfinite().all(-1).all(-1)
-    values: Tensor = torch.linalg.svdvals(matrices.where(finite[..., None, None], 0.0))
-    return values.where(finite[..., None], torch.nan)
+    return {name: singular_values(w) for name, w in _matrices(model, layers).items()}
 
 
 def weight_rank(
-    model: nn.Module, *, layers: Filter | None = None, tolerance: float = 1e-5
+    model: nn.Module, *, layers: Filter | None = None, tolerance: float | None = None
 ) -> dict[str, int]:
     """Return the numerical rank of each layer's weight.
 
@@ -65,7 +55,8 @@ def weight_rank(
     Args:
         model: Any module.
         layers: Which layers, as for `trace`; `None` takes every one with a matrix.
-        tolerance: Singular values below this share of the largest one count as zero, 0 to 1.
+        tolerance: Singular values up to this share of the largest one count as zero, 0 to 1.
+            `None` is what rounding can make of zero, as in `torch.linalg.matrix_rank`.
 
     Returns:
         Layer name → rank, with names as in `weight_singular_values`; 0 where the weight is not
@@ -79,8 +70,9 @@ def weight_rank(
     >>> weight_rank(nn.Sequential(layer))
     {'0': 1}
     """
-    values = weight_singular_values(model, layers=layers)
-    return {name: int((s > tolerance * s[0]).sum()) for name, s in values.items()}
+    matrices = _matrices(model, layers)
+    ranks = {name: rank(w, tolerance=tolerance) for name, w in matrices.items()}
+    return {name: int(found.nan_to_num()) for name, found in ranks.items()}
 
 
 def distinct_units(model: nn.Module, *, layers: Filter | None = None) -> dict[str, int]:
@@ -106,7 +98,7 @@ def distinct_units(model: nn.Module, *, layers: Filter | None = None) -> dict[st
     {'0': 1}
     """
     rows = _matrices(model, layers, with_bias=True)
-    return {name: len(torch.unique(w, dim=0)) for name, w in rows.items()}
+    return {name: int(distinct_rows(w)) for name, w in rows.items()}
 
 
 def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) -> Matrices:
@@ -135,7 +127,7 @@ def _present_weights(module: nn.Module) -> Sequence[Tensor]:
 def _rows(module: nn.Module, weight: Tensor) -> Tensor:
     if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
         weight = weight.transpose(0, 1)  # stored as (in, out, ...)
-    return weight.detach().flatten(1).to("cpu", torch.float64)
+    return weight.detach().flatten(1)
 
 
 def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
@@ -180,7 +172,7 @@ def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
             for column in output.unbind(1)
         ]
     jacobian = torch.stack(rows, dim=1)  # (batch, outputs, inputs)
-    return _singular_values(jacobian.to("cpu", torch.float64))
+    return singular_values(jacobian)
 
 
 def input_correlation(

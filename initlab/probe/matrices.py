@@ -1,0 +1,99 @@
+"""How many directions does a matrix have, how many different rows, and how long are its axes?
+
+One notion of each for the whole package. The *rank* forgives rounding, since a rank is never exact:
+singular values count if they are more than what rounding makes of zero. *Different rows* are
+different bit for bit, since that is what decides whether two units can ever part: the same bits
+get the same gradient. Who asks whether rows differ by more than rounding passes a tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
+    """Return the rank of each matrix, as `torch.linalg.matrix_rank` does.
+
+    Singular values are dear, and most weights have full rank. That is proved at a quarter of the
+    price: if M·Mᵀ − t²·I has a Cholesky factor, every singular value of M is above t.
+
+    Args:
+        matrices: One matrix or many, of floats.
+        tolerance: Singular values up to this share of the largest one count as zero, 0 to 1.
+            `None` is what rounding can make of zero: max(rows, columns) times the spacing of the
+            dtype at 1 (of float32 where the dtype is narrower).
+
+    Returns:
+        Ranks in float64 on the CPU, NaN where a matrix is not finite.
+
+    Shape:
+        matrices (..., rows, columns); answer (...).
+
+    >>> rank(torch.stack([torch.eye(3), torch.ones(3, 3), torch.zeros(3, 3)]))
+    tensor([3., 1., 0.], dtype=torch.float64)
+    """
+    if tolerance is None:
+        precision = torch.promote_types(matrices.dtype, torch.float32)
+        tolerance = max(matrices.shape[-2:]) * torch.finfo(precision).eps
+    small, finite = _finite(matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT)
+    ranks = small.new_zeros(finite.shape)
+    if small.numel():
+        gram = small @ small.mT
+        bound = gram.abs().sum(-1).amax(-1)  # at least the largest singular value, squared
+        gram.diagonal(dim1=-2, dim2=-1).sub_((tolerance**2 * bound)[..., None])
+        full = torch.linalg.cholesky_ex(gram).info == 0
+        ranks += full * small.shape[-2]
+        sizes = torch.linalg.svdvals(small[~full])
+        ranks[~full] = (sizes > tolerance * sizes[..., :1]).sum(-1).double()
+    return ranks.where(finite, torch.nan)
+
+
+def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
+    """Count the rows of each matrix that differ from every row above them.
+
+    Args:
+        matrices: One matrix or many.
+        tolerance: Rows are the same if no two entries are farther apart than this share of the
+            matrix's largest entry. 0 compares bit for bit (0 and −0 are the same).
+
+    Returns:
+        Counts, on the CPU.
+
+    Shape:
+        matrices (..., rows, columns); answer (...).
+
+    >>> distinct_rows(torch.tensor([[1.0, 2.0], [1.0, 2.0], [1.0, 2.001]]))
+    tensor(2)
+    >>> distinct_rows(torch.tensor([[1.0, 2.0], [1.0, 2.0], [1.0, 2.001]]), tolerance=0.01)
+    tensor(1)
+    """
+    matrices = matrices.detach().to("cpu", torch.float64)
+    if tolerance == 0:
+        every = (matrices + 0.0).flatten(0, -3) if matrices.dim() > 2 else (matrices + 0.0)[None]
+        counts = [len({row.tobytes() for row in rows}) for rows in every.numpy()]
+        return torch.tensor(counts).reshape(matrices.shape[:-2])
+    gaps = torch.cdist(matrices, matrices, p=math.inf)
+    largest = matrices.abs().amax((-2, -1), keepdim=True)
+    copies = torch.tril(gaps <= tolerance * largest, diagonal=-1).any(-1)
+    return (~copies).sum(-1)
+
+
+def singular_values(matrices: Tensor) -> Tensor:
+    """Return the singular values of each matrix, largest first; NaN for one that is not finite.
+
+    Shape:
+        matrices (..., rows, columns); answer (..., min(rows, columns)), in float64 on the CPU.
+    """
+    matrices, finite = _finite(matrices)
+    values: Tensor = torch.linalg.svdvals(matrices)
+    return values.where(finite[..., None], torch.nan)
+
+
+def _finite(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the matrices in float64 on the CPU, those that are not finite as zeros; and which."""
+    matrices = matrices.detach().to("cpu", torch.float64)
+    finite = matrices.isfinite().all(-1).all(-1)
+    return matrices.where(finite[..., None, None], 0.0), finite
