@@ -19,7 +19,7 @@ FLOORS = {
     "experiments": 4, "diagnosis": 4, "exercises": 4,
     "explore": 5,
 }  # fmt: skip
-PLOTS_MAY_IMPORT = {"numpy", "matplotlib", *sys.stdlib_module_names}
+PLOTS_MAY_IMPORT = {"numpy", "matplotlib", "PIL", *sys.stdlib_module_names}  # matplotlib needs PIL
 ROOT = "the package itself"  # `initlab/__init__.py` stands on top: it hands on the names of all
 
 
