@@ -1,4 +1,4 @@
-"""Notebook 07: weights that turn the signal and change no length."""
+"""Notebook 07: weights that turn the signal and change no length; how far others stretch it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from initlab.exercises import statistics
-from initlab.exercises.answers import Array
+from initlab.exercises.answers import Array, as_number
 from initlab.exercises.drawn import Draw, every, measure, some
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exact import Values, gives, gives_instead, values_of
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 
 def _gram(draw: Draw) -> Array:
@@ -66,7 +67,96 @@ def _otherwise(draws: Sequence[Draw]) -> str:
     )
 
 
+_SINGULAR_VALUES = [
+    np.array([3.0, 2.0, 0.5, 0.1]),
+    np.array([1.2, 1.1, 0.7]),
+    np.array([5.0, 0.2]),
+]
+
+
+def _spread(values: Array) -> float:
+    return float((values**4).mean() / (values**2).mean() ** 2)
+
+
+def _told(values: Values) -> str:
+    return (
+        f"For the singular values {values.cases[0].tolist()} you give "
+        f"{float(values.given[0]):.3g}. What must come out when all are equal, also when all are 2?"
+    )
+
+
+_SINGULAR_SPREAD = Exercise(
+    name="singular_spread",
+    notebook="07",
+    task="How unequal are singular values? Write the function that gives the mean of their fourth "
+    "powers, divided by the square of the mean of their squares. It is 1 when all are equal.",
+    signature="singular_spread(singular_values) -> float",
+    stub="def singular_spread(singular_values): ...\n",
+    hints=(
+        "You need two means: one of the fourth powers, one of the squares.",
+        "`(s**4).mean()` and `(s**2).mean()`. Which of them must be squared, so that doubling all "
+        "singular values changes nothing?",
+        "Doubling all values multiplies the first mean by 16 and the second by 4.",
+    ),
+    solution="""
+def singular_spread(singular_values):
+    return (singular_values**4).mean() / (singular_values**2).mean() ** 2
+""",
+    measure=values_of(
+        _SINGULAR_VALUES,
+        _spread,
+        signature="singular_spread(singular_values)",
+        number_from=as_number,
+    ),
+    right=gives(_spread),
+    mistakes=(
+        gives_instead(
+            "not squared",
+            lambda s: (s**4).mean() / (s**2).mean(),
+            "Your number changes when all singular values are doubled. Which mean must be squared?",
+        ),
+        gives_instead(
+            "squares for fourth powers",
+            lambda s: (s**2).mean() / s.mean() ** 2,
+            "You compare the mean square with the square of the mean. Which powers does the task "
+            "name?",
+        ),
+        gives_instead(
+            "sums for means",
+            lambda s: (s**4).sum() / (s**2).sum() ** 2,
+            "You took sums. What comes out for n equal values?",
+        ),
+        gives_instead(
+            "condition number",
+            lambda s: s.max() / s.min(),
+            "Your number is the largest value divided by the smallest, the condition number. It "
+            "sees two of the values. Which does the task use?",
+        ),
+        gives_instead(
+            "upside down",
+            lambda s: (s**2).mean() ** 2 / (s**4).mean(),
+            "Your number is below 1, and smaller the more the values differ. Which mean stands "
+            "above?",
+        ),
+        gives_instead(
+            "minus one",
+            lambda s: _spread(s) - 1,
+            "Your number is 0 when all are equal. Is something subtracted that the task does not "
+            "ask for?",
+        ),
+        gives_instead(
+            "square of the mean",
+            lambda s: (s**4).mean() / s.mean() ** 4,
+            "Below, you took the mean first and the powers after it. Is the mean of the squares "
+            "the square of the mean?",
+        ),
+    ),
+    otherwise=_told,
+    praise="it holds for 3 sets of singular values.",
+)
+
 EXERCISES = [
+    _SINGULAR_SPREAD,
     Exercise(
         name="orthogonal",
         notebook="07",
@@ -140,8 +230,72 @@ def orthogonal(fan_in, fan_out):
         ),
         otherwise=_otherwise,
         praise="lengths and angles are kept for 3 pairs of fans, with a fresh matrix at each call.",
-    )
+    ),
 ]
+
+QUIZ = (
+    Question(
+        "Gaussian and orthogonal weights of the same variance, in a deep linear network. Which "
+        "picture shows a difference?",
+        (
+            (
+                "The rms of the activations across depth.",
+                "On average both keep it level. This picture does not see single directions.",
+            ),
+            (
+                "The histogram of the entries of one weight.",
+                "The entries of a large orthogonal matrix are nearly normal numbers.",
+            ),
+            (
+                "The singular values of the product of all weights.",
+                "All are 1 for orthogonal matrices. For Gaussian ones, a few directions are "
+                "stretched and most are lost.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "What does `nn.init.orthogonal_` do to the weight of a 3 × 3 convolution?",
+        (
+            (
+                "It makes an orthogonal matrix of the flattened weight, and the convolution still "
+                "stretches some inputs.",
+                "Each output place sums over nine neighbours, and these sums overlap. The "
+                "flattened matrix knows nothing of that.",
+            ),
+            (
+                "It makes a convolution that keeps the length of every input.",
+                "Delta-orthogonal does that. `orthogonal_` flattens the kernel first.",
+            ),
+            (
+                "It raises an error: only matrices can be orthogonal.",
+                "It accepts any weight of two or more dimensions, and flattens all but the first.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "Twenty layers with ReLU. Do orthogonal weights with gain √2 make all singular values of "
+        "the whole network equal?",
+        (
+            (
+                "Yes: each matrix has only equal singular values.",
+                "Between the matrices stands ReLU, and it sets half of the units to 0.",
+            ),
+            (
+                "No: ReLU erases directions, whatever the weights are.",
+                "Half of the slopes are 0 in each layer. No choice of weights brings those "
+                "directions back.",
+            ),
+            (
+                "Only if the gain is 1.",
+                "The gain multiplies all singular values by the same number; it cannot make them "
+                "equal.",
+            ),
+        ),
+        right=1,
+    ),
+)
 
 
 def _is_triangular(values: Array) -> bool:
