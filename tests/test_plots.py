@@ -560,6 +560,15 @@ def test_eight_panels_stand_in_two_rows_without_touching():
         assert all(a.x1 < b.x0 for a, b in itertools.pairwise(ticks))
 
 
+def test_long_numbers_under_two_panels_of_gradients_do_not_touch():
+    one = trace([1, 1], gradients=[2e-4, 1.8e-4])
+    figure = il.plots.histograms(dict.fromkeys("ab", one), "gradient")
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        ticks = [t.get_window_extent() for t in ax.get_xticklabels() if t.get_visible()]
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(ticks))
+
+
 def test_prediction_lies_over_the_ridges():
     figure = il.plots.histograms(trace([1, 2]), predicted=prediction([1.0, 1.5]))
     (ax,) = figure.axes

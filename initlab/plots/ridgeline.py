@@ -78,7 +78,7 @@ def histograms(
     for ax in grid.flat[len(traces) :]:
         ax.set_axis_off()
     _label(figure, grid, _x_label(quantity, rows, bool(expected)))
-    if columns > 2:
+    if columns > 2 or (columns > 1 and "gradient" in quantity):  # their numbers are long
         few_ticks(grid[0, 0])
     return figure
 
