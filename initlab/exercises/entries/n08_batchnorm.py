@@ -1,15 +1,17 @@
-"""Notebook 08: what a normalisation layer starts from."""
+"""Notebook 08: what BatchNorm computes, and what it starts from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from initlab.exercises.answers import NotAttempted, call, need_function
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.answers import Array, NotAttempted, call, need_function
+from initlab.exercises.exact import Values, gives, gives_instead, values_of
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _START = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 _SPOILED = 0.37
@@ -68,7 +70,100 @@ def _otherwise(layers: Layers) -> str:
     )
 
 
+_EPS = 1e-5
+_RNG = np.random.default_rng(8)
+_BATCHES: list[Array] = [
+    _RNG.normal(2.0, 3.0, size=(6, 4)),
+    _RNG.normal(-1.0, 0.01, size=(5, 3)),  # so small that eps counts
+    _RNG.normal(0.5, 1.0, size=(3, 7)),
+]
+
+
+def _normalised(z: Array, axis: int = 0, ddof: int = 0) -> Array:
+    mean, var = z.mean(axis, keepdims=True), z.var(axis, ddof=ddof, keepdims=True)
+    return np.asarray((z - mean) / np.sqrt(var + _EPS))
+
+
+def _told(values: Values) -> str:
+    column = values.given[0][:, 0]
+    return (
+        f"The first unit of your first batch has the mean {column.mean():.2g} and the standard "
+        f"deviation {column.std():.2g}. Which two numbers should that be?"
+    )
+
+
+_BATCHNORM_FORWARD = Exercise(
+    name="batchnorm_forward",
+    notebook="08",
+    task="Write what BatchNorm computes in training, before `weight` and `bias`: each unit of `z` "
+    "(examples × units) gets mean 0 and variance 1 over the batch. Add `eps` to the variance, as "
+    "PyTorch does; eps is 1e-5.",
+    signature="batchnorm_forward(z) -> array of the same shape",
+    stub="def batchnorm_forward(z): ...\n",
+    hints=(
+        "Each unit is a column. Which axis runs over the examples?",
+        "Subtract the mean over axis 0, and divide by the standard deviation over axis 0.",
+        "The standard deviation is the root of (variance + eps), and the variance is the mean of "
+        "the squares: divide by the number of examples, not by one less.",
+    ),
+    solution="""
+def batchnorm_forward(z):
+    centred = z - z.mean(0)
+    variance = (centred**2).mean(0)
+    return centred / (variance + 1e-5) ** 0.5
+""",
+    measure=values_of(_BATCHES, _normalised, signature="batchnorm_forward(z)"),
+    right=gives(_normalised),
+    mistakes=(
+        gives_instead(
+            "LayerNorm",
+            lambda z: _normalised(z, axis=1),
+            "You normalised each example over its units: that is LayerNorm. Over which axis does "
+            "BatchNorm go?",
+        ),
+        gives_instead(
+            "unbiased variance",
+            lambda z: _normalised(z, ddof=1),
+            "Your variance is divided by one less than the number of examples. Which of the two "
+            "does the task ask for? (`torch.var` and `numpy.var` differ in this.)",
+        ),
+        gives_instead(
+            "no root",
+            lambda z: (z - z.mean(0)) / (z.var(0) + _EPS),
+            "You divided by the variance. What is the variance of the result then?",
+        ),
+        gives_instead(
+            "mean kept",
+            lambda z: z / np.sqrt(z.var(0) + _EPS),
+            "Your units have variance 1, but not mean 0. Which step is missing?",
+        ),
+        gives_instead(
+            "variance kept",
+            lambda z: z - z.mean(0),
+            "Your units have mean 0, and their variance is as before. Which step is missing?",
+        ),
+        gives_instead(
+            "eps forgotten",
+            lambda z: (z - z.mean(0)) / z.std(0),
+            "It is right for large numbers, and off for small ones. What is added to the variance?",
+        ),
+        gives_instead(
+            "eps outside the root",
+            lambda z: (z - z.mean(0)) / (z.std(0) + _EPS),
+            "You added eps to the standard deviation. To which number does the task add it?",
+        ),
+        gives_instead(
+            "one mean for all units",
+            lambda z: (z - z.mean()) / np.sqrt(z.var() + _EPS),
+            "You took one mean and one variance of the whole batch. How many has BatchNorm?",
+        ),
+    ),
+    otherwise=_told,
+    praise="it holds for 3 batches, one of them so small that eps counts.",
+)
+
 EXERCISES = [
+    _BATCHNORM_FORWARD,
     Exercise(
         name="batchnorm_initial_values",
         notebook="08",
@@ -136,5 +231,67 @@ def batchnorm_initial_values(layer):
         ),
         otherwise=_otherwise,
         praise="all four values are those of a new layer, and weight and bias still learn.",
-    )
+    ),
 ]
+
+QUIZ = (
+    Question(
+        "A layer is followed by BatchNorm. All its weights are multiplied by 10. What changes in "
+        "the output of the network, and in the gradient of these weights?",
+        (
+            (
+                "The output is 10 times as large, the gradient stays.",
+                "BatchNorm divides by the standard deviation, which has grown by 10 as well.",
+            ),
+            (
+                "The output stays (but for eps), the gradient is a tenth.",
+                "The function does not see the size of the weights. So a step in them must be ten "
+                "times as large for the same effect.",
+            ),
+            (
+                "Nothing changes at all.",
+                "The output does not. But the gradient asks what a change of a weight by 1 does, "
+                "and that is less when the weight is larger.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "A deep ReLU network with BatchNorm in each layer, at its start. What do its gradients do?",
+        (
+            (
+                "They stay level, as the activations do.",
+                "The forward pass is level. The notebook measured the backward pass.",
+            ),
+            (
+                "They vanish on the way down.",
+                "They grow on the way down, by about 1.21 in each layer, and more for small "
+                "batches.",
+            ),
+            (
+                "They grow on the way down, by a fixed factor in each layer.",
+                "About 1.21 for a large batch, and more for a small one.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "After three training steps a network is very bad in `eval()` mode, and good in `train()` "
+        "mode. What is a likely cause?",
+        (
+            (
+                "The running mean and variance have not yet caught up.",
+                "They start at 0 and 1, and each step moves them by a tenth of the way only.",
+            ),
+            (
+                "`eval()` switches BatchNorm off.",
+                "It does not: it uses the running statistics in the place of those of the batch.",
+            ),
+            (
+                "The network has overfitted.",
+                "The data were the same in both modes. Only the statistics differ.",
+            ),
+        ),
+        right=0,
+    ),
+)
