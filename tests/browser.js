@@ -82,17 +82,16 @@ window.reader = (() => {
     return [name.textContent || slider.ariaLabel, Number(value) >= Number(top), picture(slider)];
   }
 
-  // One `/proc` status of the kernel's process; "" where the system has none.
-  async function kernelStatus(ms) {
-    const ask = panel().sessionContext.session.kernel.requestExecute({
-      code: "", silent: true,
-      user_expressions: { status: "__import__('pathlib').Path('/proc/self/status').read_text()" },
+  // The `repr` of an expression in the kernel; "" where it raises.
+  async function ask(expression, ms) {
+    const asked = panel().sessionContext.session.kernel.requestExecute({
+      code: "", silent: true, user_expressions: { it: expression },
     });
-    const { status } = (await beforeLong(ask.done, ms, "asking the kernel")).content.user_expressions;
-    return status.status === "ok" ? status.data["text/plain"] : "";
+    const { it } = (await beforeLong(asked.done, ms, "asking the kernel")).content.user_expressions;
+    return it.status === "ok" ? it.data["text/plain"] : "";
   }
 
   const close = () => panel().sessionContext.shutdown();
 
-  return { kernelReady, settled, runAll, problems, picture, state, kernelStatus, close };
+  return { kernelReady, settled, runAll, problems, picture, state, ask, close };
 })();

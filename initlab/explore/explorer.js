@@ -1,5 +1,5 @@
-// One front end for every explorer: it builds the controls that Python declares, keeps one
-// request in flight, and paints the panels that come back. A new explorer needs nothing here
+// One front end for every explorer: it builds the controls that Python declares, keeps one or two
+// requests in flight, and paints the panels that come back. A new explorer needs nothing here
 // unless it needs a new kind of panel: add one function to PAINTERS.
 //
 // Plain ES module: no build, no dependency, nothing is fetched.
@@ -101,18 +101,22 @@ export function floatsOf(buffer) {
   return new Float32Array(buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength));
 }
 
-/* ---------------------------------------------------------------- one request in flight */
+/* ---------------------------------------------------------------- few requests in flight */
+
+const QUICK = 20; // ms of computing
 
 /**
- * Sends wishes to the kernel, one at a time. While an answer is awaited only the newest value
- * of each control is kept, so a held slider never builds a queue.
+ * Sends wishes to the kernel, and waits for its answers. While it waits only the newest value of
+ * each control is kept, so a held slider never builds a queue. A kernel that computes quickly finds
+ * one wish waiting when it is done: what it would spend waiting for the wire is worth a picture.
  */
 export class Link {
   constructor(send, name = Math.random().toString(36).slice(2, 8)) {
     this.send = send;
     this.name = name;
     this.count = 0;
-    this.awaited = null;
+    this.most = 1; // in flight
+    this.flying = [];
     this.wish = null;
   }
 
@@ -125,34 +129,39 @@ export class Link {
 
   /** True where the message answers this view's own request. */
   answered(message) {
-    if (message.answer == null || message.answer !== this.awaited) return false;
-    this.awaited = null;
+    const place = this.flying.findIndex(({ request }) => request === message.answer);
+    if (place < 0) return false;
+    this.flying.splice(0, place + 1);
+    this.most = message.took < QUICK ? 2 : 1;
     this.#pump();
-    if (message.unfinished && this.awaited === null) this.ask({ go_on: true });
+    if (message.unfinished && !this.isWaiting) this.ask({ go_on: true });
     return true;
   }
 
   /** Controls whose newer position is still on its way must not jump back. */
   pending(name) {
-    return Boolean(this.wish?.set && name in this.wish.set);
+    return [...this.flying, this.wish].some((wish) => wish?.set && name in wish.set);
+  }
+
+  get isWaiting() {
+    return this.flying.length > 0;
   }
 
   /** Whether an answer is due to what a hand has changed, not just more of the same. */
   get owes() {
-    return this.awaited !== null && !this.isGoingOn;
+    return this.flying.some(({ go_on, set }) => !go_on || set);
   }
 
-  get isIdle() {
-    return this.awaited === null && this.wish === null;
+  /** Whether a wish would be sent at once. */
+  get isFree() {
+    return this.wish === null && this.flying.length < this.most;
   }
 
   #pump() {
-    if (this.awaited !== null || this.wish === null) return;
-    this.awaited = `${this.name}:${++this.count}`;
-    const wish = this.wish;
+    if (this.flying.length >= this.most || this.wish === null) return;
+    this.flying.push({ ...this.wish, request: `${this.name}:${++this.count}` });
     this.wish = null;
-    this.isGoingOn = Boolean(wish.go_on && !wish.set);
-    this.send({ ...wish, request: this.awaited });
+    this.send(this.flying.at(-1));
   }
 }
 
@@ -573,13 +582,13 @@ const node = (tag, attributes = {}, ...children) => {
 };
 
 /**
- * Moves a slider by itself, a position at a time: never while an answer is awaited, so the kernel
- * sees one request after the other, and a slow one slows the film down. It stops at the end.
+ * Moves a slider by itself, a position at a time: never while too many answers are awaited, so that
+ * a slow kernel slows the film down, and is never flooded. It stops at the end.
  * Who asked the system for less motion gets one picture a second, further apart.
  */
 export class Player {
-  constructor(control, { now, move, isIdle, tell = () => {} }) {
-    Object.assign(this, { control, now, move, isIdle, tell });
+  constructor(control, { now, move, isFree, tell = () => {} }) {
+    Object.assign(this, { control, now, move, isFree, tell });
     this.timer = null;
   }
 
@@ -594,7 +603,7 @@ export class Player {
     if (this.now() >= positions(this.control)) this.move(0);
     const next = () => {
       this.timer = setTimeout(next, pause);
-      if (this.isIdle()) this.advance(stride);
+      if (this.isFree()) this.advance(stride);
     };
     this.timer = setTimeout(next, pause);
     this.tell(true);
@@ -615,7 +624,7 @@ export class Player {
 }
 
 /** Buttons that move a slider: play or pause, one position further, back to the start. */
-function playButtons(control, input, go, isIdle) {
+function playButtons(control, input, go, isFree) {
   const make = (text, act) => {
     const button = node("button", { type: "button" }, text);
     button.addEventListener("click", act);
@@ -624,7 +633,7 @@ function playButtons(control, input, go, isIdle) {
   const player = new Player(control, {
     now: () => Number(input.value),
     move: go,
-    isIdle,
+    isFree,
     tell: (isPlaying) => (play.textContent = isPlaying ? "pause" : "play"),
   });
   const still = (act) => () => (player.pause(), act());
@@ -638,7 +647,7 @@ function playButtons(control, input, go, isIdle) {
 
 /** Each kind makes its element, says how to show a value, and calls `change` with a new one. */
 const CONTROLS = {
-  slider(control, change, isIdle) {
+  slider(control, change, isFree) {
     const input = node("input", { type: "range", min: 0, max: positions(control), step: 1 });
     const shown = node("span", { class: "initlab-value", "aria-hidden": "true" });
     const show = (value) => {
@@ -659,7 +668,7 @@ const CONTROLS = {
       input.value = position;
       moved();
     };
-    const { player, element: buttons } = control.play ? playButtons(control, input, go, isIdle) : {};
+    const { player, element: buttons } = control.play ? playButtons(control, input, go, isFree) : {};
     if (player) element.append(buttons);
     input.addEventListener("input", () => {
       player?.pause(); // the hand is stronger
@@ -725,7 +734,7 @@ class View {
       controls.append(this.presets.element);
     }
     for (const control of setup.controls) {
-      const made = CONTROLS[control.kind](control, (value) => this.change(control.name, value), () => this.link.isIdle);
+      const made = CONTROLS[control.kind](control, (value) => this.change(control.name, value), () => this.link.isFree);
       this.controls.set(control.name, made);
       controls.append(made.element);
     }
@@ -752,7 +761,7 @@ class View {
     this.guard(() => this.link.ask(wish));
     clearTimeout(this.waiting);
     if (wish.hello) return;
-    this.waiting = setTimeout(() => this.link.awaited && this.root.classList.add("initlab-busy"), 400);
+    this.waiting = setTimeout(() => this.link.isWaiting && this.root.classList.add("initlab-busy"), 400);
   }
 
   /** The last answer has come: the picture is true again, also if more of it follows. */
@@ -762,10 +771,11 @@ class View {
   }
 
   show(content, buffers) {
+    this.link.answered(content); // first, so that the kernel works on while this is painted
     for (const [name, value] of Object.entries(content.values ?? {})) {
       if (!this.link.pending(name)) this.controls.get(name)?.set(value);
     }
-    if (this.link.answered(content) && !this.link.owes) this.rest();
+    if (!this.link.owes) this.rest();
     this.fail(content.error ?? "");
     if (!content.panels) return;
     this.say(content.sentence);

@@ -1,6 +1,6 @@
 """What do all explorers share? State, one computation for each change, and the way to the reader.
 
-The browser asks for one change at a time and gets one answer: the sentence, the panels as a small
+The browser asks for a change and gets one answer: the sentence, the panels as a small
 description, and all their numbers in one binary buffer. `explorer.js` is the other end.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from initlab.plots import Picture
 
 TIDY_EVERY = 10  # computations
-TIDY_AFTER = 0.02  # seconds of one computation: beside it tidying is not felt
+TIDY_AFTER = 0.2  # seconds of one computation: beside it tidying is not felt
 
 _HERE = Path(__file__).parent
 
@@ -66,6 +66,7 @@ class Explorer(anywidget.AnyWidget):
         self.error = ""
         self._silent = False
         self._count = 0  # of computations
+        self._took = 0.0  # seconds of the last one
         self._setup = {
             "title": self.title,
             "controls": [control.describe() for control in self.controls().values()],
@@ -168,7 +169,8 @@ class Explorer(anywidget.AnyWidget):
         except Exception as problem:
             self.error = f"{type(problem).__name__}: {problem}"
         self._count += 1
-        if self._count % TIDY_EVERY == 0 or time.perf_counter() - began > TIDY_AFTER:
+        self._took = time.perf_counter() - began
+        if self._count % TIDY_EVERY == 0 or self._took > TIDY_AFTER:
             _give_back_memory()
 
     def _receive(self, _: Any, wish: dict[str, Any], buffers: Any) -> None:
@@ -205,6 +207,7 @@ class Explorer(anywidget.AnyWidget):
             "sentence": self.sentence,
             "error": self.error,
             "unfinished": not self.scene.finished,
+            "took": 1000 * self._took,  # milliseconds
             "panels": panels,
         }
         return content, floats

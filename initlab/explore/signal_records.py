@@ -25,7 +25,8 @@ from initlab.theory import Prediction, predict
 
 BATCH = 128
 CLASSES = 10
-SAMPLE = 8192  # values of each layer that are histogrammed; moments are over all of them
+SAMPLE = 8192  # values of each layer that are histogrammed; moments are over all of them ...
+SAMPLES = 200_000  # ... and fewer where there are many layers, so that all have no more than this
 KEPT = 2_000_000  # weights between two pictures, 8 MB; what is beyond is drawn again
 BINS = 61  # odd, so that 0 has a bin of its own
 NO_THEORY = Prediction([], [], [], [], [], applies=False)
@@ -40,8 +41,8 @@ class Signals:
     Args:
         rms: Root mean square of each layer, over all elements.
         zeros: Share of exact zeros of each layer, over all elements.
-        counts: Histogram of each layer, layers × bins, of those of its first 8,192 values (whole
-            inputs) that are not 0 and lie within the edges.
+        counts: Histogram of each layer, layers × bins, of those of its first values (of whole
+            inputs; 8,192 up to 24 layers) that are not 0 and lie within the edges.
         edges: Ends of the bins, the same for all layers.
         saturated: Share of those values that is next to a bound of the activation.
         cosine: Mean cosine between what the last layer holds for two different inputs.
@@ -304,21 +305,24 @@ class _Network:
 
 
 class Collector:
-    """Numbers of each layer's tensor, taken while it passes by, so that no tensor is kept."""
+    """Numbers of each layer's tensor, taken while it passes by, so that hardly any is kept."""
 
     def __init__(self, depth: int, width: int) -> None:
         self.rms = np.zeros(depth)
         self.zeros = np.zeros(depth)
-        self.rows = min(BATCH, SAMPLE // width)
-        self.sample = torch.zeros(depth, self.rows, width)
+        self.rows = min(BATCH, SAMPLE // width, SAMPLES // (depth * width))
+        self.sample = torch.empty(depth, self.rows, width)
+        self.top = torch.empty(0)
 
     def put(self, layer: int, tensor: Tensor) -> None:
         """Measure one layer's tensor, and keep some of its rows for the histogram."""
         tensor = tensor.detach()
         norm = torch.linalg.vector_norm(tensor, dtype=torch.float64).item()
         self.rms[layer] = norm / math.sqrt(tensor.numel())
-        self.zeros[layer] = 1 - torch.count_nonzero(tensor).item() / tensor.numel()
+        self.zeros[layer] = np.count_nonzero(tensor.numpy() == 0) / tensor.numel()
         self.sample[layer] = tensor[: self.rows]
+        if layer == len(self.rms) - 1:
+            self.top = tensor
 
     def signals(self, bounds: tuple[float, float] | None) -> Signals:
         """Give what was collected; `bounds` are the ends of the activation's range."""
@@ -329,7 +333,7 @@ class Collector:
             counts=_counts(self.sample.flatten(1), edges[0], edges[-1]),
             edges=edges,
             saturated=_saturated(self.sample, bounds),
-            cosine=_cosine(self.sample[-1]),
+            cosine=_cosine(self.top),
         )
 
 
@@ -359,12 +363,19 @@ def round_up(value: float) -> float:
 
 
 def _counts(rows: Tensor, low: float, high: float) -> NDArray[np.int64]:
-    """Histogram each row without its exact zeros; what is outside the ends is not counted."""
-    if high > 1e30:  # `histc` multiplies first, and would leave the range of float32
-        rows, low, high = rows / high, low / high, 1.0
-    counts = torch.stack([torch.histc(row, BINS, low, high) for row in rows]).long()
-    counts[:, BINS // 2 if low < 0 else 0] -= (rows == 0).sum(1)
-    return np.asarray(counts.numpy())
+    """Histogram each row without its exact zeros; what is outside the ends is not counted.
+
+    One `bincount` over all rows takes a third of the time of a `histc` for each.
+    """
+    cells = BINS + 2  # what is below the ends, and above them or nan, has a cell of its own
+    share = low / high
+    per_bin = BINS * (1 - 2e-7) / (1 - share)  # the upper end itself belongs to the last bin
+    places = (rows / high).sub_(share).mul_(per_bin).add_(1).nan_to_num_(nan=cells)
+    index = places.clamp_(0, cells - 1).long().add_(cells * torch.arange(len(rows))[:, None])
+    counts = np.bincount(index.numpy().ravel(), minlength=cells * len(rows))
+    counts = counts.reshape(-1, cells)[:, 1:-1]
+    counts[:, BINS // 2 if low < 0 else 0] -= [np.count_nonzero(row) for row in rows.numpy() == 0]
+    return np.asarray(counts)
 
 
 def _saturated(sample: Tensor, bounds: tuple[float, float] | None) -> NDArray[np.float64]:

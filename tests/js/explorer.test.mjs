@@ -74,7 +74,7 @@ test("a buffer that is not aligned is copied", () => {
   assert.deepEqual(frontEnd.floatsOf(new DataView(bytes.buffer, 1, 8)), Float32Array.of(7, 8));
 });
 
-/* ---------------------------------------------------------------- one request in flight */
+/* ---------------------------------------------------------------- few requests in flight */
 
 test("while an answer is awaited only the newest value of each control is kept", () => {
   const sent = [];
@@ -108,6 +108,22 @@ test("a preset overrules what was moved before it, and what is moved after it ov
   link.ask({ set: { depth: 3 } });
   link.answered({ answer: "v:1" });
   assert.deepEqual(sent[1], { preset: "zeros", set: { depth: 3 }, request: "v:2" });
+});
+
+test("a quick kernel finds one more wish when it is done, a slow one does not", () => {
+  const sent = [];
+  const link = new Link((wish) => sent.push(wish), "v");
+  const ask = (gain) => (link.ask({ set: { gain } }), sent.length);
+  const answer = (answer, took) => (link.answered({ answer, took }), sent.length);
+  assert.deepEqual([ask(1), ask(2), answer("v:1", 12)], [1, 1, 2]);
+  assert.deepEqual([link.isFree, ask(3), link.isFree, ask(4), ask(5)], [true, 3, false, 3, 3]);
+  assert.equal(answer("v:2", 12), 4);
+  assert.deepEqual(sent.at(-1), { set: { gain: 5 }, request: "v:4" });
+  assert.deepEqual([ask(6), answer("v:3", 80), answer("v:4", 80)], [4, 4, 5]);
+  assert.deepEqual(sent.at(-1), { set: { gain: 6 }, request: "v:5" });
+  assert.equal(link.pending("gain"), true);
+  link.answered({ answer: "v:5", took: 80 });
+  assert.deepEqual([link.pending("gain"), link.isWaiting], [false, false]);
 });
 
 test("an unfinished computation goes on, unless a control has moved", () => {
@@ -355,11 +371,11 @@ function pass(mock, ms, step = 50) {
 function film(control = STEP) {
   let at = 0;
   const told = [];
-  const it = { moves: [], told, isIdle: true };
+  const it = { moves: [], told, isFree: true };
   it.player = new Player(control, {
     now: () => at,
     move: (to) => it.moves.push((at = to)),
-    isIdle: () => it.isIdle,
+    isFree: () => it.isFree,
     tell: (isPlaying) => told.push(isPlaying),
   });
   return it;
@@ -385,10 +401,10 @@ test("while an answer is awaited nothing is asked", ({ mock }) => {
   const it = film();
   it.player.play();
   pass(mock, 50);
-  it.isIdle = false;
+  it.isFree = false;
   pass(mock, 5000);
   assert.deepEqual(it.moves, [1]);
-  it.isIdle = true;
+  it.isFree = true;
   pass(mock, 50);
   assert.deepEqual(it.moves, [1, 2]);
   it.player.pause();
