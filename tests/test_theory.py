@@ -219,6 +219,16 @@ def test_edge_of_chaos(which, bias_var, weight_var):
     assert theory.fixed_point(which, found, bias_var).chi_1 == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize(("which", "bias_var"), [("elu", 0.05), ("selu", 0.3), ("gelu", 0.3)])
+def test_of_several_edges_of_chaos_the_lowest_is_given(which, bias_var):
+    found = theory.edge_of_chaos(which, bias_var)
+    here = theory.fixed_point(which, found, bias_var)
+    assert here.chi_1 == pytest.approx(1)
+    assert math.isfinite(here.q_star)  # where signals grow without bound there is another one
+    below = [theory.fixed_point(which, found * (1 - k / 50), bias_var).chi_1 for k in range(1, 25)]
+    assert max(below) < 1
+
+
 def test_no_edge_of_chaos_is_an_error():
     message = (
         "activation=gelu has no edge of chaos at bias_var=0: no fixed point that attracts signals "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from initlab.explore.batchnorm import BatchNorm, batchnorm
 from initlab.explore.explorer import Explorer
+from initlab.explore.phase import Phase, phase
 from initlab.explore.race import Race, race
 from initlab.explore.signal import Signal, signal
 from initlab.explore.spectrum import Spectrum, spectrum
@@ -18,12 +19,14 @@ from initlab.explore.weight import Weight, weight
 __all__ = [
     "BatchNorm",
     "Explorer",
+    "Phase",
     "Race",
     "Signal",
     "Spectrum",
     "Symmetry",
     "Weight",
     "batchnorm",
+    "phase",
     "race",
     "signal",
     "spectrum",

@@ -481,10 +481,12 @@ export function ramp(palette, theme) {
 }
 
 function image(values, rows, columns, low, high, colours) {
-  return cellsOf(rows, columns, (row, column) => {
-    const share = high > low ? (values[row * columns + column] - low) / (high - low) : 0.5;
-    return colours[Math.max(0, Math.min(63, Math.round(share * 63)))];
-  });
+  return cellsOf(rows, columns, (row, column) => shade(values[row * columns + column], low, high, colours));
+}
+
+function shade(value, low, high, colours) {
+  const share = high > low ? (value - low) / (high - low) : 0.5;
+  return colours[Math.max(0, Math.min(63, Math.round(share * 63)))];
 }
 
 /** A picture of one pixel for each cell; a cell without a colour is grey. */
@@ -529,9 +531,61 @@ function paintRegions(ctx, panel, size, theme) {
   };
 }
 
+/** A quantity over the plane of two controls, curves on it, and the point at which they stand. */
+function paintPlane(ctx, panel, size, theme) {
+  const entries = legendRows(ctx, panel.series, size.width - 20);
+  const ends = { low: 10 ** panel.low, high: 10 ** panel.high };
+  const right = 30 + Math.max(...Object.values(ends).map((end) => ctx.measureText(format(end)).width));
+  const plot = frame(ctx, panel, size, theme, { right, above: 22 * entries.length + 6, grid: false });
+  paintLegend(ctx, entries, theme, 38);
+  const { rows, columns, values } = panel;
+  const colours = ramp("diverging", theme);
+  const cells = cellsOf(rows, columns, (row, column) => shade(values[(rows - 1 - row) * columns + column], panel.low, panel.high, colours));
+  const [width, height] = [plot.right - plot.left, plot.bottom - plot.top];
+  ctx.imageSmoothingEnabled = true;
+  ctx.drawImage(cells, plot.left, plot.top, width, height);
+  ctx.strokeStyle = theme.grid;
+  ctx.lineWidth = 1;
+  ctx.strokeRect(plot.left, plot.top, width, height);
+  paintBar(ctx, ends, plot, colours, theme);
+  ctx.fillText(panel.quantity, plot.right + 8, plot.top - 10);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(plot.left, plot.top, width, height);
+  ctx.clip();
+  panel.series.forEach((series) => paintSeries(ctx, series, panel, plot, theme, []));
+  ctx.restore();
+  paintRing(ctx, plot.x.map(panel.point[0]), plot.y.map(panel.point[1]), theme);
+  const share = (px, py) => [(px - plot.left) / width, (plot.bottom - py) / height];
+  return {
+    pick: (px, py) => {
+      const [x, y] = share(px, py);
+      const [row, column] = [Math.floor(y * rows), Math.floor(x * columns)];
+      if (row < 0 || column < 0 || row >= rows || column >= columns) return null;
+      const value = format(10 ** values[row * columns + column]);
+      return `${panel.quantity} ${value} at ${panel.x.label} ${format(at(panel.x, x))}, ${panel.y.label} ${format(at(panel.y, y))}`;
+    },
+    at: (px, py) => {
+      const [x, y] = share(px, py).map((part) => Math.max(0, Math.min(1, part)));
+      return [at(panel.x, x), at(panel.y, y)];
+    },
+  };
+}
+
+/** A point that is seen on any colour. */
+function paintRing(ctx, x, y, theme) {
+  ctx.beginPath();
+  ctx.arc(x, y, 8, 0, 2 * Math.PI);
+  ctx.fillStyle = theme.paper;
+  ctx.fill();
+  ctx.strokeStyle = theme.ink;
+  ctx.lineWidth = 3;
+  ctx.stroke();
+}
+
 const at = (axis, share) => axis.low + share * (axis.high - axis.low);
 
-const PAINTERS = { ridgeline: paintRidgeline, lines: paintLines, heatmap: paintHeatmap, regions: paintRegions };
+const PAINTERS = { ridgeline: paintRidgeline, lines: paintLines, heatmap: paintHeatmap, regions: paintRegions, plane: paintPlane };
 
 /** Paint one panel into a context of the given CSS size; returns how to read off a value. */
 export function paint(ctx, panel, size, theme, pointer = null) {
@@ -735,7 +789,7 @@ class View {
     }
     for (const control of setup.controls) {
       const made = CONTROLS[control.kind](control, (value) => this.change(control.name, value), () => this.link.isFree);
-      this.controls.set(control.name, made);
+      this.controls.set(control.name, { ...made, control });
       controls.append(made.element);
     }
     for (const press of setup.buttons) {
@@ -755,6 +809,20 @@ class View {
   change(name, value) {
     this.presets?.clear();
     this.ask({ set: { [name]: value } });
+  }
+
+  /** Set the two sliders of a plane to where the pointer is; the point follows the hand at once. */
+  pick(view, { offsetX, offsetY }) {
+    const { picks } = view.panel;
+    const point = view.painted.at(offsetX, offsetY).map((wanted, k) => {
+      const { control, set } = this.controls.get(picks[k]);
+      const value = valueAt(control, positionOf(control, wanted));
+      set(value);
+      return value;
+    });
+    view.panel.point = point;
+    this.presets?.clear();
+    this.ask({ set: Object.fromEntries(picks.map((name, k) => [name, point[k]])) });
   }
 
   ask(wish) {
@@ -812,7 +880,7 @@ class View {
       const view = this.panels[k];
       view.panel = panel;
       view.canvas.style.setProperty("--initlab-span", panel.span ?? 12);
-      view.canvas.style.height = `${panel.height ?? 300}px`;
+      Object.assign(view.canvas.style, { height: `${panel.height ?? 300}px`, cursor: panel.picks ? "crosshair" : "", touchAction: panel.picks ? "none" : "" });
     });
   }
 
@@ -820,9 +888,23 @@ class View {
     const canvas = node("canvas");
     const view = { canvas, context: canvas.getContext("2d"), pointer: null };
     canvas.addEventListener("pointermove", (event) => {
-      view.pointer = { x: event.offsetX, y: event.offsetY };
-      this.guard(() => this.paintOne(view));
+      view.pointer = view.isHeld ? null : { x: event.offsetX, y: event.offsetY };
+      this.guard(() => {
+        if (view.isHeld) this.pick(view, event);
+        this.paintOne(view);
+      });
     });
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!view.panel.picks) return;
+      view.isHeld = true;
+      view.pointer = null;
+      canvas.setPointerCapture(event.pointerId);
+      this.guard(() => {
+        this.pick(view, event);
+        this.paintOne(view);
+      });
+    });
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (view.isHeld = false));
     canvas.addEventListener("pointerleave", () => {
       view.pointer = null;
       this.guard(() => this.paintOne(view));
@@ -842,7 +924,8 @@ class View {
     this.panels.forEach((view) => this.paintOne(view));
   }
 
-  paintOne({ canvas, context, panel, pointer }) {
+  paintOne(view) {
+    const { canvas, context, panel, pointer } = view;
     const size = { width: canvas.clientWidth, height: canvas.clientHeight };
     if (!size.width) return; // hidden: the resize observer paints it when it comes back
     this.theme ??= themeOf(this.root);
@@ -850,7 +933,7 @@ class View {
     const [width, height] = [Math.round(size.width * dots), Math.round(size.height * dots)];
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     context.setTransform(dots, 0, 0, dots, 0, 0);
-    paint(context, panel, size, this.theme, pointer);
+    view.painted = paint(context, panel, size, this.theme, pointer);
   }
 
   dispose() {

@@ -168,6 +168,43 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Plane(Panel):
+    """A quantity over the plane of two controls, and the point at which they stand.
+
+    A press or a drag on the picture sets both controls.
+
+    Args:
+        values: log₁₀ of the quantity, rows × columns, the lowest row first, at the middles of
+            equal cells.
+        low: log₁₀ at the low end of the colours.
+        high: log₁₀ at the high end; a quantity of 1 has the page's colour if it is -`low`.
+        quantity: Its name.
+        series: Curves over the plane.
+        point: Where the controls stand.
+        picks: Names of the sliders along x and y.
+    """
+
+    kind = "plane"
+    values: Floats
+    low: float
+    high: float
+    quantity: str
+    series: list[Series]
+    point: list[float]
+    picks: list[str]
+
+    @property
+    def rows(self) -> int:
+        """Cells from below to above."""
+        return len(self.values)
+
+    @property
+    def columns(self) -> int:
+        """Cells from left to right."""
+        return len(self.values[0])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """A labelled horizontal line at `y`."""
 

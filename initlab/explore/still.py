@@ -17,6 +17,7 @@ from initlab.explore.panels import (
     HeatMap,
     Lines,
     Panel,
+    Plane,
     Regions,
     Ridgeline,
     Scene,
@@ -152,6 +153,22 @@ def _regions(axes: Axes, panel: Regions) -> None:
                   color=COLOURS[label], ms=4)  # fmt: skip
 
 
+def _plane(axes: Axes, panel: Plane) -> None:
+    edges = (panel.x.low, panel.x.high, panel.y.low, panel.y.high)
+    drawn = axes.imshow(
+        panel.values, cmap=_colours("diverging"), vmin=panel.low, vmax=panel.high, extent=edges,
+        aspect="auto", origin="lower", interpolation="bilinear",
+    )  # fmt: skip
+    bar = axes.figure.colorbar(drawn, ax=axes, ticks=[panel.low, 0, panel.high], fraction=0.06)
+    bar.ax.set_yticklabels([f"{10.0**end:.2g}" for end in (panel.low, 0, panel.high)])
+    bar.ax.set_title(panel.quantity)
+    for series in panel.series:
+        _series(axes, series, panel.y)
+    axes.plot(*panel.point, "o", ms=12, mfc="white", mec="#222222", mew=2.5, clip_on=False)
+    if panel.series:
+        _legend(axes, panel)
+
+
 def _lines(axes: Axes, panel: Lines) -> None:
     axes.grid(True, **GRID)
     for series in panel.series:
@@ -166,7 +183,7 @@ def _lines(axes: Axes, panel: Lines) -> None:
     _legend(axes, panel)
 
 
-def _legend(axes: Axes, panel: Lines) -> None:
+def _legend(axes: Axes, panel: Lines | Plane) -> None:
     """Stack title, legend and note above the plot, never over the data."""
     longest = max((len(series.name) for series in panel.series), default=0)
     room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
@@ -177,7 +194,8 @@ def _legend(axes: Axes, panel: Lines) -> None:
     for handle in legend.get_lines():
         handle.set_linewidth(min(handle.get_linewidth(), 3))
     rows = -(-len(panel.series) // columns)
-    title = f"{panel.title}\n{panel.note}" if panel.note else panel.title
+    note = panel.note if isinstance(panel, Lines) else ""
+    title = f"{panel.title}\n{note}" if note else panel.title
     axes.set_title(title, loc="left", pad=10 + 21 * rows)
 
 
@@ -203,5 +221,6 @@ DRAWERS: dict[type[Panel], Callable[[Axes, Any], None]] = {
     Ridgeline: _ridgeline,
     HeatMap: _heatmap,
     Regions: _regions,
+    Plane: _plane,
     Lines: _lines,
 }

@@ -119,7 +119,7 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
     values = np.array([excess(q) for q in levels])
     levels, values = levels[np.isfinite(values)], values[np.isfinite(values)]
     ends = [q for q, value in zip(levels, values, strict=True) if abs(value) < _ROUNDING]
-    for q in [*ends[:1], *_crossings(excess, levels, values), *ends[-1:]]:
+    for q in sorted([*ends[:1], *_crossings(excess, levels, values), *ends[-1:]]):
         weight_var = float((q - bias_var) / found.averages(q).square)
         if not 1 / _MOST <= weight_var <= _MOST:
             continue

@@ -260,6 +260,27 @@ test("lines: what lies above the axis is a mark under the ceiling, and a line ma
   assert.equal(painted.pick(left + 6 + (width - 12) / 3, top + 6), "loss: 5 at 1");
 });
 
+const SURFACE = {
+  kind: "plane", title: "Plane", x: { label: "w", low: 0, high: 4 }, y: { label: "b", low: 0, high: 1 }, rows: 2, columns: 2,
+  values: Float32Array.of(-1, 0, 0, 1), low: -1, high: 1, quantity: "chi", point: [1, 0.5], picks: ["gain", "bias"],
+  series: [{ name: "edge", x: [1, 2], y: [0, 1], style: "dashes", colour: 2 }],
+};
+
+test("a plane has its lowest row below, its curve, its point, and reads off and gives back a place", () => {
+  const context = notebook();
+  const painted = paint(context, SURFACE, SIZE, THEME);
+  const [cells, left, top, width, height] = called(context, "drawImage")[0].values;
+  assert.deepEqual([...cells.pixels.slice(8, 11)], [255, 0, 0]); // low, low
+  assert.deepEqual([...cells.pixels.slice(4, 7)], [0, 0, 255]); // high, high
+  for (const text of ["Plane", "w", "b", "chi", "edge", "10", "0.1"]) assert.ok(texts(context).includes(text), text);
+  const [x, y] = called(context, "arc").at(-1).values;
+  assert.deepEqual([Math.round(x), Math.round(y)], [Math.round(left + width / 4), Math.round(top + height / 2)]);
+  assert.equal(painted.pick(left + width / 4, top + (3 * height) / 4), "chi 0.1 at w 1, b 0.25");
+  assert.equal(painted.pick(left - 9, top), null);
+  assert.deepEqual(painted.at(left + width / 2, top + height / 2).map((v) => Number(v.toFixed(6))), [2, 0.5]);
+  assert.deepEqual(painted.at(left - 50, top - 50), [0, 1]);
+});
+
 test("colours run from paper to ink", () => {
   assert.deepEqual(ramp(1, THEME).at(0), [255, 255, 255]);
   assert.deepEqual(ramp(1, THEME).at(-1), [0, 0, 255]);
@@ -484,6 +505,33 @@ test("a change of theme that hides the page for a moment is painted when it come
   delete canvas.clientWidth;
   nextFrame();
   assert.equal(painted(), before + 1);
+  page.dispose();
+});
+
+test("a press or a drag on a plane sets both sliders, and the point follows at once", () => {
+  const slider = (name, low, high) => ({ kind: "slider", name, label: name, low, high, log: false, whole: false, unit: "" });
+  const page = shown({ controls: [slider("gain", 0, 4), slider("bias", 0, 1)] });
+  const say = (request) => page.say({ ...answer(request), values: { gain: 1, bias: 0.5 }, panels: [PANEL, SURFACE] }, FLOATS);
+  say(page.sent[0].request);
+  const [lines, plane] = page.find("canvas");
+  assert.deepEqual([lines.style.cursor, plane.style.cursor, plane.style.touchAction], ["", "crosshair", "none"]);
+  const [, left, top, width, height] = called(plane.context, "drawImage").at(-1).values;
+  const event = (x, y) => ({ offsetX: left + x * width, offsetY: top + (1 - y) * height, pointerId: 7 });
+  plane.fire("pointermove", event(0.9, 0.9)); // only looks
+  lines.fire("pointerdown", event(0.9, 0.9)); // nothing to pick
+  assert.equal(page.sent.length, 1);
+  plane.fire("pointerdown", event(0.5, 0.25));
+  assert.equal(plane.captured, 7);
+  assert.deepEqual(page.sent[1].set, { gain: 2, bias: 0.25 });
+  assert.deepEqual(page.find("input").map((input) => input.attributes["aria-valuetext"]), ["2", "0.25"]);
+  plane.fire("pointermove", event(0.7512, 2)); // beyond the edge
+  const [x] = called(plane.context, "arc").at(-1).values;
+  assert.equal(Math.round(x), Math.round(left + 0.75 * width));
+  say(page.sent[1].request);
+  assert.deepEqual(page.sent[2].set, { gain: 3, bias: 1 });
+  plane.fire("pointerup");
+  plane.fire("pointermove", event(0.1, 0.1));
+  assert.equal(page.sent.length, 3);
   page.dispose();
 });
 

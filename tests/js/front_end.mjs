@@ -59,6 +59,9 @@ class Element {
   fire(name, event = {}) {
     this.listeners[name]?.(event);
   }
+  setPointerCapture(pointer) {
+    this.captured = pointer;
+  }
   getContext() {
     return this.context;
   }
