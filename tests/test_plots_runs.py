@@ -172,3 +172,9 @@ def test_records_plot_themselves() -> None:
     ax = runs.plot(y="accuracy")
     assert set(lines(ax)) >= {"eye", "normal"}
     assert history().plot().get_ylabel().startswith("loss")
+
+
+def test_against_has_no_tick_between_two_layers():
+    rows = [{"scheme": "normal", "layer": k, "correlation": 0.5} for k in range(1, 21)]
+    ax = il.plots.against(rows, "layer", y="correlation")
+    assert all(tick == int(tick) for tick in ax.get_xticks())

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from initlab.plots import records
@@ -328,6 +329,8 @@ def _scales(ax: Axes, x: str, y: str, places: Sequence[float]) -> None:
         ax.set_xscale("log")
     elif len(places) <= 8:
         ax.set_xticks(places, [f"{place:g}" for place in places])
+    elif all(place == int(place) for place in places):  # no tick at layer 2.5
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if y == "accuracy":
         ax.set_ylim(0, 1.03)
 

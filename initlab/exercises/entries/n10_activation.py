@@ -1,4 +1,4 @@
-"""Notebook 10: the gain of any function, by drawing numbers."""
+"""Notebook 10: the gain of any function by drawing numbers, and the factor χ₁ of a layer."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from initlab.exercises.answers import as_number
+from initlab.exercises.answers import Array, as_number
 from initlab.exercises.exact import Values, gives, gives_instead, values_of
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _FUNCTIONS = [torch.relu, torch.sigmoid, F.silu]
 """Their means are not 0, so that a standard deviation cannot pass for an rms."""
@@ -68,6 +68,88 @@ def _otherwise(values: Values) -> str:
         "gain: is the mean square 1 again?"
     )
 
+
+_SLOPES: list[tuple[Array, float]] = [
+    (np.array([0.9, 0.5, 0.1, 1.0]), 1.5),
+    (np.array([1.0, 0.0, 1.0, 0.0, 0.0]), 2.0),
+    (np.array([0.3, 0.8, 0.75]), 0.6),
+]
+
+
+def _chi_1(case: tuple[Array, float]) -> float:
+    slopes, weight_var = case
+    return float(weight_var * (slopes**2).mean())
+
+
+def _told(values: Values) -> str:
+    return (
+        f"For the slopes {values.cases[1][0].tolist()} and σ_w² = {values.cases[1][1]} you give "
+        f"{float(values.given[1]):.3g}. What happens to a squared difference at each of these "
+        "units, and then on average?"
+    )
+
+
+_CHI_1 = Exercise(
+    name="chi_1",
+    notebook="10",
+    task="`slopes` holds φ′(z) of the units of a layer, and `weight_var` is σ_w² = n·Var(w). Write "
+    "the function that gives χ₁, the factor by which the layer multiplies the mean *square* of a "
+    "small difference.",
+    signature="chi_1(slopes, weight_var) -> float",
+    stub="def chi_1(slopes, weight_var): ...\n",
+    hints=(
+        "A unit multiplies a small difference by its slope. What does it do to the *square* of it?",
+        "Take the mean over the units. What do the weights multiply this mean by?",
+        "χ₁ = σ_w² · mean of the squared slopes.",
+    ),
+    solution="""
+def chi_1(slopes, weight_var):
+    return weight_var * (slopes**2).mean()
+""",
+    measure=values_of(
+        _SLOPES, _chi_1, signature="chi_1(slopes, weight_var)", number_from=as_number, unpack=True
+    ),
+    right=gives(_chi_1),
+    mistakes=(
+        gives_instead(
+            "slopes not squared",
+            lambda case: case[1] * case[0].mean(),
+            "You averaged the slopes themselves. What multiplies a *squared* difference?",
+        ),
+        gives_instead(
+            "square of the mean",
+            lambda case: case[1] * case[0].mean() ** 2,
+            "You took the mean first and the square after it. Which of the two does each unit do?",
+        ),
+        gives_instead(
+            "root",
+            lambda case: (case[1] * (case[0] ** 2).mean()) ** 0.5,
+            "Your number is what the layer does to the difference itself. Which is asked for?",
+        ),
+        gives_instead(
+            "weights ignored",
+            lambda case: (case[0] ** 2).mean(),
+            "Your number does not depend on the weights. What do they do to the mean square?",
+        ),
+        gives_instead(
+            "sum for mean",
+            lambda case: case[1] * (case[0] ** 2).sum(),
+            "You added up over the units. σ_w² holds the number of units already: is a mean left?",
+        ),
+        gives_instead(
+            "variance for std",
+            lambda case: case[1] ** 2 * (case[0] ** 2).mean(),
+            "You squared σ_w², which is a variance already. Which factor has a mean square?",
+        ),
+        gives_instead(
+            "variance of the slopes",
+            lambda case: case[1] * case[0].var(),
+            "You took the variance of the slopes. Does a slope count less when all are equal?",
+        ),
+    ),
+    otherwise=_told,
+    praise="it holds for 3 layers, one of them with ReLU's slopes.",
+)
 
 EXERCISES = [
     Exercise(
@@ -161,5 +243,68 @@ def gain_by_sampling(activation):
         ),
         otherwise=_otherwise,
         praise="within 3 % of the integral for relu, sigmoid and silu.",
-    )
+    ),
+    _CHI_1,
 ]
+
+QUIZ = (
+    Question(
+        "The gain of an activation φ is 1/√E[φ(z)²]. Why the mean square, and not the variance of "
+        "φ(z)?",
+        (
+            (
+                "The next layer's sums depend on the mean square of what it receives.",
+                "A sum of random weights times inputs has the variance Var(w) · Σ x². The mean of "
+                "the inputs is part of x².",
+            ),
+            (
+                "The mean of φ(z) is always 0, so both are the same.",
+                "For ReLU, GELU and sigmoid it is not 0, and 1/std(φ(z)) is wrong: 1.71 for ReLU.",
+            ),
+            (
+                "The variance is harder to compute.",
+                "It is as easy. It is the wrong number: ReLU's mean reaches the next layer too.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "GELU has a gain that keeps the mean square 1, and a slope of the variance map above 1 "
+        "there. What does a deep plain network do?",
+        (
+            (
+                "It stays level: that is what the gain is for.",
+                "Exactly at 1 it would. A real network is always a little off, and each layer "
+                "makes the distance larger.",
+            ),
+            (
+                "Its signal moves away from 1, up or down, faster and faster.",
+                "The slope multiplies each deviation. So it needs normalisation or residual "
+                "branches.",
+            ),
+            (
+                "It returns to 1 after a disturbance.",
+                "That is what a slope below 1 does, as with tanh.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "A tanh network is in the chaotic phase (χ₁ > 1). What do you see?",
+        (
+            (
+                "All inputs become the same point, and gradients vanish.",
+                "That is the ordered phase, χ₁ < 1.",
+            ),
+            (
+                "The activations grow from layer to layer without bound.",
+                "Tanh is bounded by 1. Forwards the network looks healthy.",
+            ),
+            (
+                "Similar inputs become different, and gradients explode.",
+                "χ₁ is both factors: that of a small difference, and that of a squared gradient.",
+            ),
+        ),
+        right=2,
+    ),
+)
