@@ -54,6 +54,16 @@ def network(values):
     return model
 
 
+class Patient(Browser):
+    """Waits for the last slice of a computation."""
+
+    def ask(self, **wish):
+        sent = super().ask(**wish)
+        while sent["unfinished"]:
+            sent = super().ask(go_on=True)
+        return sent
+
+
 # ------------------------------------------------------------------------------- signal
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -35,16 +37,6 @@ def network(scale, depth, width, activation, seed, norm, **_):
             if name.startswith("linear"):
                 layer.weight *= scale
     return model, generator
-
-
-class Patient(Browser):
-    """Waits for the last slice of a computation."""
-
-    def ask(self, **wish):
-        sent = super().ask(**wish)
-        while sent["unfinished"]:
-            sent = super().ask(go_on=True)
-        return sent
 
 
 def curves(panel):
@@ -271,8 +263,21 @@ def test_the_still_picture_shows_the_same_numbers():
     assert len(accuracy.lines[0].get_ydata()) == 100
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.05, math.inf])
+def test_what_the_cache_drops_is_freed_without_the_garbage_collector(seconds):
+    records(seconds=seconds, seed=9)
+    dropped = weakref.ref(MODULE._study(0.1, 32, 4, 32, "relu", 9))
+    assert dropped() is not None
+    gc.disable()
+    try:
+        MODULE._study.cache_clear()
+        assert dropped() is None
+    finally:
+        gc.enable()
+
+
 def test_caches_are_bounded():
     for seed in range(6):
         records(seed=seed, seconds=0)
-    assert MODULE._study.cache_info().currsize <= 4
-    assert MODULE._invariance.cache_info().currsize <= 2
+    assert MODULE._study.cache_info().currsize <= 2
+    assert MODULE._invariance.cache_info().currsize <= 1

@@ -15,7 +15,7 @@ import initlab as il
 from initlab import theory
 from initlab.explore import Phase, phase
 from initlab.explore.phase_records import phase_records
-from test_explore import Browser
+from test_explore import Browser, Patient
 
 MODULE = sys.modules["initlab.explore.phase_records"]
 SMALL = {"depth": 6, "width": 100}
@@ -40,16 +40,6 @@ def network(weight_var, bias_var, activation, similarity, depth, width, seed):
             linear.bias *= bias_var > 0
         layers += [il.activations.ACTIVATIONS[activation].module(), linear]
     return nn.Sequential(*layers), x, above / above.square().mean().sqrt()
-
-
-class Patient(Browser):
-    """Waits for the last slice of a computation."""
-
-    def ask(self, **wish):
-        sent = super().ask(**wish)
-        while sent["unfinished"]:
-            sent = super().ask(go_on=True)
-        return sent
 
 
 def dots(panel):

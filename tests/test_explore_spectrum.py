@@ -15,19 +15,9 @@ from torch import nn
 import initlab as il
 from initlab.explore import Spectrum, spectrum
 from initlab.explore.spectrum_records import spectrum_records
-from test_explore import Browser
+from test_explore import Browser, Patient
 
 MODULE = sys.modules["initlab.explore.spectrum_records"]
-
-
-class Patient(Browser):
-    """Waits for the last slice of a computation."""
-
-    def ask(self, **wish):
-        sent = super().ask(**wish)
-        while sent["unfinished"]:
-            sent = super().ask(go_on=True)
-        return sent
 
 
 def records(**values):

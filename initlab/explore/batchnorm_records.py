@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -154,7 +153,7 @@ def batchnorm_records(
     return study.look()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)  # 26 MB each at the most, while they train
 def _study(*arguments: float | str) -> _Study:
     return _Study(*arguments)  # type: ignore[arg-type]
 
@@ -169,7 +168,7 @@ def _batch(size: int) -> Batch:
     return digits(size)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)  # 13 MB at the most: width 256 and 50 layers
 def _weights(depth: int, width: int, activation: str, seed: int) -> tuple[list[Tensor], Tensor]:
     """Draw all layers in the order of `il.initialize`; also give the generator's state then."""
     generator = Generator().manual_seed(seed)
@@ -239,23 +238,27 @@ class _Run:
         self.generator.set_state(state)
         for parameter in network.parameters:
             parameter.requires_grad_()
-        self.accuracies: list[float] = []
+        self.is_alive = True
 
-    def step(self) -> None:
-        """Take one step; a run that has left the range of float32 takes none."""
-        if self.accuracies and math.isnan(self.accuracies[-1]):
-            self.accuracies.append(math.nan)
-            return
+    def step(self) -> float:
+        """Take one step, and give the share of its batch that was right.
+
+        A run that has left the range of float32 takes none, and gives nan.
+        """
+        if not self.is_alive:
+            return math.nan
         known = _training_digits()
         rows = torch.randint(len(known.x), (self.batch_size,), generator=self.generator)
         x, y = known.x[rows], known.y[rows]
         _, logits = self.network.forward(x)
         loss = F.cross_entropy(logits, y)
-        right = (logits.argmax(1) == y).float().mean().item()
-        self.accuracies.append(right if torch.isfinite(loss) else math.nan)
+        if not torch.isfinite(loss):
+            self.is_alive = False
+            return math.nan
         gradients = torch.autograd.grad(loss, self.network.parameters)
         with torch.no_grad():
             torch._foreach_add_(self.network.parameters, gradients, alpha=-LEARNING_RATE)
+        return (logits.argmax(1) == y).float().mean().item()
 
 
 class _Study:
@@ -269,38 +272,50 @@ class _Study:
         self.weights, state = _weights(depth, width, activation, seed)
         self.invariance = _invariance(batch_size, depth, width, activation, seed)
         self.measured = [self._network(norm).signals(self.batch) for norm in (True, False)]
-        self.predicted = [np.full((2, depth), math.nan)] * 2
+        self.predicted = [np.full((2, depth), math.nan) for _ in range(2)]
         self.here: Scaled | None = None
-        self.runs = [_Run(self._network(norm), batch_size, state) for norm in (True, False)]
-        self.finished = False
-        self.work = self._work()
+        self.state = state
+        self.runs: list[_Run] = []
+        self.accuracies: list[list[float]] = [[], []]
+        self.done = 0  # pieces of work
 
     def _network(self, norm: bool) -> _Network:
         return _Network(self.weights, self.scale, self.activation, norm)
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done == 3 + len(SCALES) + STEPS
+
     def advance(self, seconds: float) -> None:
         """Go on for this long, a piece at least; not at all for 0."""
         end = time.perf_counter() + seconds
-        while not self.finished and seconds:
-            self.finished = next(self.work, None) is None
+        while seconds and not self.finished:
+            self._piece(self.done)
+            self.done += 1
             if time.perf_counter() >= end:
                 break
 
-    def _work(self) -> Iterator[str]:
-        """Do one piece after the other, and name each that is done."""
-        self.predicted = [self._predict("batch"), self.predicted[1]]
-        yield "theory with BatchNorm"
-        self.predicted = [self.predicted[0], self._predict(None)]
-        yield "theory without"
-        self.here = self.invariance.at(self.scale)
-        yield "this scale"
-        for scale in SCALES:
-            self.invariance.at(scale)
-            yield "another scale"
-        for _ in range(STEPS):
-            for run in self.runs:
-                run.step()
-            yield "a step"
+    def _piece(self, place: int) -> None:
+        """Do one piece of the work: theory, then scale-invariance, then a step of training."""
+        scales = [self.scale, *SCALES]
+        if place < 2:
+            self.predicted[place] = self._predict(("batch", None)[place])
+        elif place < 2 + len(scales):
+            found = self.invariance.at(scales[place - 2])
+            self.here = self.here or found
+        else:
+            self._train()
+
+    def _train(self) -> None:
+        """Take a step of both runs; what trains exists only from the first step to the last."""
+        if not self.accuracies[0]:
+            self.runs = [_Run(self._network(norm), self.batch_size, self.state)
+                         for norm in (True, False)]  # fmt: skip
+        for run, accuracies in zip(self.runs, self.accuracies, strict=True):
+            accuracies.append(run.step())
+        if len(self.accuracies[0]) == STEPS:
+            self.runs = []
 
     def _predict(self, norm: str | None) -> Floats:
         """Ask theory for the rms of activations and gradients at each layer's output."""
@@ -336,13 +351,13 @@ class _Study:
             factor_large=factor_large,
             here=self.here,
             scaled=self.invariance.known,
-            accuracies=np.array(self.runs[0].accuracies),
-            plain_accuracies=np.array(self.runs[1].accuracies),
+            accuracies=np.array(self.accuracies[0]),
+            plain_accuracies=np.array(self.accuracies[1]),
             finished=self.finished,
         )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _invariance(batch_size: int, depth: int, width: int, activation: str, seed: int) -> _Invariance:
     return _Invariance(batch_size, depth, width, activation, seed)
 
