@@ -28,7 +28,7 @@ from initlab.theory import (
     variance_map,
 )
 
-SLICE = 0.04  # seconds of computing between two looks at the controls
+SLICE = 0.05  # seconds of computing between two looks at the controls: 20 layers fit in
 MARKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # layers after which all are computed
 RESOLVED = 260 * math.log(10)  # of the largest: what is smaller leaves the range of float64
 MODERATE = 6 * math.log(10)  # a spread of sizes at which the usual method keeps its digits
@@ -125,7 +125,7 @@ def spectrum_records(
         width: W, at least 1.
         activation: A name in `il.activations.ACTIVATIONS`.
         seed: Decides the input and the weights.
-        patient: False computes for some 40 ms only; the next call goes on from there.
+        patient: False computes for some 50 ms only; the next call goes on from there.
 
     Returns:
         Both spectra, with what theory predicts. The same arguments give the same records.
