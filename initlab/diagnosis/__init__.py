@@ -9,10 +9,22 @@ in which order. Reading order:
     illnesses    which facts mean illness? The limits, each with where it comes from
     cures        which call mends it?
     findings     what is shown, in text and in HTML
+    patients     which networks can I practise on?
 """
 
 from initlab.diagnosis.consulting import diagnose
 from initlab.diagnosis.findings import Finding, Findings
 from initlab.diagnosis.illnesses import ILLNESSES
+from initlab.diagnosis.patients import ILLNESS_OF, RECIPE, Patient, chart, clinic
 
-__all__ = ["ILLNESSES", "Finding", "Findings", "diagnose"]
+__all__ = [
+    "ILLNESSES",
+    "ILLNESS_OF",
+    "RECIPE",
+    "Finding",
+    "Findings",
+    "Patient",
+    "chart",
+    "clinic",
+    "diagnose",
+]

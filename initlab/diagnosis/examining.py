@@ -111,14 +111,19 @@ class Facts:
     woken: tuple[str, ...]
 
 
-def examine(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
-    """Take all measurements; the model comes back bit for bit."""
+def examine(
+    model: nn.Module, x: Any, target: Any, loss: Loss | None, *, wake: bool = True
+) -> Facts:
+    """Take all measurements; the model comes back bit for bit.
+
+    With `wake`, a network with a weight that is all 0 takes a few trial steps first.
+    """
     if target is None and loss is None:
         loss = _own_or_stand_in
     watch = _Watch(model)
     probe = Probe(model)
     with ExitStack() as stack:
-        woken = _zeros(model)
+        woken = _zeros(model) if wake else ()
         if woken:
             stack.enter_context(_trial_steps(model, x, target, loss))
         stack.enter_context(watch.hooks())

@@ -21,6 +21,7 @@ from initlab.exercises.entries import (
     n09_pytorch,
     n10_activation,
     n11_residual,
+    n12_clinic,
 )
 from initlab.exercises.exercise import Exercise, Question
 
@@ -37,6 +38,7 @@ _MODULES = [
     n09_pytorch,
     n10_activation,
     n11_residual,
+    n12_clinic,
 ]
 
 EXERCISES: dict[str, Exercise] = {
