@@ -1,10 +1,12 @@
-"""Notebook 11: many branches that add up to one."""
+"""Notebook 11: how a stream grows, and many branches that add up to one."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from initlab.exercises.answers import as_number
 from initlab.exercises.exact import Values, gives, gives_instead, values_of
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _DEPTHS = [4, 9, 50]
 
@@ -20,7 +22,89 @@ def _ratio(values: Values) -> str:
     )
 
 
+class _Stream(NamedTuple):
+    blocks: int
+    scale: float
+
+
+_STREAMS = [_Stream(6, 0.5), _Stream(3, 1.0), _Stream(20, 0.2)]
+
+
+def _growth(stream: _Stream) -> float:
+    return (1 + stream.scale**2) ** stream.blocks
+
+
+def _told(values: Values) -> str:
+    stream = values.cases[0]
+    return (
+        f"For {stream.blocks} blocks with s = {stream.scale} you give "
+        f"{float(values.given[0]):.3g}. What does one block do to the mean square?"
+    )
+
+
 EXERCISES = [
+    Exercise(
+        name="stream_growth",
+        notebook="11",
+        task="Each of `blocks` blocks computes x + s·f(x) with s = `scale`. The branch f keeps the "
+        "mean square: f(x) has the mean square of x, and is uncorrelated with x. By which factor "
+        "has the mean square of the stream grown after all blocks?",
+        signature="stream_growth(blocks, scale) -> float",
+        stub="def stream_growth(blocks, scale): ...\n",
+        hints=(
+            "What is the mean square of s·f(x), when f(x) has the mean square q of x?",
+            "Uncorrelated: the mean squares of x and s·f(x) add up. So one block multiplies q by "
+            "1 + s².",
+            "The next block starts from the larger stream. Which operation repeats a factor?",
+        ),
+        solution="""
+def stream_growth(blocks, scale):
+    return (1 + scale**2) ** blocks
+""",
+        measure=values_of(
+            _STREAMS,
+            _growth,
+            signature="stream_growth(blocks, scale)",
+            number_from=as_number,
+            unpack=True,
+        ),
+        right=gives(_growth),
+        mistakes=(
+            gives_instead(
+                "scale not squared",
+                lambda stream: (1 + stream.scale) ** stream.blocks,
+                "You added s times the mean square. What does a factor s do to a mean *square*?",
+            ),
+            gives_instead(
+                "rms for mean square",
+                lambda stream: _growth(stream) ** 0.5,
+                "Your number is the growth of the rms, the root. Which is asked for?",
+            ),
+            gives_instead(
+                "sum for product",
+                lambda stream: 1 + stream.blocks * stream.scale**2,
+                "You let every branch start from the first stream. How large is the stream that "
+                "the last branch reads?",
+            ),
+            gives_instead(
+                "skip forgotten",
+                lambda stream: stream.scale ** (2 * stream.blocks),
+                "You followed the branches only. What does each block add its branch to?",
+            ),
+            gives_instead(
+                "scale ignored",
+                lambda stream: 2.0**stream.blocks,
+                "Your number is right for s = 1. What does s do to the branch?",
+            ),
+            gives_instead(
+                "added as numbers",
+                lambda stream: (1 + stream.scale) ** (2 * stream.blocks),
+                "You added the rms of stream and branch. Do uncorrelated numbers add up like that?",
+            ),
+        ),
+        otherwise=_told,
+        praise="it holds for 3 networks, with strong and weak branches.",
+    ),
     Exercise(
         name="residual_scaling",
         notebook="11",
@@ -83,5 +167,67 @@ def residual_scaling(depth):
         ),
         otherwise=_ratio,
         praise=f"the branches add up to a variance of 1 at depths {_DEPTHS[0]} to {_DEPTHS[-1]}.",
-    )
+    ),
 ]
+
+QUIZ = (
+    Question(
+        "A residual network has 20 blocks x + f(x), without normalisation, with Kaiming weights. "
+        "By how much has the mean square grown at its end?",
+        (
+            (
+                "About 20 times: 20 branches are added.",
+                "Each branch reads the stream as it is then, and so is as large as the stream "
+                "itself.",
+            ),
+            (
+                "About a million times.",
+                "Each block doubles the mean square, and 2 to the power of 20 is about a million.",
+            ),
+            (
+                "Not at all: Kaiming keeps the signal level.",
+                "It keeps the *branch* level. The block adds the branch to the stream.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "The last layer of each branch starts at 0. Why does the network learn all the same?",
+        (
+            (
+                "It does not: zeros never learn.",
+                "They do where a signal comes in and a gradient comes back: the last layer gets "
+                "both.",
+            ),
+            (
+                "The optimiser adds noise.",
+                "It adds none. The gradient of the last layer is not 0, since its input is not.",
+            ),
+            (
+                "The skip carries signal and gradient, and the last layer of a branch gets both.",
+                "After one step it is no longer 0, and then the whole branch learns.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "GPT-2 divides the std of the last layer of each branch by √(2L), for L blocks. Where does "
+        "the 2 come from?",
+        (
+            (
+                "Each block has two branches: attention and the small network after it.",
+                "So 2L branches are added to the stream, and their variances shall add up to a "
+                "fixed number.",
+            ),
+            (
+                "From ReLU, as in Kaiming.",
+                "It is the number of things that are added to the stream in one block.",
+            ),
+            (
+                "From the forward and the backward pass.",
+                "The same factor serves both. It counts what is added to the stream.",
+            ),
+        ),
+        right=0,
+    ),
+)
