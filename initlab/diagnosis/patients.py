@@ -242,11 +242,11 @@ def _equal_units(seed: int) -> nn.Module:
 
 
 def _faint_images(seed: int) -> nn.Module:
-    model = nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *cnn(6, 8))
+    model = nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *cnn(4, 8))
     _kaiming(model, seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(0.4)
+            parameter.mul_(0.25)
     return model
 
 
