@@ -153,6 +153,22 @@ def test_a_wrong_answer_is_told_what_is_wrong(answer, message):
     assert outcome.message.endswith(tail)
 
 
+@pytest.mark.parametrize(
+    ("answer", "mistake", "message"),
+    [
+        (lambda depth: float("inf"), "not finite", "Your number is inf."),
+        (lambda depth: torch.tensor([torch.nan]), "not finite", "Your number is nan."),
+        (lambda depth: -(10**400), "not finite", "Your number is -inf."),
+        (lambda depth: "0.5", "not a number", "The task asks for one number, yours is a str that"),
+        (lambda depth: [0.5], "not a number", "The task asks for one number, yours is a list that"),
+    ],
+)
+def test_one_number_is_asked_for(answer, mistake, message):
+    outcome = il.check("residual_scaling", answer)
+    assert (outcome.status, outcome.mistake) == ("incorrect", mistake)
+    assert outcome.message.startswith(message)
+
+
 def test_a_name_that_is_misspelt_raises():
     with pytest.raises(
         ValueError, match=r"name='kaiming_norml' is no exercise: did you mean 'kaiming_normal'"

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import gammaln
+from scipy.stats import binom, t
 from torch import nn
 
 import initlab as il
@@ -54,6 +56,22 @@ def truncated(std):
 
 def like(shape, std):
     return normal(std) if shape == "normal" else uniform(lambda i, o: math.sqrt(3) * std(i, o))
+
+
+def heavy_tailed(std):
+    """Student's t law with 8 degrees of freedom, scaled to that standard deviation."""
+    return lambda i, o: std(i, o) * rng.standard_t(8, size=(o, i)) * (6 / 8) ** 0.5
+
+
+def uneven(draw, axis):
+    """The spread runs from 15 % below to 15 % above, along the rows or the columns."""
+
+    def answer(i, o):
+        numbers = np.asarray(draw(i, o))
+        factors = np.linspace(0.85, 1.15, numbers.shape[axis])
+        return numbers * np.expand_dims(factors / np.sqrt(np.mean(factors**2)), 1 - axis)
+
+    return answer
 
 
 def one_seed(shape, std):
@@ -171,6 +189,9 @@ def wrong_draws(shape, std):
         ("not independent", low_rank(std) if shape == "normal" else uniform_of_low_rank(std)),
         (None, lambda i, o: 0.9 * draw(i, o)),
         (None, lambda i, o: 1.1 * draw(i, o)),
+        ("heavy tails", heavy_tailed(std)),
+        ("uneven rows", uneven(draw, 0)),
+        ("uneven rows", uneven(draw, 1)),
         ("values return", lambda i, o: std(i, o) * rng.choice([-1, 1], size=(o, i))),
         (None, lambda i, o: std(i, o) * two_bands(i, o)),
         ("uneven rows", lambda i, o: np.asarray(draw(i, o)) * (np.arange(o) > 0)[:, None]),
@@ -813,10 +834,30 @@ def test_the_samples_are_as_large_as_the_limits_need():
     assert math.prod(n00_start._SHAPE) >= statistics.ENOUGH
 
 
+@pytest.mark.parametrize("n", [statistics.ENOUGH, 24_000])
+@pytest.mark.parametrize("rounding", [0.97, 1, 1.03])
+def test_the_tails_of_a_right_answer_pass(n, rounding):
+    share = statistics.BEYOND_TAIL * rounding
+    fewest, most = (n * statistics.BEYOND_TAIL * x for x in (statistics.FEWEST, statistics.MOST))
+    assert binom.cdf(fewest, n, share) + binom.sf(np.ceil(most) - 1, n, share) < 7e-10
+    assert binom.cdf(most, n, 2 * t.sf(3 * (8 / 6) ** 0.5, 8)) < 2e-7
+
+
+@pytest.mark.parametrize(("m", "n"), [n00_start._SHAPE, *drawn.FANS])
+def test_the_rows_of_a_right_answer_pass(m, n):
+    for rows, k in [(m, n / 2), (n, m / 2)]:
+        s = np.linspace(0, k, 1000)[1:-1]
+        moment = -s + k * np.log(k) - gammaln(k) + gammaln(k - s) - (k - s) * np.log(k - s)
+        limit = statistics.even_limit(rows) / (2 * k)
+        assert (rows * moment - s * limit).min() < np.log(2e-11)  # Chernoff's bound, for each s
+
+
 DELICATE = [
     ("kaiming_normal", "correct", like("normal", lambda i, o: (2 / i) ** 0.5)),
     ("kaiming_normal", "incorrect", like("normal", lambda i, o: 0.9 * (2 / i) ** 0.5)),
     ("kaiming_normal", "incorrect", like("normal", lambda i, o: 1.1 * (2 / i) ** 0.5)),
+    ("kaiming_normal", "incorrect", heavy_tailed(lambda i, o: (2 / i) ** 0.5)),
+    ("kaiming_normal", "incorrect", uneven(like("normal", lambda i, o: (2 / i) ** 0.5), 0)),
     ("xavier_uniform", "correct", like("uniform", lambda i, o: (2 / (i + o)) ** 0.5)),
     ("xavier_uniform", "incorrect", like("uniform", lambda i, o: 1.1 * (2 / (i + o)) ** 0.5)),
     ("orthogonal", "correct", qr),

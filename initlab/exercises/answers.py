@@ -159,15 +159,17 @@ def as_entries(value: Any, shape: tuple[int, ...]) -> Entries:
     """
     entries = _numbers(value)
     if shape == () and entries.values.size == 1:
-        return Entries(entries.values.reshape(()), entries.eps)
+        entries = Entries(entries.values.reshape(()), entries.eps)
     if entries.values.shape != shape:
         raise _wrong_shape(entries.values.shape, shape)
     if not np.isfinite(entries.values).all():
         share = 1 - np.isfinite(entries.values).mean()
+        what = f"{share:.0%} of your numbers are nan or infinite"
         raise Rejected(
             "not finite",
-            f"{share:.0%} of your numbers are nan or infinite. Which operation makes them: a "
-            "division by 0, the root of a negative number, or memory that nobody filled?",
+            f"{what if shape else f'Your number is {entries.values}'}. Which operation makes that: "
+            "a division by 0, the root or the logarithm of a negative number, or memory that "
+            "nobody filled?",
         )
     return entries
 
@@ -175,7 +177,11 @@ def as_entries(value: Any, shape: tuple[int, ...]) -> Entries:
 def as_number(value: Any) -> float:
     """Read a Python, numpy or torch number, also one in an array of one entry."""
     try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError("a text is no number")
         return float(value.item() if hasattr(value, "item") else value)
+    except OverflowError:  # an integer beyond the largest float
+        return float("inf") if value > 0 else float("-inf")
     except (TypeError, ValueError, RuntimeError):
         raise Rejected(
             "not a number",

@@ -255,10 +255,19 @@ def _after(shape: statistics.Shape) -> tuple[Mistake, ...]:
             "does it do to the standard deviation?",
         ),
         Mistake(
+            name="heavy tails",
+            seen=every(lambda d: statistics.looks_heavy_tailed(d.values)),
+            says="Too many of your numbers lie beyond three standard deviations. Which law do "
+            "you draw from, and does the task ask for that one?",
+        ),
+        Mistake(
             name="uneven rows",
-            seen=some(lambda d: not statistics.is_even(d.values)),
-            says="The spread differs from row to row or from column to column, such as one that "
-            "is all 0. Is each entry drawn from the same law?",
+            # A matrix of low rank has uneven rows, too, but for another reason.
+            seen=some(
+                lambda d: not (statistics.is_even(d.values) or statistics.has_pattern(d.values))
+            ),
+            says="The spread differs from row to row or from column to column; one may "
+            "be all 0. Is each entry drawn from the same law?",
         ),
         Mistake(
             name="not independent",

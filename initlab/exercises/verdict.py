@@ -55,12 +55,12 @@ def check(name: str, answer: Any) -> Outcome:
     it draws random numbers, and reads what comes back in numpy, torch or nested lists, in any
     float dtype, returned or filled in place. Random numbers are judged by at least 20,000 of them:
     shape, finite, mean and standard deviation (each within 5 % of the standard deviation that is
-    asked for), distribution (Kolmogorov–Smirnov distance below 0.03), independence (no row or
-    column is a copy of another or stands out, no value returns, no hidden pattern) and fresh
-    numbers at each call. For these sizes and limits the chance to reject a right answer is below
-    1e-8, and the
-    chance to accept one whose standard deviation is off by 10 % below 1e-17;
-    `initlab.exercises.statistics` derives both.
+    asked for), distribution (Kolmogorov–Smirnov distance below 0.03, and the share beyond three
+    standard deviations), one spread for all rows and columns, independence (no row or column is a
+    copy of another, no value returns, no hidden pattern) and fresh numbers at each call. For these
+    sizes and limits the chance to reject a right answer is below 2e-8, and the chance to accept one
+    whose standard deviation is off by 10 % below 1e-17; `initlab.exercises.statistics` derives
+    both.
 
     The global random state of Python, numpy and torch (CPU) is the same after the check as
     before it. A right answer is noted in the progress file (see `il.progress`).
