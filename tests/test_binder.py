@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from run_notebooks import MOST_MEMORY_MB, SMALL_MEMORY
 
 ROOT = Path(__file__).parents[1]
 BINDER = ROOT / "binder"
@@ -82,3 +85,13 @@ def test_what_warms_the_image_runs():
     (code,) = re.findall(r"<<'PYTHON'\n(.*?)^PYTHON$", script, flags=re.DOTALL | re.MULTILINE)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_values_for_a_hub_give_what_a_notebook_needs():
+    (block,) = re.findall(
+        r"^```yaml\n(.*?)^```$", (BINDER / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE
+    )
+    learner = yaml.safe_load(block)["singleuser"]
+    assert 1024 * float(learner["memory"]["guarantee"].removesuffix("G")) > MOST_MEMORY_MB
+    assert learner["memory"]["limit"] == f"{SMALL_MEMORY // 1024**3}G"
+    assert (ROOT / learner["defaultUrl"].removeprefix("/lab/tree/")).exists()
