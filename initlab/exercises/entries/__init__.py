@@ -47,9 +47,7 @@ EXERCISES: dict[str, Exercise] = {
 """Name → exercise, in the order of the notebooks."""
 
 QUIZZES: dict[str, tuple[Question, ...]] = {
-    module.__name__.rpartition(".")[2][1:3]: module.QUIZ
-    for module in _MODULES
-    if hasattr(module, "QUIZ")
+    module.__name__.rpartition(".")[2][1:3]: module.QUIZ for module in _MODULES
 }
 """Two digits of a notebook → the three questions that end it."""
 
