@@ -173,6 +173,10 @@ def test_accuracies_are_averaged_over_20_batches():
         ),
         ({"scale": 1.0}, ["Hidden weights 1 × Kaiming's", "Digits right after 100 steps: with "]),
         ({"activation": "tanh"}, ["with BatchNorm (theory for large batches 1.18)"]),
+        (
+            {"scale": 3.0},
+            ["changes by less than 0.01 %,", "and weights is at most 1e-6."],
+        ),
         ({"depth": 1}, ["Layer 1 emits rms", "Digits right after 100 steps"]),
     ],
     ids=str,

@@ -218,10 +218,12 @@ def _factor(value: float) -> str:
 def _say_scale(here: Scaled | None) -> str:
     if here is None or here.factor == 1:
         return ""
+    # rounding alone differs from machine to machine, so it is not told
+    change = f"{number(100 * here.change)} %" if here.change > 1e-4 else "less than 0.01 %"
     return (
-        f"Against a = 1 the output with BatchNorm changes by {number(100 * here.change)} %, the "
-        f"gradient by a factor {number(here.gradient)} (1/a = {number(1 / here.factor)}); the "
-        f"cosine of gradient and weights is at most {number(here.cosine)}."
+        f"Against a = 1 the output with BatchNorm changes by {change}, the gradient by a factor "
+        f"{number(here.gradient)} (1/a = {number(1 / here.factor)}); the cosine of gradient and "
+        f"weights is at most {number(max(here.cosine, 1e-6))}."
     )
 
 
