@@ -83,10 +83,24 @@ def network(model: Any, *, hooked: bool = False) -> None:
         elif isinstance(model, type):
             came = f"the class {model.__name__}: make a module of it with {model.__name__}(...)"
         raise TypeError(f"model must be a torch.nn.Module, got {came}.")
-    modules = dict(model.named_modules())
+    scripted = torch.jit.ScriptModule if hooked else ()
+    for module in model.modules():
+        if isinstance(module, scripted):
+            names = [name for name, m in model.named_modules() if isinstance(m, scripted)]
+            raise TypeError(
+                f"model has TorchScript modules, whose layers take no hooks ({_some(names)}): "
+                "pass the model from which they were made."
+            )
+        for parameter in module._parameters.values():
+            if parameter is not None and (parameter.is_meta or is_lazy(parameter)):
+                _raise_for_parameters(model)
+
+
+def _raise_for_parameters(model: nn.Module) -> None:
+    """Say which parameters hold no numbers."""
     parameters = {
         f"{name}.{key}".lstrip("."): parameter
-        for name, module in modules.items()
+        for name, module in model.named_modules()
         for key, parameter in module._parameters.items()
         if parameter is not None
     }
@@ -101,12 +115,6 @@ def network(model: Any, *, hooked: bool = False) -> None:
         raise ValueError(
             f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
             "give them memory first with model.to_empty(device=...)."
-        )
-    scripted = [name for name, m in modules.items() if isinstance(m, torch.jit.ScriptModule)]
-    if hooked and scripted:
-        raise TypeError(
-            f"model has TorchScript modules, whose layers take no hooks ({_some(scripted)}): "
-            "pass the model from which they were made."
         )
 
 

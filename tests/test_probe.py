@@ -23,8 +23,9 @@ from probe_models import FACTORIES, Forward, batch, case, classes
 
 def summary(tensor: Tensor, bins: int = 50, sample: int | None = None) -> Summary:
     meter = Meter(bins, sample)
-    meter.measure(tensor)
-    return meter.summaries()[0]
+    found = meter.measure(tensor)
+    meter.finish()
+    return found
 
 
 def agrees(found: Summary | None, tensor: Tensor | None) -> bool:
@@ -130,6 +131,14 @@ HARD = {
     "beyond float32's squares, in pieces": 1e25 * normal(200_001),
     "zeros": torch.zeros(2000),
     "constant": torch.full((3000,), 0.1),
+    "constant, in pieces": torch.full((200_001,), 0.1),
+    "positive": 1e-3 + normal(20_000).abs(),
+    "negative": -1e-3 - normal(20_000).abs(),
+    "not below 0": normal(70_000).relu(),
+    "not above 0": -normal(70_000).relu(),
+    "one zero": torch.cat([normal(9_999), torch.zeros(1)]),
+    "one negative zero": torch.cat([torch.full((1,), -0.0), normal(9_999)]),
+    "negative zeros in float64": normal(9_999).double() * (normal(9_999) > 0),
     "one element": torch.tensor(3.0),
     "first is an outlier": torch.cat([torch.tensor([1e4]), normal(70_000)]),
     "half": normal(3000).half() * 1e4,
@@ -195,13 +204,25 @@ def test_full_histogram_is_numpys(name: str) -> None:
     assert off <= 0.01 * x.size  # elements on an edge, which rounding moves
 
 
+def test_many_tensors_in_one_go_change_no_number() -> None:
+    tensors = list(HARD.values()) * 5
+    meter = Meter(20, 300)
+    found = [meter.measure(tensor) for tensor in tensors]
+    meter.finish()
+    for together, tensor in zip(found, tensors, strict=True):
+        alone = summary(tensor, 20, 300)
+        assert (together.counts == alone.counts).all()
+        assert together.std == alone.std
+
+
 def test_careful_and_quick_ways_agree() -> None:
     """What an accelerator runs (and what non-finite elements need) against the CPU's way."""
-    from initlab.probe.measure import _careful, _flat, _from_device
+    from initlab.probe.measure import _careful, _fill, _flat
 
     for tensor in HARD.values():
         for sample in (None, 300):
-            careful = _from_device(_careful(_flat(tensor), 20, sample))
+            careful = Summary(0, *[math.nan] * 6, np.zeros(20, np.int64))
+            _fill(careful, _careful(_flat(tensor), 20, sample))
             assert agrees(careful, tensor)
             quick = summary(tensor, 20, sample)
             off = np.abs(np.cumsum(careful.counts) - np.cumsum(quick.counts)).max()

@@ -1,14 +1,15 @@
 """Which numbers describe this tensor? Exact moments over all elements, and a histogram.
 
-Speed comes from three habits. On the CPU, numpy reduces a tensor's own memory with fewer fixed
-costs than torch does. Histograms count a small sample, many tensors in one go. And on an
-accelerator the results stay there until the end, so that nothing waits for each number.
+Speed comes from four habits. A tensor is measured when it is made, as long as the cache holds it.
+On the CPU, numpy reduces its memory with fewer fixed costs than torch does. Histograms count a
+small sample, for many tensors in one go. And on an accelerator the results stay there until the
+end, so that nothing waits for each number.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,12 +21,24 @@ from torch import Tensor
 from initlab.probe.records import Summary, bin_range
 
 Floats = NDArray[Any]
+Counts = NDArray[np.int64]
 Sums = tuple[float, float, int, float, float]  # smallest, largest, number of zeros, Σx, Σx²
 
-_PIECE = 16_384  # elements that float32 adds up; the sums of pieces are added in float64
+_BLOCK = 1 << 12  # elements that are added up in their own precision; blocks are added in float64
+_PIECE = 1 << 16  # elements that are reduced in one go: they fit into the cache of a core
 _PIECE_ON_DEVICE = 1 << 22  # an accelerator wants larger ones
-_GROUP = 8  # samples that are binned together
-_SAFE = {"f": (1e-15, 1e15), "d": (1e-140, 1e140)}  # magnitudes whose squares can be added up
+_WAITING = 1 << 15  # elements of samples that wait
+_TOGETHER = 16  # samples that are counted in one go
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_KINDS: dict[
+    int, tuple[float, float, np.dtype[Any], np.dtype[Any]]
+] = {  # bytes → between which magnitudes squares can be added up, and integers of that size
+    4: (1e-15, 1e15, np.dtype(np.int32), np.dtype(np.uint32)),
+    8: (1e-140, 1e140, np.dtype(np.int64), np.dtype(np.uint64)),
+}
+_ONES: dict[int, Floats] = {4: np.ones(_BLOCK, np.float32), 8: np.ones(_BLOCK)}
+_STRIDED, _TORCH_FLOAT = torch.strided, torch.float32  # found faster here
+_NANS = (math.nan,) * 4
 
 
 class Meter:
@@ -37,81 +50,126 @@ class Meter:
     """
 
     def __init__(self, bins: int, sample: int | None) -> None:
-        self.bins = bins
-        self.sample = sample
-        self._summaries: list[Summary | Tensor] = []  # a tensor: still on its device
-        self._group = _Group(bins, sample or 0)
+        self._bins = bins
+        self._sample = sample
+        self._none = np.zeros(bins, np.int64)  # the counts that a summary starts with
+        self._samples = _Samples(bins, sample or 0)
+        self._on_device: list[tuple[Summary, Tensor]] = []
 
-    def measure(self, tensor: Tensor) -> int:
-        """Measure every element of `tensor`; the answer is its place in `summaries()`."""
-        summary: Summary | Tensor | None = None
-        if not tensor.numel():
-            nan, none = math.nan, np.zeros(self.bins, np.int64)
-            summary = Summary(0, nan, nan, nan, nan, 0.0, 0.0, none)
-        elif tensor.is_cpu:
-            summary = self._on_host(_array(tensor))
-        if summary is None:
-            summary = _careful(_flat(tensor), self.bins, self.sample)
-        self._summaries.append(summary)
-        return len(self._summaries) - 1
+    def measure(self, tensor: Tensor) -> Summary:
+        """Measure every element; `finish` brings the histogram, and all of it from a device."""
+        if tensor.is_cpu:
+            array = _array(tensor)
+            summary = self._measure(array, array.dtype) or self._measure(array, _FLOAT64)
+            if summary is not None:
+                return summary
+        summary = self._nothing()
+        self._on_device.append((summary, _careful(_flat(tensor), self._bins, self._sample)))
+        return summary
 
-    def measure_all(self, tensors: Sequence[Tensor]) -> int:
+    def measure_all(self, tensors: Sequence[Tensor]) -> Summary:
         """Measure several tensors as one."""
         return self.measure(
             tensors[0] if len(tensors) == 1 else torch.cat([_flat(tensor) for tensor in tensors])
         )
 
-    def latest(self) -> Summary | None:
-        """Return the summary of the tensor measured last, if it is at hand and all finite."""
-        summary = self._summaries[-1]
-        return None if isinstance(summary, Tensor) or summary.nonfinite else summary
+    def finish(self) -> None:
+        """Complete the summaries of everything measured so far."""
+        self._samples.count()
+        for summary, numbers in self._on_device:
+            _fill(summary, numbers)
+        self._on_device = []
 
-    def summaries(self) -> list[Summary]:
-        """Return the summaries of everything measured so far."""
-        self._group.count()
-        self._summaries = [_from_device(s) if isinstance(s, Tensor) else s for s in self._summaries]
-        return self._summaries  # type: ignore[return-value]
+    def _nothing(self) -> Summary:
+        return Summary(0, *_NANS, 0.0, 0.0, self._none)
 
-    def _on_host(self, a: Floats) -> Summary | None:
-        """Measure an array; `None` where non-finite elements take more care."""
-        count = a.size
-        sums = _sums(a, a.dtype)
-        if sums is None:
-            sums = _sums(a, np.dtype(np.float64))
+    def _measure(self, a: Floats, dtype: np.dtype[Any]) -> Summary | None:
+        """Measure an array with sums in `dtype`; `None` where squares do not fit in it."""
+        size = a.size
+        if not size:
+            return self._nothing()
+        sums = _sums(a, dtype)
         if sums is None:
             return None
         low, high, zeros, total, squares = sums
-        mean = total / count
-        variance = squares / count - mean * mean
-        if variance < mean * mean:  # the difference would lose digits
-            mean, variance = _deviations(a, mean)
-        elif mean * mean < 1e-6 * variance:  # float32 would keep too few digits of it
-            mean = float(np.add.reduce(a, dtype=np.float64)) / count
-        counts = self._histogram(a, low, high)
-        return Summary(count, mean, math.sqrt(variance), low, high, zeros / count, 0.0, counts)
-
-    def _histogram(self, a: Floats, low: float, high: float) -> NDArray[np.int64]:
-        """Promise the counts: samples wait until there are enough to bin in one go."""
-        low, high = bin_range(low, high)
-        if self.sample is None or a.size <= self.sample:
-            counts = np.zeros(self.bins, np.int64)
+        mean = total / size
+        square = mean * mean
+        variance = squares / size - square
+        if variance < square:  # the difference would lose digits
+            mean, variance = (low, 0.0) if low == high else _deviations(a, dtype, mean)
+        elif square * size < 0.01 * variance:  # the sum is so near 0 that it lost digits
+            mean = float(np.add.reduce(a, dtype=np.float64)) / size
+        summary = Summary(size, mean, math.sqrt(variance), low, high, zeros / size, 0.0, self._none)
+        if self._sample is None or size <= self._sample:
+            summary.counts = np.zeros(self._bins, np.int64)
             for piece in _pieces(a):
-                counts += _bin(piece, low, high, self.bins)
-            return counts
-        where = sample_places(a.size, self.sample)
-        if a.dtype != np.float32 or not self.bins / 1e30 < high - low < 1e30:  # float64 is safe
-            return _bin(a[where], low, high, self.bins)
-        return self._group.add(a, where, low, high)
+                summary.counts += _bin(
+                    piece[None].astype(np.float64), *bin_range(low, high), self._bins
+                )[0]
+        elif dtype is _FLOAT32:
+            self._samples.add(summary, a)
+        else:
+            sampled = a.take(sample_places(size, self._sample)).astype(dtype)
+            summary.counts = _bin(sampled[None], *bin_range(low, high), self._bins)[0]
+        return summary
+
+
+class _Samples:
+    """Samples that wait, so that many are counted in one go.
+
+    Args:
+        bins: Number of bins of each histogram.
+        size: Number of elements of a sample.
+    """
+
+    def __init__(self, bins: int, size: int) -> None:
+        self._bins, self._size = bins, size
+        self._rows = np.empty((max(1, _WAITING // max(size, 1)), size), np.float32)
+        self._summaries: list[Summary] = []  # of the rows in use
+
+    def add(self, summary: Summary, a: Floats) -> None:
+        """Take a sample, and promise its counts to the summary."""
+        row = len(self._summaries)
+        a.take(sample_places(a.size, self._size), out=self._rows[row], mode="clip")
+        self._summaries.append(summary)
+        if row + 1 == len(self._rows):
+            self.count()
+
+    def count(self) -> None:
+        """Keep the promises."""
+        summaries, self._summaries = self._summaries, []
+        for start in range(0, len(summaries), _TOGETHER):
+            some = summaries[start : start + _TOGETHER]
+            ends = np.array([bin_range(s.min, s.max) for s in some], np.float32)
+            rows = self._rows[start : start + len(some)]
+            counts = _bin(rows, ends[:, :1], ends[:, 1:], self._bins)
+            for summary, row in zip(some, counts, strict=True):
+                summary.counts = row
+
+
+def _bin(rows: Floats, low: Any, high: Any, bins: int) -> Counts:
+    """Count each row's values in equal bins between two ends.
+
+    Shape:
+        rows (tensors, values), `low` and `high` (tensors, 1) or scalars; answer (tensors, bins).
+    """
+    place = rows - low
+    place *= bins / (high - low)
+    index = place.astype(np.int32)
+    index += np.arange(0, len(rows) * (bins + 1), bins + 1, dtype=np.int32)[:, None]
+    counts = np.bincount(index.ravel(), minlength=len(rows) * (bins + 1)).reshape(-1, bins + 1)
+    counts[:, -2] += counts[:, -1]  # the largest value belongs to the last bin
+    return counts[:, :-1]
 
 
 def _array(tensor: Tensor) -> Floats:
     """Return all elements in one dimension, in the order in which they lie in memory."""
-    if tensor.layout is not torch.strided or tensor.is_complex():
+    if tensor.layout is not _STRIDED or tensor.is_complex():
         tensor = _flat(tensor)
-    if tensor.dtype not in (torch.float32, torch.float64):
+    if tensor.dtype is not _TORCH_FLOAT and tensor.dtype is not torch.float64:
         half = tensor.dtype in (torch.float16, torch.bfloat16)
         tensor = tensor.float() if half else tensor.double()
-    return tensor.numpy(force=True).ravel(order="K")
+    return tensor.numpy(force=True).ravel("K")
 
 
 def _flat(tensor: Tensor) -> Tensor:
@@ -126,50 +184,64 @@ def _flat(tensor: Tensor) -> Tensor:
     return tensor.reshape(-1)
 
 
-def _pieces(a: Floats) -> Sequence[Floats]:
-    return [a[i : i + _PIECE] for i in range(0, a.size, _PIECE)] if a.size > _PIECE else (a,)
-
-
-@lru_cache(maxsize=2)
-def _ones(dtype: np.dtype[Any]) -> Floats:
-    """Return ones to add up a piece with: numpy's product is faster than its sum."""
-    ones = np.ones(_PIECE, dtype)
-    ones.flags.writeable = False
-    return ones
+def _pieces(a: Floats) -> Iterator[Floats]:
+    return (a[start : start + _PIECE] for start in range(0, a.size, _PIECE))
 
 
 def _sums(a: Floats, dtype: np.dtype[Any]) -> Sums | None:
-    """Return `Sums`; `None` if squares would not fit in `dtype`.
+    """Return `Sums`, added up in `dtype` within blocks; `None` if squares would not fit in it."""
+    if a.size <= _PIECE:
+        return _sums_of_piece(a.astype(dtype, copy=False))
+    parts = [_sums_of_piece(piece.astype(dtype, copy=False)) for piece in _pieces(a)]
+    if None in parts:
+        return None
+    lows, highs, zeros, totals, squares = zip(*parts, strict=True)
+    return min(lows), max(highs), sum(zeros), sum(totals), sum(squares)
 
-    Each piece is added up in `dtype`.
+
+def _sums_of_piece(x: Floats) -> Sums | None:
+    """Return `Sums` of a piece.
+
+    numpy finds the extremes of integers faster than those of floats, and the bits of a float read
+    as an integer have the same order for positive ones, and the opposite one for negative ones. So
+    the largest of signed integers is the largest float, and the largest of unsigned ones is the
+    smallest float. The smallest ones are, among negative and positive floats, those next to 0:
+    they show whether there is a zero at all.
     """
-    smallest, largest = _SAFE[dtype.char]
-    ones = _ones(dtype)
-    low, high, zeros, total, squares = math.inf, -math.inf, 0, 0.0, 0.0
-    for piece in _pieces(a):
-        x = piece if piece.dtype == dtype else piece.astype(dtype)
-        least, most = float(np.minimum.reduce(x)), float(np.maximum.reduce(x))
-        if not -largest < least <= most < largest:  # NaN fails too
-            return None
-        if least <= 0 <= most:
-            zeros += int(np.count_nonzero(x == 0))
-        low, high = min(low, least), max(high, most)
-        total += float(x.dot(ones[: x.size]))
-        squares += float(x.dot(x))
-    peak = max(-low, high)
-    return (low, high, zeros, total, squares) if peak == 0 or peak > smallest else None
+    smallest, largest, signed, unsigned = _KINDS[x.itemsize]
+    i, u = x.view(signed), x.view(unsigned)
+    top, bottom = x.item(i.argmax()), x.item(u.argmax())
+    if not (-largest < top < largest and -largest < bottom < largest):  # as NaN is not
+        return None
+    ends = top, bottom, x.item(i.argmin()), x.item(u.argmin())
+    low, high = min(ends), max(ends)
+    if -smallest < low < high < smallest:
+        return None
+    zeros = int(np.count_nonzero(x == 0)) if 0.0 in ends else 0
+    total, squares = _add_up(x)
+    return low, high, zeros, total, squares
 
 
-def _deviations(a: Floats, mean: float) -> tuple[float, float]:
+def _add_up(x: Floats) -> tuple[float, float]:
+    """Return the sum, and the sum of squares: numpy's products are faster than its sums."""
+    ones, size = _ONES[x.itemsize], x.size
+    rest = size % _BLOCK
+    if rest == size:
+        return float(x.dot(ones[:rest])), float(x.dot(x))
+    if rest:
+        (total, squares), (more, more_squares) = _add_up(x[:-rest]), _add_up(x[-rest:])
+        return total + more, squares + more_squares
+    rows = x.reshape(-1, _BLOCK)
+    squares = float(x.dot(x)) if size <= 4 * _BLOCK else sum(np.vecdot(rows, rows).tolist())
+    return sum(rows.dot(ones).tolist()), squares
+
+
+def _deviations(a: Floats, dtype: np.dtype[Any], mean: float) -> tuple[float, float]:
     """Return mean and variance from the deviations of a rough mean: nothing cancels."""
-    rough = a.dtype.type(mean)
-    total = squares = 0.0
-    for piece in _pieces(a):
-        deviation = piece - rough
-        total += float(deviation.sum(dtype=np.float64))
-        squares += float(np.square(deviation, dtype=np.float64).sum())
-    offset = total / a.size
-    return float(rough) + offset, max(squares / a.size - offset * offset, 0.0)
+    rough = dtype.type(mean)
+    parts = [_add_up(piece.astype(dtype, copy=False) - rough) for piece in _pieces(a)]
+    offset, square = (sum(part) / a.size for part in zip(*parts, strict=True))
+    return float(rough) + offset, max(square - offset * offset, 0.0)
 
 
 @lru_cache(maxsize=64)
@@ -190,56 +262,6 @@ def sample_places(count: int, size: int) -> NDArray[np.int64]:
 @lru_cache(maxsize=64)
 def _places_on(count: int, size: int, device: torch.device) -> Tensor:
     return torch.from_numpy(sample_places(count, size)).to(device)
-
-
-def _bin(values: Floats, low: float, high: float, bins: int) -> NDArray[np.int64]:
-    """Count values from `low` to `high` in `bins` equal bins."""
-    place = (values.astype(np.float64) - low) * (bins / (high - low))
-    index = np.minimum(place.astype(np.int64), bins - 1)  # the largest belongs to the last bin
-    return np.bincount(index, minlength=bins)
-
-
-class _Group:
-    """Samples that wait until there are enough of them to count in one go.
-
-    Its arrays are allocated once: fresh memory would cost more than the counting.
-    """
-
-    def __init__(self, bins: int, sample: int) -> None:
-        self._bins, self._rows = bins, 0
-        self._samples = np.empty((_GROUP, sample), np.float32)
-        self._index = np.empty((_GROUP, sample), np.int64)
-        self._low, self._per_bin = np.empty((2, _GROUP, 1), np.float32)
-        self._counts = np.empty((_GROUP, bins), np.int64)
-        self._first = np.arange(0, _GROUP * bins, bins)[:, None]  # each row's first bin
-
-    def add(
-        self, a: Floats, where: NDArray[np.int64], low: float, high: float
-    ) -> NDArray[np.int64]:
-        """Take a sample and promise its counts."""
-        row = self._rows
-        if row == 0:
-            self._counts = np.empty_like(self._counts)  # the old ones belong to their summaries
-        a.take(where, out=self._samples[row], mode="clip")
-        self._low[row], self._per_bin[row] = low, self._bins / (high - low)
-        self._rows = row + 1
-        counts: NDArray[np.int64] = self._counts[row]
-        if self._rows == _GROUP:
-            self.count()
-        return counts
-
-    def count(self) -> None:
-        """Fill the promised counts."""
-        rows, self._rows = self._rows, 0
-        if rows:
-            place, index = self._samples[:rows], self._index[:rows]
-            place -= self._low[:rows]
-            place *= self._per_bin[:rows]
-            np.copyto(index, place, casting="unsafe")
-            np.minimum(index, self._bins - 1, out=index)  # the largest belongs to the last bin
-            index += self._first[:rows]
-            counts = np.bincount(index.ravel(), minlength=rows * self._bins)
-            self._counts[:rows] = counts.reshape(rows, -1)
 
 
 def _careful(flat: Tensor, bins: int, sample: int | None) -> Tensor:
@@ -289,7 +311,9 @@ def _bin_on_device(x: Tensor, low: Tensor, high: Tensor, bins: int) -> Tensor:
     return counts.scatter_add_(0, index, torch.ones_like(x))[:-1]
 
 
-def _from_device(numbers: Tensor) -> Summary:
-    count, mean, std, low, high, zeros, nonfinite, *counts = numbers.tolist()
-    histogram = np.array(counts, dtype=np.int64)
-    return Summary(int(count), mean, std, low, high, zeros, nonfinite, histogram)
+def _fill(summary: Summary, numbers: Tensor) -> None:
+    """Write the numbers that `_careful` gives into a summary."""
+    count, *moments, zeros, nonfinite = numbers[:7].tolist()
+    summary.count, summary.zeros, summary.nonfinite = int(count), zeros, nonfinite
+    summary.mean, summary.std, summary.min, summary.max = moments
+    summary.counts = numbers[7:].long().cpu().numpy()

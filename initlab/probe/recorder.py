@@ -27,32 +27,45 @@ class _Layer:
     name: str
     kind: str
     nonlinearity: bool
-    ends: tuple[float, float] | None  # of its range, if it is bounded
+    steep: tuple[float, float] | None  # where it is not saturated, if it is bounded
     channels_first: bool | None  # whether it puts units in dimension 1; None keeps what was
     times: int = 0  # how often this pass has called it
     made_weight: _Call | None = None  # what its parametrisation emitted in this pass
 
     @classmethod
-    def of(cls, module: nn.Module, name: str) -> _Layer:
+    def of(cls, module: nn.Module, name: str, saturation: float) -> _Layer:
         nonlinearity = units.is_nonlinearity(module)
         ends = units.ends_of(module) if nonlinearity else None
-        return cls(module, name, kind_of(module), nonlinearity, ends, units.channels_first(module))
+        steep = None if ends is None else units.saturation_starts(ends, saturation)
+        first = units.channels_first(module)
+        return cls(module, name, kind_of(module), nonlinearity, steep, first)
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call of one layer; numbers are places in the meter until the trace is made."""
+    """One call of one layer."""
 
     layer: _Layer
-    name: str
-    activation: int | None = None
-    gradient: int | None = None
+    time: int = 1  # the layer's first call in this pass, its second, ...
+    activation: Summary | None = None
+    gradient: Summary | None = None
     dead: Tensor | float | None = None
     saturated: Tensor | float | None = None
     awaits: tuple[float, ...] | None = None  # what a checkpoint is to emit once more, in short
 
-
-WeightPlaces = dict[_Layer, tuple[int | None, int | None]]  # the weight, and its gradient
+    def record(self, weight: Summary | None, weight_gradient: Summary | None) -> LayerTrace:
+        """Return what a trace holds of it."""
+        return LayerTrace(
+            name=self.layer.name if self.time == 1 else f"{self.layer.name}:{self.time}",
+            kind=self.layer.kind,
+            weight=weight,
+            activation=self.activation,
+            gradient=self.gradient,
+            weight_gradient=weight_gradient,
+            nonlinearity=self.layer.nonlinearity,
+            dead=None if self.dead is None else float(self.dead),
+            saturated=None if self.saturated is None else float(self.saturated),
+        )
 
 
 class Probe:
@@ -104,9 +117,8 @@ class Probe:
         saturation = number("saturation", saturation, low=0, high=1, open_=True)
         self._model: nn.Module = model
         chosen = choose_layers(model, layers)
-        self._layers = [_Layer.of(module, name) for module, name in chosen.items()]
+        self._layers = [_Layer.of(module, name, saturation) for module, name in chosen.items()]
         self._meter_options = (bins, histogram_sample)
-        self._saturation = saturation
         self._module_handles: list[Any] = []
         self._tensor_handles: list[Any] = []
         self._forget()
@@ -115,7 +127,8 @@ class Probe:
         keep = self._module_handles.append
         keep(self._model.register_forward_pre_hook(self._begin, prepend=True))
         for layer in self._layers:
-            keep(layer.module.register_forward_hook(partial(self._emitted, layer)))
+            hooks: Any = layer.module._forward_hooks  # to register there takes ten times as long
+            hooks[self] = partial(self._emitted, layer)
             made = made_weight(layer.module)
             if made is not None:
                 keep(made.register_forward_hook(partial(self._made_weight, layer)))
@@ -130,6 +143,9 @@ class Probe:
     ) -> None:
         for handle in (*self._module_handles, *self._tensor_handles):
             handle.remove()
+        for layer in self._layers:
+            hooks: Any = layer.module._forward_hooks
+            hooks.pop(self, None)
         self._module_handles, self._tensor_handles, self._running = [], [], False
 
     def trace(self) -> Trace:
@@ -137,33 +153,36 @@ class Probe:
         return self._trace(loss=None)
 
     def _trace(self, loss: float | None) -> Trace:
-        places = self._weights()
-        summaries = self._meter.summaries()
-        uncalled = [_Call(layer, layer.name) for layer in self._layers if not layer.times]
+        weights = self._weights()
+        self._meter.finish()
+        uncalled = [_Call(layer) for layer in self._layers if not layer.times]
         return Trace(
-            layers=tuple(_record(call, places, summaries) for call in self._calls),
-            uncalled=tuple(_record(call, places, summaries) for call in uncalled),
+            layers=tuple(call.record(*weights[call.layer]) for call in self._calls),
+            uncalled=tuple(call.record(*weights[call.layer]) for call in uncalled),
             loss=loss,
         )
 
-    def _weights(self) -> WeightPlaces:
+    def _weights(self) -> dict[_Layer, tuple[Summary | None, Summary | None]]:
         """Measure the weights and the gradients that they hold, each tensor once."""
-        shared: dict[tuple[int, ...], int | None] = {(): None}
+        shared: dict[tuple[int, ...], Summary | None] = {(): None}
 
-        def place(tensors: Sequence[Tensor]) -> int | None:
+        def summary(tensors: Sequence[Tensor]) -> Summary | None:
             key = tuple(map(id, tensors))
             if key not in shared:
                 shared[key] = self._meter.measure_all(tensors)
             return shared[key]
 
-        places: WeightPlaces = {}
+        found: dict[_Layer, tuple[Summary | None, Summary | None]] = {}
         for layer in self._layers:
-            weights = weights_of(layer.module)
-            gradients = [w.grad for w in weights if w.grad is not None]
-            places[layer] = place(weights), place(gradients)
             if layer.made_weight is not None:
-                places[layer] = layer.made_weight.activation, layer.made_weight.gradient
-        return places
+                found[layer] = layer.made_weight.activation, layer.made_weight.gradient
+            elif layer.module._parameters:
+                weights = weights_of(layer.module)
+                gradients = [w.grad for w in weights if w.grad is not None]
+                found[layer] = summary(weights), summary(gradients)
+            else:
+                found[layer] = None, None
+        return found
 
     def _forget(self) -> None:
         self._meter = Meter(*self._meter_options)
@@ -188,47 +207,54 @@ class Probe:
             self._repeated(layer, tensor)
             return
         layer.times += 1
-        call = _Call(layer, layer.name if layer.times == 1 else f"{layer.name}:{layer.times}")
+        call = _Call(layer, layer.times)
         self._calls.append(call)
         if layer.channels_first is not None:
             self._channels_first = layer.channels_first
         if tensor is not None:
             self._measure(call, tensor)
-            if layer.nonlinearity:
-                self._measure_units(call, tensor)
 
     def _made_weight(self, layer: _Layer, made: nn.Module, args: Any, weight: Any) -> None:
         if self._running and isinstance(weight, Tensor):
-            layer.made_weight = _Call(layer, "weight")
+            layer.made_weight = _Call(layer)
             self._measure(layer.made_weight, weight)
 
     def _measure(self, call: _Call, tensor: Tensor) -> None:
-        call.activation = self._meter.measure(tensor)
+        call.activation = summary = self._meter.measure(tensor)
+        if call.layer.nonlinearity:
+            self._measure_units(call, summary, tensor)
         if tensor.requires_grad:
             self._await_gradient(call, tensor)
         elif not torch.is_grad_enabled():
             call.awaits = _first_elements(tensor)
 
-    def _measure_units(self, call: _Call, tensor: Tensor) -> None:
-        known = self._meter.latest()  # often enough to see that there is nothing to count
+    def _measure_units(self, call: _Call, summary: Summary, tensor: Tensor) -> None:
+        """Count dead and saturated units, unless the summary says that there are none."""
+        unknown = summary.count < tensor.numel()  # it is filled in later
         call.dead = 0.0
-        if known is None or known.zeros:
+        if unknown or summary.zeros:
             call.dead = units.dead_share(tensor, self._channels_first)
-        if call.layer.ends is not None:
-            low, high = units.saturation_starts(call.layer.ends, self._saturation)
+        if call.layer.steep is not None:
+            low, high = call.layer.steep
             call.saturated = 0.0
-            if known is None or known.min < low or known.max > high:
+            if unknown or summary.min < low or summary.max > high:
                 call.saturated = units.share_outside(tensor, low, high)
 
     def _await_gradient(self, call: _Call, tensor: Tensor) -> None:
-        handle = tensor.register_hook(partial(self._returned, call))  # type: ignore[no-untyped-call]
+        node = tensor.grad_fn
+        if node is None:
+            handle = tensor.register_hook(partial(self._returned, call, None))  # type: ignore[no-untyped-call]
+        else:  # at half the cost
+            handle = node.register_prehook(partial(self._returned, call, tensor.output_nr))
         self._tensor_handles.append(handle)
 
     def _end(self, model: nn.Module, args: Any, output: Any) -> None:
         self._running = False
 
-    def _returned(self, call: _Call, gradient: Tensor) -> None:
-        call.gradient = self._meter.measure(gradient)
+    def _returned(self, call: _Call, output: int | None, gradients: Any) -> None:
+        gradient = gradients if output is None else gradients[output]
+        if gradient is not None:
+            call.gradient = self._meter.measure(gradient)
 
     def _repeated(self, layer: _Layer, tensor: Tensor | None) -> None:
         """Meet a layer again in the backward pass: a reentrant checkpoint runs it once more.
@@ -243,24 +269,6 @@ class Probe:
                 call.awaits = None
                 self._await_gradient(call, tensor)
                 return
-
-
-def _record(call: _Call, weights: WeightPlaces, summaries: Sequence[Summary]) -> LayerTrace:
-    def at(place: int | None) -> Summary | None:
-        return None if place is None else summaries[place]
-
-    weight, weight_gradient = weights[call.layer]
-    return LayerTrace(
-        name=call.name,
-        kind=call.layer.kind,
-        weight=at(weight),
-        activation=at(call.activation),
-        gradient=at(call.gradient),
-        weight_gradient=at(weight_gradient),
-        nonlinearity=call.layer.nonlinearity,
-        dead=None if call.dead is None else float(call.dead),
-        saturated=None if call.saturated is None else float(call.saturated),
-    )
 
 
 def _first_elements(tensor: Tensor) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ QUANTITIES = ("weight", "activation", "gradient", "weight_gradient")
 _STATISTICS = ("count", "mean", "std", "rms", "min", "max", "zeros", "nonfinite")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Summary:
     """The distribution of one tensor's elements, in a few numbers.
 
@@ -67,7 +67,7 @@ def bin_range(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class LayerTrace:
     """What one call of one layer emitted, and what came back to it.
 

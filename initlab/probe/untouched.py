@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+_AccumulateGrad = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
+
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
@@ -38,14 +40,23 @@ def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
             _keep_values(undo, module._parameters.values())
         for module in modules:
             _keep_values(undo, module._buffers.values())
-        _keep_gradients(undo, {p for m in modules for p in m._parameters.values() if p is not None})
-        yield lambda loss: _keep_gradients(undo, leaves_of(loss))
+        parameters: set[Tensor] = {
+            p for m in modules for p in m._parameters.values() if p is not None
+        }
+        _keep_gradients(undo, parameters)
+
+        def keep_other_leaves(loss: Tensor) -> None:
+            for parameter in parameters:
+                parameter.grad = None  # what a forward pass may have left there
+            _keep_gradients(undo, leaves_of(loss) - parameters)
+
+        yield keep_other_leaves
 
 
 def _is_torchs(module: nn.Module) -> bool:
     """Say whether a module is torch's own, whose forward pass changes nothing but buffers."""
     plain = type(module).__module__.startswith("torch.nn.modules") and not module._forward_pre_hooks
-    return plain and getattr(module, "max_norm", None) is None
+    return plain and vars(module).get("max_norm") is None
 
 
 def _keep_random_states(undo: ExitStack, everywhere: bool) -> None:
@@ -100,14 +111,13 @@ def _put_back_gradients(before: list[tuple[Tensor, Tensor | None]]) -> None:
 def leaves_of(loss: Tensor) -> set[Tensor]:
     """Return the tensors that a backward pass from `loss` leaves gradients in."""
     leaves: set[Tensor] = set()
-    seen: set[Any] = set()
-    waiting = [loss.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            leaves.add(node.variable)
-        waiting += [following for following, _ in node.next_functions]
+    seen: set[Any] = {None}
+    waiting: list[Any] = [loss.grad_fn]
+    for node in waiting:
+        if node not in seen:
+            seen.add(node)
+            if type(node) is _AccumulateGrad:
+                leaves.add(node.variable)
+            else:
+                waiting += [following for following, _ in node.next_functions]
     return leaves
