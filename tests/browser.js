@@ -91,7 +91,12 @@ window.reader = (() => {
     return it.status === "ok" ? it.data["text/plain"] : "";
   }
 
+  async function restart(ms) {
+    await beforeLong(panel().sessionContext.session.kernel.restart(), ms, "the kernel's restart");
+    await settled(300, ms);
+  }
+
   const close = () => panel().sessionContext.shutdown();
 
-  return { kernelReady, settled, runAll, problems, picture, state, ask, close };
+  return { kernelReady, settled, runAll, problems, picture, state, ask, restart, close };
 })();

@@ -184,6 +184,10 @@ class Reader:
         """Run all cells, and wait until the page is still."""
         self.page.evaluate("ms => reader.runAll(ms)", RUN_MS)
 
+    def restart_kernel(self) -> None:
+        """Lose all that the kernel knows, and wait until the page is still."""
+        self.page.evaluate("ms => reader.restart(ms)", START_MS)
+
     def problems(self) -> list[str]:
         """All that has gone wrong so far."""
         return [*self.page.evaluate("reader.problems()"), *dict.fromkeys(self.noted)]

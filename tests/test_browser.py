@@ -29,6 +29,11 @@ class Plain(anywidget.AnyWidget):
         input.oninput = () => canvas.getContext("2d").fillRect(0, 0, +input.value, 9); } }'''
 Plain()
 """
+TWO_EXPLORERS = """
+import initlab as il
+from IPython.display import display
+display(il.explore.signal(depth=3), il.explore.race("zeros", "kaiming_normal", depth=2))
+"""
 DEAD_SLIDER = """
 import ipywidgets as w
 dead = w.FloatSlider(description="dead")
@@ -138,6 +143,28 @@ def test_a_notebook_that_works_has_no_problem(open_notebook):
     with open_notebook("works.ipynb", WORKS, PLAIN_SLIDER) as reader:
         assert read(reader) == (2, [])
         assert 50 < (reader.peak_memory() or 100) < MOST_MEMORY_MB
+
+
+def test_two_explorers_stand_a_second_run_and_a_restart(open_notebook):
+    with open_notebook("two.ipynb", TWO_EXPLORERS) as reader:
+
+        def unmoved():
+            first, *_, last = reader.sliders()
+            return [found for found in (reader.move(first), reader.move(last)) if found]
+
+        reader.run_all()
+        reader.run_all()
+        assert unmoved() + reader.problems() == []
+        errors = reader.page.locator(".initlab-error:visible")
+        play = reader.page.get_by_role("button", name="play")
+        play.click()
+        assert play.count() == 0  # it says "pause" now
+        reader.restart_kernel()
+        lost = "The kernel has gone. Run this cell again to bring the controls back to life."
+        assert errors.all_inner_texts() == [lost, lost]
+        assert play.count() == 1
+        reader.run_all()
+        assert unmoved() + errors.all_inner_texts() + reader.noted == []
 
 
 def test_each_kind_of_problem_is_seen(open_notebook):

@@ -827,6 +827,7 @@ class View {
 
   ask(wish) {
     this.guard(() => this.link.ask(wish));
+    this.picture.setAttribute("aria-busy", this.link.isWaiting);
     clearTimeout(this.waiting);
     if (wish.hello) return;
     this.waiting = setTimeout(() => this.link.isWaiting && this.root.classList.add("initlab-busy"), 400);
@@ -844,6 +845,7 @@ class View {
       if (!this.link.pending(name)) this.controls.get(name)?.set(value);
     }
     if (!this.link.owes) this.rest();
+    this.picture.setAttribute("aria-busy", this.link.isWaiting);
     this.fail(content.error ?? "");
     if (!content.panels) return;
     this.say(content.sentence);

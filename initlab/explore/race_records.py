@@ -145,9 +145,10 @@ def _run(*arguments: Any) -> _Run:
     return _Run(*arguments)
 
 
-@lru_cache(maxsize=3)
-def _data(name: str) -> Batch:
-    return DATA[name]()
+@lru_cache(maxsize=1)
+def _data() -> dict[str, Batch]:
+    """Make all of it at the start: a first look at scikit-learn's data takes a second."""
+    return {name: make() for name, make in DATA.items()}
 
 
 DATA = {"spirals": spirals, "moons": moons, "digits": lambda: digits(split="train")}
@@ -168,7 +169,7 @@ class _Run:
         seed: int,
     ) -> None:
         self.schemes, self.depth, self.width, self.activation = schemes, depth, width, activation
-        self.data = _data(data)
+        self.data = _data()[data]
         recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
         self.batches = list(recipe.batches(self.data))
         n_in, n_out = self.data.x.shape[1], class_count(self.data.y)
