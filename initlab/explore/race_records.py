@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -151,7 +152,11 @@ def _data() -> dict[str, Batch]:
     return {name: make() for name, make in DATA.items()}
 
 
-DATA = {"spirals": spirals, "moons": moons, "digits": lambda: digits(split="train")}
+DATA: dict[str, Callable[[], Batch]] = {
+    "spirals": spirals,
+    "moons": moons,
+    "digits": lambda: digits(split="train"),
+}
 
 
 class _Run:
