@@ -12,6 +12,7 @@ import joblib
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import initlab as il
 from initlab.experiments import History, Run, Runs, compare, spreading, sweep
@@ -174,6 +175,37 @@ def test_the_same_numbers_whoever_does_the_work() -> None:
         joblib.parallel_config(backend="dask"),
     ):
         assert same(call(), threads)
+
+
+def test_all_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def spy(**options: Any) -> joblib.Parallel:
+        told.append(options["n_jobs"])
+        return joblib.parallel.Parallel(**options)
+
+    monkeypatch.setattr(joblib, "Parallel", spy)
+    call = partial(compare, "eye", il.models.mlp(1, 8), DIGITS, seeds=1, **SHORT)
+    call()
+    with joblib.parallel_config(n_jobs=1):
+        call()
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        call()
+    assert told == [-1, 1, 2]
+
+
+@pytest.mark.parametrize("options", [{"loss": F.mse_loss}, {"loss": None}])
+def test_other_losses_together(options: dict[str, Any]) -> None:
+    """A loss of one's own, targets that are numbers, and a class that cross-entropy leaves out."""
+    numbers = il.data.regression(64, 4, n_out=2)
+    left_out = il.data.Batch(X, DIGITS.y.masked_fill(DIGITS.y == 3, -100))
+    for data, size in [(numbers, (4, 2)), (left_out, (64, 10))]:
+        if options["loss"] and data is left_out:
+            continue
+        models = [il.models.mlp(2, 16, n_in=size[0], n_out=size[1], seed=s) for s in range(2)]
+        found = train_together(models, data, Recipe(steps=5, lr=0.1, **options))
+        alone = [il.train(model, data, steps=5, lr=0.1, **options) for model in models]
+        assert repr(found) == repr(alone)
 
 
 def test_a_rerun_goes_on_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,8 @@ def _histories(tasks: Sequence[Task], store: str | PathLike[str] | None) -> Iter
     from joblib import Parallel, delayed
     from joblib.parallel import get_active_backend
 
-    backend, jobs = get_active_backend(prefer="threads")
+    backend, _ = get_active_backend(prefer="threads")  # it says 1 job also where nobody chose that
+    _, jobs = get_active_backend()
     work = keeper(store, _train)
     keys = [store and key_of(task, STACK) for task in tasks]
     parallel = Parallel(

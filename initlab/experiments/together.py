@@ -43,15 +43,17 @@ class _Together:
         self.stack, self.data, self.recipe = Stack(models), data, recipe
         self.histories = [History() for _ in models]
         self.optimizer = recipe.optimizer_for([self.stack.row])
+        # One class for each example (−100 would mean none): a loss whose gradient is written out.
+        classes = data.y.dim() == 1 and not data.y.is_floating_point() and int(data.y.min()) >= 0
+        self.usual = recipe.loss is None and classes
         self.frozen: dict[int, list[Tensor]] = {}  # place → its numbers when its loss was lost
 
     def step(self, step: int, batch: Batch) -> None:
         lr = self.recipe.lr_at(step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        outputs = self.stack.forward(batch.x, training=True).requires_grad_()
-        losses = self._losses(outputs, batch.y)
-        (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+        outputs = self.stack.forward(batch.x, training=True)
+        losses, gradient = self._losses_and_gradient(outputs, batch.y)
         self.stack.backward(gradient)
         self._note(step, lr, losses.tolist(), _shares(outputs, batch.y))
         self.optimizer.step()
@@ -65,6 +67,14 @@ class _Together:
             losses, shares = self._losses(outputs, self.data.y), _shares(outputs, self.data.y)
         for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
             history.close(loss, share)
+
+    def _losses_and_gradient(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each network, (S,), and the gradient of their sum, (S, B, C)."""
+        if self.usual:
+            return _cross_entropy(outputs, y)
+        outputs = outputs.detach().requires_grad_()
+        losses = self._losses(outputs, y)
+        return losses.detach(), torch.autograd.grad(losses.sum(), outputs)[0]
 
     def _losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each network, (S,), from outputs (S, B, C)."""
@@ -84,6 +94,17 @@ class _Together:
             if not math.isfinite(loss):
                 history.stopped = f"diverged at step {step}: the loss is {loss}"
                 self.frozen[place] = [part.clone() for part in self.stack.numbers_of(place)]
+
+
+@torch.no_grad()
+def _cross_entropy(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return cross-entropy and its gradient, from autograd's own kernels without its recording."""
+    log_p = torch.log_softmax(outputs, -1)
+    targets = y.expand(outputs.shape[:2])[..., None]
+    losses = -log_p.gather(-1, targets).mean((1, 2))
+    chosen = torch.zeros_like(log_p).scatter_(-1, targets, -1 / len(y))
+    backward = torch.ops.aten._log_softmax_backward_data.default
+    return losses, backward(chosen, log_p, -1, log_p.dtype)
 
 
 def _shares(outputs: Tensor, y: Tensor) -> Sequence[float | None]:
