@@ -51,7 +51,8 @@ LAB_SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells off the screen exist too
 }
 OURS = [".jp-OutputArea-output", ".jp-RenderedMarkdown"]  # the rest of the page is JupyterLab's
-THEIRS = ["link-in-text-block"]  # how a link in a text looks is JupyterLab's choice
+# How a link in a text looks, and the box around a wide formula, are JupyterLab's.
+THEIRS = ["link-in-text-block", "scrollable-region-focusable"]
 OFF = {"enabled": False}
 SLIDERS = ".jp-OutputArea input[type=range], .jp-OutputArea .noUi-handle"
 KERNEL_STATUS = "__import__('pathlib').Path('/proc/self/status').read_text()"
