@@ -250,7 +250,7 @@ def _saturated(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding |
 
 def _collapsed(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding | None:
     given = {} if math.isnan(facts.input_spread) else {"x": facts.input_spread}
-    spread = given | _before_output(facts, facts.spread)
+    spread = given | before_output(facts, facts.spread)
     known = [(name, s) for name, s in spread.items() if not math.isnan(s)]
     if not known or known[-1][1] >= ALIKE:
         return None
@@ -327,7 +327,7 @@ def _vanishing(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding |
     if leverage[best] >= limit:
         return None
     weak = [name for name, value in leverage.items() if value < limit]
-    rms = list(_before_output(facts, _rms(facts)).values()) or [math.nan]
+    rms = list(before_output(facts, rms_of(facts)).values()) or [math.nan]
     return Finding(
         illness="vanishing",
         summary=f"{len(weak)} of {len(leverage)} weights have no say: to change {best} by 100 % "
@@ -376,7 +376,7 @@ def _healthy(facts: Facts) -> Finding:
         low, high = min(leverage.values()), max(leverage.values())
         evidence |= {"least leverage": low, "largest leverage": high}
         said += f", the leverage of the weights {_number(low)} to {_number(high)} guesses"
-    spread = [s for s in _before_output(facts, facts.spread).values() if not math.isnan(s)]
+    spread = [s for s in before_output(facts, facts.spread).values() if not math.isnan(s)]
     if spread:
         evidence["1 - cosine at the end"] = spread[-1]
         said += f", and different inputs stay apart (mean cosine {1 - spread[-1]:.2g})"
@@ -427,7 +427,8 @@ def _leverage(facts: Facts) -> dict[str, float]:
     return {p.name: p.leverage / unit for p in _weights(facts) if p.leverage is not None}
 
 
-def _rms(facts: Facts) -> dict[str, float]:
+def rms_of(facts: Facts) -> dict[str, float]:
+    """Give the rms of what each layer emits."""
     return {
         layer.name: layer.activation.rms
         for layer in facts.trace.layers
@@ -435,7 +436,7 @@ def _rms(facts: Facts) -> dict[str, float]:
     }
 
 
-def _before_output(facts: Facts, values: dict[str, float]) -> dict[str, float]:
+def before_output(facts: Facts, values: dict[str, float]) -> dict[str, float]:
     """Keep the layers that emit before the last one with weights does."""
     names = list(values)
     return {
@@ -449,11 +450,11 @@ def growth(facts: Facts) -> tuple[float, float]:
     Each is the largest rms of a hidden layer over that where the way begins; for a recurrent layer
     also that of a step over the first one.
     """
-    signal = [v for v in _before_output(facts, _rms(facts)).values() if v > 0]
+    signal = [v for v in before_output(facts, rms_of(facts)).values() if v > 0]
     gradient = {
         layer.name: layer.gradient.rms for layer in facts.trace.layers if layer.gradient is not None
     }
-    back = [v for v in _before_output(facts, gradient).values() if v > 0]
+    back = [v for v in before_output(facts, gradient).values() if v > 0]
     forwards = max(signal) / signal[0] if signal else 1.0
     forwards = max([forwards, *facts.through_time.values()])
     backwards = max(back) / back[-1] if back else 1.0
@@ -470,7 +471,7 @@ def _leverages(facts: Facts, low: float = WEAK) -> Measured:
 
 
 def _signals(facts: Facts) -> Measured:
-    return Measured(quantity="rms of what\neach layer emits (no unit)", values=_rms(facts))
+    return Measured(quantity="rms of what\neach layer emits (no unit)", values=rms_of(facts))
 
 
 def _number(value: float) -> str:

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from initlab.apply import initialize
 from initlab.data import Batch, digits
 from initlab.diagnosis.examining import examine
-from initlab.diagnosis.illnesses import _before_output, _rms
+from initlab.diagnosis.illnesses import before_output, rms_of
 from initlab.models import cnn, mlp, residual
 
 RECIPE = {"steps": 80, "lr": 0.02, "momentum": 0.9}
@@ -176,9 +176,9 @@ def chart(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, float]:
     facts = examine(model, x, target, None, wake=False)
     layers = facts.trace.layers
     back = {layer.name: layer.gradient.rms for layer in layers if layer.gradient is not None}
-    signal = list(_before_output(facts, _rms(facts)).values())
-    gradient = list(_before_output(facts, back).values())
-    spread = list(_before_output(facts, facts.spread).values())
+    signal = list(before_output(facts, rms_of(facts)).values())
+    gradient = list(before_output(facts, back).values())
+    spread = list(before_output(facts, facts.spread).values())
     ends = [layer.saturated for layer in layers if layer.saturated is not None]
     rows = [p.rows_differ for p in facts.parameters if p.rows_differ is not None]
     return {
