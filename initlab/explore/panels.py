@@ -83,25 +83,14 @@ class Ridgeline(Panel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeatMap(Panel):
-    """A matrix as coloured cells, row 1 on top.
+class Grid(Panel):
+    """A panel that shows a matrix of numbers.
 
     Args:
         values: The matrix, rows × columns.
-        low: Value at the low end of the colours.
-        high: Value at the high end.
-        palette: "diverging", or the index of the colour of the high end.
-        bar: Whether a colour bar stands at the right.
-        hovers: What the pointer reads off each row; without it, the value of the cell.
     """
 
-    kind = "heatmap"
     values: Floats
-    low: float
-    high: float
-    palette: str | int = "diverging"
-    bar: bool = True
-    hovers: list[str] | None = None
 
     @property
     def rows(self) -> int:
@@ -115,7 +104,28 @@ class HeatMap(Panel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regions(Panel):
+class HeatMap(Grid):
+    """A matrix as coloured cells, row 1 on top.
+
+    Args:
+        values: The matrix, rows × columns.
+        low: Value at the low end of the colours.
+        high: Value at the high end.
+        palette: "diverging", or the index of the colour of the high end.
+        bar: Whether a colour bar stands at the right.
+        hovers: What the pointer reads off each row; without it, the value of the cell.
+    """
+
+    kind = "heatmap"
+    low: float
+    high: float
+    palette: str | int = "diverging"
+    bar: bool = True
+    hovers: list[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions(Grid):
     """Which class each point of a plane belongs to, with examples on it.
 
     Args:
@@ -126,20 +136,9 @@ class Regions(Panel):
     """
 
     kind = "regions"
-    values: Floats
     points_x: Floats
     points_y: Floats
     labels: Floats
-
-    @property
-    def rows(self) -> int:
-        """Points of the plane from below to above."""
-        return len(self.values)
-
-    @property
-    def columns(self) -> int:
-        """Points of the plane from left to right."""
-        return len(self.values[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +167,7 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plane(Panel):
+class Plane(Grid):
     """A quantity over the plane of two controls, and the point at which they stand.
 
     A press or a drag on the picture sets both controls.
@@ -185,23 +184,12 @@ class Plane(Panel):
     """
 
     kind = "plane"
-    values: Floats
     low: float
     high: float
     quantity: str
     series: list[Series]
     point: list[float]
     picks: list[str]
-
-    @property
-    def rows(self) -> int:
-        """Cells from below to above."""
-        return len(self.values)
-
-    @property
-    def columns(self) -> int:
-        """Cells from left to right."""
-        return len(self.values[0])
 
 
 @dataclass(frozen=True, kw_only=True)
