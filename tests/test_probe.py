@@ -6,6 +6,7 @@ import math
 import warnings
 from collections import defaultdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -227,6 +228,21 @@ def test_careful_and_quick_ways_agree() -> None:
             quick = summary(tensor, 20, sample)
             off = np.abs(np.cumsum(careful.counts) - np.cumsum(quick.counts)).max()
             assert off <= (0.01 if sample is None else 0.1) * quick.counts.sum()
+
+
+def test_memory_stays_near_that_of_the_bare_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "benchmarks"))
+    import probe_cost
+
+    model, x = probe_cost.tanh_mlp(20, 128, 128)
+    y = torch.randint(10, (128,))
+    fixed = sum(t.nbytes for t in (*model.parameters(), x, y))
+    il.trace(model, x, y)  # what is made once and kept
+    probe_cost.peak_bytes(lambda: None)  # the profiler's own first steps
+    bare = fixed + probe_cost.peak_bytes(lambda: probe_cost.bare(model, x, y))
+    traced = fixed + probe_cost.peak_bytes(lambda: il.trace(model, x, y))
+    assert bare > 2.5e6  # weights, their gradients or the activations: else nothing was seen
+    assert traced <= 1.2 * bare
 
 
 def test_sample_is_unbiased() -> None:

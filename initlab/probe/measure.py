@@ -27,8 +27,8 @@ Sums = tuple[float, float, int, float, float]  # smallest, largest, number of ze
 _BLOCK = 1 << 12  # elements that are added up in their own precision; blocks are added in float64
 _PIECE = 1 << 16  # elements that are reduced in one go: they fit into the cache of a core
 _PIECE_ON_DEVICE = 1 << 22  # an accelerator wants larger ones
-_WAITING = 1 << 15  # elements of samples that wait
-_TOGETHER = 16  # samples that are counted in one go
+_WAITING = 1 << 14  # elements of samples that wait
+_TOGETHER = 8  # samples that are counted in one go
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _KINDS: dict[
     int, tuple[float, float, np.dtype[Any], np.dtype[Any]]
