@@ -496,6 +496,19 @@ def test_caches_are_bounded():
     assert sys.modules["initlab.explore.symmetry"]._run.cache_info().currsize <= 3
 
 
+def test_memory_is_handed_back_when_much_of_it_lies_about(monkeypatch):
+    module = sys.modules["initlab.explore.tidy"]
+    held, trimmed = iter([200, 110, 120, 190, 130, 100, 190, 131, 120]), []
+    monkeypatch.setattr(module, "resident", lambda: next(held) * 2**20)
+    tidy = module.Tidy()
+    tidy._trim = trimmed.append
+    calls = []
+    for _ in range(6):  # 200 → 110; 120; 190 → 130; 100; 190 → 131; 120
+        tidy.up()
+        calls.append(len(trimmed))
+    assert calls == [1, 1, 2, 2, 3, 3]
+
+
 # --------------------------------------------------------------------- without a kernel
 
 

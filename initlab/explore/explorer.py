@@ -6,8 +6,6 @@ description, and all their numbers in one binary buffer. `explorer.js` is the ot
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +21,12 @@ from traitlets import Dict
 from initlab.arguments import unknown
 from initlab.explore.controls import Control
 from initlab.explore.panels import Scene, pack
+from initlab.explore.tidy import Tidy
 
 if TYPE_CHECKING:
     from initlab.plots import Picture
 
-TIDY_EVERY = 10  # computations
-TIDY_AFTER = 0.2  # seconds of one computation: beside it tidying is not felt
+_TIDY = Tidy()  # one for all explorers: they share the process
 
 _HERE = Path(__file__).parent
 
@@ -170,8 +168,7 @@ class Explorer(anywidget.AnyWidget):
             self.error = f"{type(problem).__name__}: {problem}"
         self._count += 1
         self._took = time.perf_counter() - began
-        if self._count % TIDY_EVERY == 0 or self._took > TIDY_AFTER:
-            _give_back_memory()
+        _TIDY.up()
 
     def _receive(self, _: Any, wish: dict[str, Any], buffers: Any) -> None:
         """Answer one request of the browser: always, also when it fails."""
@@ -243,11 +240,3 @@ def _one_thread() -> Iterator[None]:
 def _thread_pools() -> Any:
     """Find the libraries that numpy and scipy multiply with: they are loaded by now."""
     return ThreadpoolController()
-
-
-def _give_back_memory() -> None:
-    """Tell glibc to return what was freed: of its own accord it would keep some 100 MB."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)

@@ -35,7 +35,7 @@ GRID = 40  # points along each side of the plane
 ROOM = 0.1  # of the data's range, on each side of it
 SLICE = 0.03  # seconds of training between two looks at the controls
 KEEP_EVERY = 10  # steps ...
-KEPT = 16e6  # ... or fewer of them, where they would take more bytes than this
+KEPT = 12e6  # ... or fewer of them, where they would take more bytes than this
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd"},
     "momentum": {"optimizer": "sgd", "momentum": 0.9},
