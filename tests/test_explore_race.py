@@ -152,7 +152,7 @@ def test_a_run_in_slices_ends_where_a_run_in_one_go_ends(monkeypatch):
     browser = Browser(race(**SMALL))
     sent = browser.ask(set={"step": 20})
     assert sent["unfinished"]
-    assert "After 1 steps" in sent["sentence"]
+    assert "After 1 step," in sent["sentence"]
     assert "(computing: on the way to step 20)" in sent["sentence"]
     for _ in range(19):
         sent = browser.ask(go_on=True)

@@ -16,7 +16,7 @@ from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Scene, Series
 from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, race_records
-from initlab.explore.signal import FILL_A_MATRIX, histograms, number, percent
+from initlab.explore.signal import FILL_A_MATRIX, histograms, number, percent, when
 from initlab.plots import COLOURS
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
@@ -119,11 +119,11 @@ def say(records: RaceRecords) -> str:
     Returns:
         A few short sentences about the step that is looked at.
     """
-    when = f"After {records.step} steps" if records.step else "At the start"
     shares = ", ".join(_say_lane(lane) for lane in records.lanes)
     guess = f"(guessing: {1 / records.classes:.2f})"
+    accuracy = f"accuracy on all {len(records.data.x):,} examples: {shares} {guess}"
     parts = [
-        f"{when}, accuracy on all {len(records.data.x):,} examples: {shares} {guess}.",
+        f"{when(records.step)}, {accuracy}.",
         _say_gradients(records.lanes),
         "" if records.finished else f"(computing: on the way to step {records.wanted})",
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits, moons, spirals
@@ -33,7 +33,7 @@ BATCH = 128
 TRACED = 128  # examples behind the histograms
 GRID = 40  # points along each side of the plane
 ROOM = 0.1  # of the data's range, on each side of it
-SLICE = 0.03  # seconds of training between two looks at the controls
+SLICE = 0.02  # seconds of training between two looks at the controls
 KEEP_EVERY = 10  # steps ...
 KEPT = 12e6  # ... or fewer of them, where they would take more bytes than this
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -130,7 +130,7 @@ def race_records(
         lr: Learning rate.
         seed: Decides the weights and the order of the examples.
         step: Which step to look at, 0 (the start) to 200.
-        patient: False trains for some 30 ms only; the next call goes on from there.
+        patient: False trains for some 20 ms only; the next call goes on from there.
 
     Returns:
         The networks at this step. The same arguments give the same records, once they are
@@ -159,6 +159,19 @@ DATA: dict[str, Callable[[], Batch]] = {
 }
 
 
+@lru_cache(maxsize=1)  # a new learning rate starts from the same weights
+def _models(
+    schemes: tuple[str, ...], data: str, depth: int, width: int, activation: str, seed: int
+) -> Sequence[nn.Module]:
+    """Build one network for each scheme, and initialise it."""
+    n_in, n_out = _data()[data].x.shape[1], class_count(_data()[data].y)
+    models = [mlp(depth, width, activation, n_in=n_in, n_out=n_out) for _ in schemes]
+    for model, scheme in zip(models, schemes, strict=True):
+        bias = "torch_default" if scheme == "torch_default" else "zeros"
+        initialize(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
+    return models
+
+
 class _Run:
     """The stacked networks, and the way back to any earlier step."""
 
@@ -177,12 +190,7 @@ class _Run:
         self.data = _data()[data]
         recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
         self.batches = list(recipe.batches(self.data))
-        n_in, n_out = self.data.x.shape[1], class_count(self.data.y)
-        models = [mlp(depth, width, activation, n_in=n_in, n_out=n_out) for _ in schemes]
-        for model, scheme in zip(models, schemes, strict=True):
-            bias = "torch_default" if scheme == "torch_default" else "zeros"
-            initialize(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
-        self.stack = Stack(models)
+        self.stack = Stack(_models(schemes, data, depth, width, activation, seed))
         self.optimizer = recipe.optimizer_for([self.stack.row])
         size = 4 * STATES[optimizer] * self.stack.row.numel()
         self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))

@@ -221,6 +221,15 @@ def number(value: float) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
+def when(step: int) -> str:
+    """Write when a training step is.
+
+    >>> when(0), when(1), when(60)
+    ('At the start', 'After 1 step', 'After 60 steps')
+    """
+    return f"After {step} step{'s' * (step > 1)}" if step else "At the start"
+
+
 def percent(share: float) -> str:
     """Write a share in whole percent, 0 and 100 only where it is."""
     if 0 < share < 0.01:

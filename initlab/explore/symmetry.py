@@ -24,6 +24,7 @@ from initlab.data import Batch, digits
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Scene, Series
+from initlab.explore.signal import when
 from initlab.explore.signal_records import round_up
 from initlab.probe import distinct_rows, rank
 
@@ -264,10 +265,10 @@ def say(records: SymmetryRecords) -> str:
     Returns:
         A few short sentences about the step that is looked at.
     """
-    when = f"After {records.step} steps" if records.step else "At the start"
     hidden = [int(count) for count in records.distinct[records.step, :-1]]
     ranks = [int(count) for count in records.ranks[records.step, :-1]]
-    told = f"{when}: {_say_units(hidden, ranks, len(records.weights[0]))} {_say_loss(records)}"
+    units = _say_units(hidden, ranks, len(records.weights[0]))
+    told = f"{when(records.step)}: {units} {_say_loss(records)}"
     return told if records.finished else f"{told} (computing: step {len(records.losses) - 1})"
 
 

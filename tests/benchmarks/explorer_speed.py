@@ -29,6 +29,7 @@ PRESSES, PRESSES_OF_GRID = 9, 4  # the grid takes seconds for each
 TOO_SLOW_MS = 1000  # to be worth holding a key
 HOLD_SECONDS, KEYS_PER_SECOND = 2.5, 30.0
 LONGEST_MS = 15_000
+AT_AN_END = "e => [e.min, e.max].includes(e.value)"
 GOAL_MS, GOAL_PICTURES, GOAL_SETTLED_MS = 60, 15, 150
 GOAL_SHORTER = {"grid": 40, "expert": 5}
 
@@ -75,11 +76,15 @@ def follow(reader: Reader, slider: ElementHandle, presses: int = PRESSES) -> Fol
         return Followed(median(latencies))
     slider.evaluate("e => pixels.start(e)")
     begun, pressed = time.perf_counter(), 0
+    key = "ArrowRight"
     while time.perf_counter() - begun < HOLD_SECONDS:
-        page.keyboard.down("ArrowRight")
+        page.keyboard.down(key)
         pressed += 1
+        if slider.evaluate(AT_AN_END):  # the other way, or nothing would change any more
+            page.keyboard.up(key)
+            key = "ArrowLeft" if key == "ArrowRight" else "ArrowRight"
         time.sleep(max(0.0, begun + pressed / KEYS_PER_SECOND - time.perf_counter()))
-    page.keyboard.up("ArrowRight")
+    page.keyboard.up(key)
     _rest(reader)
     seen = page.evaluate("pixels.stop()")
     during = [at for at in seen["changes"] if at <= seen["last"]]
@@ -94,15 +99,20 @@ def _rest(reader: Reader) -> None:
     reader.page.evaluate("ms => reader.settled(300, ms)", LONGEST_MS)
 
 
+def trait_of(reader: Reader, slider: ElementHandle) -> str:
+    """Tell which trait of the explorer a slider sets."""
+    label = slider.evaluate("e => e.labels[0].textContent")
+    names = "[n for n, c in explorer.controls().items() if c.label == " + repr(label) + "]"
+    return reader.ask(f"{names}[0]").strip("'")
+
+
 def is_at_last(reader: Reader, slider: ElementHandle) -> bool:
     """Tell whether browser and kernel agree on the slider's position and on what is shown."""
     shown = slider.evaluate(
         "e => e.closest('section').querySelector('.initlab-sentence').innerText"
     )
-    label = slider.evaluate("e => e.labels[0].textContent")
     position = slider.evaluate("e => e.ariaValueText.split(' ')[0]")
-    name = f"next(n for n, c in explorer.controls().items() if c.label == {label!r})"
-    value = float(reader.ask(f"float(getattr(explorer, {name}))"))
+    value = float(reader.ask(f"float(explorer.{trait_of(reader, slider)})"))
     is_same = reader.ask(f"explorer.sentence == {shown!r}") == "True"
     return is_same and f"{value:.3g}" == f"{float(position):.3g}"
 
@@ -132,7 +142,13 @@ def every_slider(names: list[str]) -> bool:
     with lab({name: EXPLORER.format(name) for name in names}) as open_one:
         for name in names:
             with open_one(name) as reader:
+                if reader.ask("hasattr(explorer, 'step')") == "True":
+                    reader.ask(
+                        "explorer.set_trait('step', 60)"
+                    )  # at 0 no slider would change anything
                 for slider in reader.sliders():
+                    trait = trait_of(reader, slider)
+                    before = reader.ask(f"explorer.{trait}")
                     followed = follow(reader, slider)
                     label = slider.evaluate("e => e.labels[0].textContent")
                     is_last = is_at_last(reader, slider)
@@ -142,8 +158,7 @@ def every_slider(names: list[str]) -> bool:
                         "" if is_fine else "  <- misses a goal" if is_last else "  <- NOT THE LAST"
                     )
                     print(f"{name:10}{label:22}{followed}{end}", flush=True)
-                    slider.focus()
-                    reader.page.keyboard.press("Home")
+                    reader.ask(f"explorer.set_trait({trait!r}, {before})")
                 for problem in reader.problems():
                     print(f"  PROBLEM {problem}")
                     good = False

@@ -1,7 +1,8 @@
 // When do new pixels appear? `explorer_speed.py` puts this into JupyterLab's page.
 window.pixels = (() => {
+  const SIDE = 128; // pixels: smaller, and a moved cursor would be lost between two of them
   const small = document.createElement("canvas");
-  small.width = small.height = 64;
+  small.width = small.height = SIDE;
   const context = small.getContext("2d", { willReadFrequently: true });
   const mix = (hash, number) => Math.imul(hash ^ number, 16777619);
 
@@ -15,9 +16,9 @@ window.pixels = (() => {
     }
     for (const canvas of root.querySelectorAll("canvas")) {
       if (!canvas.width || !canvas.height) continue;
-      context.clearRect(0, 0, 64, 64);
-      context.drawImage(canvas, 0, 0, 64, 64);
-      for (const pixel of new Uint32Array(context.getImageData(0, 0, 64, 64).data.buffer)) hash = mix(hash, pixel);
+      context.clearRect(0, 0, SIDE, SIDE);
+      context.drawImage(canvas, 0, 0, SIDE, SIDE);
+      for (const pixel of new Uint32Array(context.getImageData(0, 0, SIDE, SIDE).data.buffer)) hash = mix(hash, pixel);
     }
     return hash >>> 0;
   }
