@@ -16,22 +16,34 @@ from initlab.probe import distinct_rows, rank, trace
 def observe(model: nn.Module, batch: Batch, loss: Loss, *, step: int) -> Record:
     """Note all that can be seen of a network between two updates, and leave no mark on it."""
     seen = trace(model, batch.x, batch.y, loss=loss)
-    matrices = {name: weight.flatten(1) for name, weight in weights(model).items()}
+    ranks, distinct = _ranks_and_rows(weights(model))
     return Record(
         step=step,
         trace=seen,
         update_ratio={},
         dead={layer.name: layer.dead for layer in seen if layer.dead is not None},
         saturated={layer.name: layer.saturated for layer in seen if layer.saturated is not None},
-        rank={name: _rank(matrix) for name, matrix in matrices.items()},
-        distinct={name: int(distinct_rows(matrix)) for name, matrix in matrices.items()},
+        rank=ranks,
+        distinct=distinct,
         regions=regions(model, batch),
     )
 
 
-def _rank(matrix: Tensor) -> float:
-    found = rank(matrix).item()
-    return int(found) if math.isfinite(found) else math.nan
+def _ranks_and_rows(weights: dict[str, Tensor]) -> tuple[dict[str, float], dict[str, int]]:
+    """Find the rank of each layer's matrix, and its number of different rows."""
+    matrices = {name: weight.flatten(1) for name, weight in weights.items()}
+    alike: dict[tuple[torch.Size, torch.dtype], list[str]] = {}
+    for name, matrix in matrices.items():
+        alike.setdefault((matrix.shape, matrix.dtype), []).append(name)
+    ranks = dict.fromkeys(matrices, math.nan)
+    for names in alike.values():  # matrices of one shape in one go
+        found = rank(torch.stack([matrices[name] for name in names])).tolist()
+        ranks.update((n, int(r)) for n, r in zip(names, found, strict=True) if math.isfinite(r))
+    distinct = {  # as many directions as rows: then no row is a copy of another
+        name: len(matrix) if ranks[name] == len(matrix) else int(distinct_rows(matrix))
+        for name, matrix in matrices.items()
+    }
+    return ranks, distinct
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

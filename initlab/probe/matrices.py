@@ -46,8 +46,9 @@ def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
         gram.diagonal(dim1=-2, dim2=-1).sub_((tolerance**2 * bound)[..., None])
         full = torch.linalg.cholesky_ex(gram).info == 0
         ranks += full * small.shape[-2]
-        sizes = torch.linalg.svdvals(small[~full])
-        ranks[~full] = (sizes > tolerance * sizes[..., :1]).sum(-1).double()
+        if not full.all():
+            sizes = torch.linalg.svdvals(small[~full])
+            ranks[~full] = (sizes > tolerance * sizes[..., :1]).sum(-1).double()
     return ranks.where(finite, torch.nan)
 
 
@@ -95,5 +96,5 @@ def singular_values(matrices: Tensor) -> Tensor:
 def _finite(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Return the matrices in float64 on the CPU, those that are not finite as zeros; and which."""
     matrices = matrices.detach().to("cpu", torch.float64)
-    finite = matrices.isfinite().all(-1).all(-1)
+    finite = (matrices * 0).sum((-2, -1)) == 0  # inf and NaN give NaN
     return matrices.where(finite[..., None, None], 0.0), finite
