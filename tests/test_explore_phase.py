@@ -206,7 +206,7 @@ def test_the_measurement_comes_first_and_theory_follows():
             {"activation": "relu", "weight_var": 5.0, "bias_var": 0.1},
             ["q* = ∞", "Depth scales: ξ_q ∞, ξ_c ∞."],
         ),
-        ({"depth": 1}, ["c = 0.60 at layer 1", "z² is 1 at layer 1"]),
+        ({"depth": 1}, ["c = 0.60 at layer 1", "The mean of z² is 1 at layer 1"]),
         (
             {"weight_var": 0.05, "bias_var": 0.0, "depth": 60, "activation": "linear"},
             ["linear, σ_w² = 0.05, σ_b² = 0: ordered (χ₁ = 0.05)."],

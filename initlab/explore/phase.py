@@ -193,7 +193,7 @@ def _c(value: float) -> str:
 def _say_size(records: PhaseRecords) -> str:
     q, fixed = records.measured.q, records.fixed.q_star
     end = "∞" if math.isinf(fixed) else number(fixed)
-    return f"z² is {number(q[-1])} at layer {len(q)} (q* = {end})."
+    return f"The mean of z² is {number(q[-1])} at layer {len(q)} (q* = {end})."
 
 
 def _say_gradient(records: PhaseRecords) -> str:

@@ -100,7 +100,8 @@ _CHI_1 = Exercise(
     hints=(
         "A unit multiplies a small difference by its slope. What does it do to the *square* of it?",
         "Take the mean over the units. What do the weights multiply this mean by?",
-        "χ₁ = σ_w² · mean of the squared slopes.",
+        "A sum of n random weights times numbers multiplies a mean square by n·Var(w). Which of "
+        "your arguments is that?",
     ),
     solution="""
 def chi_1(slopes, weight_var):
