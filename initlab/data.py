@@ -166,7 +166,13 @@ def gaussian(n: int = 256, n_in: int = 64, *, classes: int = 10, seed: int = 0) 
 
 
 def regression(
-    n: int = 256, n_in: int = 64, *, n_out: int = 1, noise: float = 0.1, seed: int = 0
+    n: int = 256,
+    n_in: int = 64,
+    *,
+    n_out: int = 1,
+    noise: float = 0.1,
+    white: bool = False,
+    seed: int = 0,
 ) -> Batch:
     """Draw a linear map to be found: y = x·W + noise.
 
@@ -175,14 +181,16 @@ def regression(
         n_in: Features of each, at least 1.
         n_out: Targets of each, at least 1.
         noise: Std of what is added to each target, at least 0.
+        white: Whether the inputs are white: in these n examples, and not only on average, every
+            feature has mean square 1 and no two are correlated. Takes n of at least `n_in`.
         seed: Decides the map, the inputs and the noise; whole number, at least 0.
 
     Shape:
         x (n, n_in), y (n, n_out), float32
 
     Returns:
-        x with independent entries from N(0, 1); y with expected variance 1 + noise², since the
-        map's entries have variance 1/n_in.
+        x with independent entries from N(0, 1), made white if so wanted; y with expected variance
+        1 + noise², since the map's entries have variance 1/n_in.
 
     Raises:
         TypeError: An argument is not a number, or a count is not whole.
@@ -193,7 +201,14 @@ def regression(
     """
     n, n_in, n_out = whole("n", n), whole("n_in", n_in), whole("n_out", n_out)
     noise, rng = number("noise", noise, low=0), _rng(seed)
+    if white and n < n_in:
+        raise ValueError(
+            f"n must be at least n_in={n_in} with white=True, got {n}: fewer examples cannot have "
+            "features without correlation."
+        )
     x, weights = rng.standard_normal((n, n_in)), rng.standard_normal((n_in, n_out))
+    if white:
+        x = np.linalg.qr(x)[0] * np.sqrt(n)
     y = x @ weights / np.sqrt(n_in) + noise * rng.standard_normal((n, n_out))
     return Batch(_float32(x), _float32(y))
 

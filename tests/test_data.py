@@ -124,6 +124,14 @@ def test_regression_is_a_linear_map_and_noise():
     assert il.data.regression(100, 20, n_out=3).y.shape == (100, 3)
 
 
+def test_white_inputs_are_uncorrelated_and_their_map_is_found_exactly():
+    x, y = (part.double() for part in il.data.regression(60, 40, n_out=10, noise=0, white=True))
+    torch.testing.assert_close(x.T @ x / 60, torch.eye(40).double(), atol=1e-6, rtol=0)
+    weights = x.T @ y / 60
+    torch.testing.assert_close(x @ weights, y, atol=1e-5, rtol=0)
+    assert weights.std().item() == pytest.approx(40**-0.5, rel=0.15)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -131,6 +139,12 @@ def test_regression_is_a_linear_map_and_noise():
             lambda d: d.digits(split="valid"),
             ValueError,
             'split must be "all", "train" or "test", got \'valid\'.',
+        ),
+        (
+            lambda d: d.regression(39, 40, white=True),
+            ValueError,
+            "n must be at least n_in=40 with white=True, got 39: fewer examples cannot have "
+            "features without correlation.",
         ),
         (lambda d: d.digits(0), ValueError, "n must be a whole number of at least 1, got 0."),
         (

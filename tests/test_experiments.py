@@ -166,6 +166,25 @@ def test_regression_schedule_and_own_loss() -> None:
     assert own.loss[-1] < own.loss[0]
 
 
+def test_steps_to_a_share_of_the_first_loss() -> None:
+    data = il.data.regression(64, 4, noise=0.0, white=True)
+    layer = nn.Linear(4, 1, bias=False)
+    history = il.train(layer, data, steps=40, lr=0.1, batch_size=64)
+    # white inputs, one layer: each update multiplies the error by 1 - 2 lr, and the loss by 0.64
+    assert history.steps_to(0.02) == math.ceil(math.log(0.02) / math.log(0.64)) == 9
+    assert history.steps_to(0.99) == 1
+    assert history.steps_to(1e-9) is None
+    broken = il.History(loss=[1.0, math.nan, 0.1])
+    assert broken.steps_to(0.5) == 2
+    assert il.History().steps_to(0.5) is None
+
+
+@pytest.mark.parametrize("share", [0, 1, 1.5, -0.1])
+def test_steps_to_takes_a_real_share(share: float) -> None:
+    with pytest.raises(ValueError, match=r"share must be a finite number .*0.*1, got"):
+        il.History(loss=[1.0]).steps_to(share)
+
+
 def test_targets_with_more_dimensions() -> None:
     words = torch.randint(5, (64, 7))
     reader = nn.Sequential(nn.Embedding(5, 8), nn.Linear(8, 5))

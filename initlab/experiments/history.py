@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initlab.arguments import number
+
 if TYPE_CHECKING:
     from initlab.probe import Trace
 
@@ -99,6 +101,26 @@ class History:
         self.final_loss, self.final_accuracy = final_loss, final_accuracy
         if final_accuracy is None:
             self.accuracy = None
+
+    def steps_to(self, share: float) -> int | None:
+        """Return after how many updates the loss was first below a share of its start.
+
+        Args:
+            share: Part of the first step's loss, above 0 and below 1.
+
+        Returns:
+            The number of updates; None if no step had such a loss.
+
+        Raises:
+            TypeError: `share` is not a number.
+            ValueError: `share` is out of its range.
+
+        >>> History(loss=[8.0, 2.0, 0.5, 0.1]).steps_to(0.1)
+        2
+        """
+        number("share", share, low=0, high=1, open_=True)
+        below = (step for step, loss in enumerate(self.loss) if loss < share * self.loss[0])
+        return next(below, None)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one plain dict for each step, as `pandas.DataFrame` takes them."""
