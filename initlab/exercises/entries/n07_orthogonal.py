@@ -236,11 +236,11 @@ def orthogonal(fan_in, fan_out):
 QUIZ = (
     Question(
         "Gaussian and orthogonal weights of the same variance, in a deep linear network. Which "
-        "picture shows a difference?",
+        "picture shows that one of the two loses most directions?",
         (
             (
                 "The rms of the activations across depth.",
-                "On average both keep it level. This picture does not see single directions.",
+                "Both stay near the input's rms. This picture does not see single directions.",
             ),
             (
                 "The histogram of the entries of one weight.",
@@ -280,12 +280,11 @@ QUIZ = (
         (
             (
                 "Yes: each matrix has only equal singular values.",
-                "Between the matrices stands ReLU, and it sets half of the units to 0.",
+                "That holds for each matrix alone. But what stands between the matrices?",
             ),
             (
-                "No: ReLU erases directions, whatever the weights are.",
-                "Half of the slopes are 0 in each layer. No choice of weights brings those "
-                "directions back.",
+                "No: ReLU sets about half of the units to 0 in each layer.",
+                "There the slope is 0. What is lost in this way, no later matrix brings back.",
             ),
             (
                 "Only if the gain is 1.",
