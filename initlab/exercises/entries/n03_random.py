@@ -91,12 +91,13 @@ EXERCISES = [
         name="lecun_normal",
         notebook="03",
         task="Write a function that draws the weights of a linear layer so that its output has the "
-        "same variance as its input: normal numbers, mean 0, shape `(fan_out, fan_in)`. No "
+        "same mean square as its input: normal numbers, mean 0, shape `(fan_out, fan_in)`. No "
         "nonlinearity follows.",
         hints=(
-            "Each output is a sum of fan_in products w·x. What is the variance of a sum of "
-            "independent terms?",
-            "The output's variance is fan_in · Var(w) · Var(x). Which Var(w) makes it Var(x)?",
+            "Each output is a sum of fan_in products w·x. How large is the mean square of such a "
+            "sum?",
+            "It is fan_in · Var(w), times the mean square of the inputs. Which Var(w) makes the "
+            "two mean squares equal?",
             "`rng.normal(0, std, size)` wants a standard deviation, and you have a variance.",
         ),
         solution="""
@@ -170,8 +171,8 @@ QUIZ = (
         right=1,
     ),
     Question(
-        "The fan-in of a linear layer grows from 100 to 400, and the weights keep their standard "
-        "deviation. What does the rms of its output do?",
+        "The fan-in of a linear layer grows from 100 to 400. The weights keep their standard "
+        "deviation, and the inputs keep their rms. What does the rms of the output do?",
         (
             (
                 "It doubles.",
