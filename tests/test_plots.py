@@ -246,6 +246,12 @@ def test_a_name_that_starts_with_a_scheme_looks_like_it():
     assert list(given) == names
 
 
+def test_many_names_look_different():
+    schemes = ["xavier_normal", "kaiming_normal", "torch_default"]
+    names = [f"{scheme}, depth {depth}" for scheme in schemes for depth in (2, 5, 10, 20, 30)]
+    assert len(set(looks(names).values())) == len(names)
+
+
 @pytest.mark.parametrize("name", LOOKS)
 def test_colours_stand_out_on_white(name):
     luminance = linear(LOOKS[name].colour) @ [0.2126, 0.7152, 0.0722]
@@ -649,6 +655,13 @@ def test_over_time_tells_a_run_that_ends_early():
     assert edges(ax)[1.0] == [1]
     assert "bad\n  ends at step 1" in [text.get_text() for text in ax.get_legend().get_texts()]
     assert il.plots.explain(ax).endswith("bad: 3.0 to 3.0; ends at step 1.")
+
+
+@pytest.mark.parametrize(("bad", "top"), [([3, 4e8], 3.3), ([3, 5], None)])
+def test_what_diverges_leaves_the_picture_and_does_not_flatten_the_rest(bad, top):
+    ax = il.plots.over_time({"good": history([3, 2, 1]), "bad": history(bad)})
+    assert ax.get_ylim()[1] == pytest.approx(top or 5.2)
+    assert edges(ax)[1.0] == [1]
 
 
 def test_over_time_lays_theory_over_as_dashes():

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-LITTER = 32 * 2**20  # bytes that may lie about; a computation with 100 layers takes 20 MB
+LITTER = 16 * 2**20  # bytes that may lie about; a computation with 100 layers takes 20 MB
 
 
 class Tidy:

@@ -135,7 +135,9 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         free = [look for look in _of_its_scheme(name) if look not in given.values()]
         if name not in given and free:
             given[name] = free[0]
-    spare = [look for look in SPARE if look not in given.values()] or SPARE
+    sisters = [look._replace(filled=not look.filled) for look in SPARE]
+    every = [*SPARE, *sisters, *LOOKS.values()]
+    spare = [look for look in dict.fromkeys(every) if look not in given.values()] or SPARE
     others = [name for name in names if name not in given]
     given |= {name: spare[place % len(spare)] for place, name in enumerate(others)}
     return {name: given[name] for name in names}

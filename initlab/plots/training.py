@@ -23,6 +23,7 @@ LABELS = {
     "accuracy": "accuracy (share that is right)",
     "lr": "learning rate (no unit)",
 }
+FAR = 3  # times higher than all that trains: what diverges leaves the picture
 COUNTED = {"rank": "rank of the weight", "distinct": "distinct rows of the weight"}
 
 
@@ -225,6 +226,19 @@ def _y_axis(
         log_axis(ax, [*seen[seen > 0], *(value for value in rules.values() if value > 0)])
     elif y == "accuracy":
         ax.set_ylim(0, 1.03)
+    else:
+        _leave_out_what_diverged(ax, list(bands.values()), list(rules.values()))
+
+
+def _leave_out_what_diverged(ax: Axes, bands: list[Band], rules: list[float]) -> None:
+    """Let a kind whose runs all ended early leave the picture, if it would flatten the rest."""
+    kept = [band.high for band in bands if len(band.stopped) < band.runs]
+    if not kept or len(kept) == len(bands):
+        return
+    top = max([*(float(np.nanmax(highest)) for highest in kept), *rules])
+    low, high = ax.get_ylim()
+    if high > FAR * top > 0:
+        ax.set_ylim(max(low, -0.05 * top), 1.1 * top)
 
 
 def _words(band: Band) -> str:
