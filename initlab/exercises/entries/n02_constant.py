@@ -314,7 +314,7 @@ QUIZ = (
         "parameters get a gradient that is not 0 in the first step?",
         (
             (
-                "All of them, and the same one.",
+                "All of them, and each the same gradient.",
                 "A gradient goes backwards through the weights, and these are 0: nothing gets "
                 "past the last layer.",
             ),
