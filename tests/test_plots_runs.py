@@ -73,6 +73,14 @@ def test_against_theory_on_a_log_axis() -> None:
     assert alone.get_yscale() == "linear"
 
 
+def test_against_has_its_ticks_where_it_measured_if_there_is_room() -> None:
+    ax = against(TERMS, "terms", y="rms")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "4", "64"]
+    assert ax.get_xticks(minor=True).tolist() == []
+    close = [{"scheme": "eye", "std": std, "rms": 1.0} for std in [1e-6, 0.9, 1.0]]
+    assert 0.9 not in against(close, "std", y="rms").get_xticks()
+
+
 def test_against_marks_zero_on_a_log_axis() -> None:
     ax = against([*TERMS, {"scheme": "eye", "terms": 9, "rms": 0.0}], "terms", y="rms", log=True)
     assert lines(ax)["eye"][:, 0].tolist() == [1, 4, 64]

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from initlab.plots import records
@@ -325,14 +325,21 @@ def _counts(rows: Sequence[Mapping[str, Any]], x: str, by: str) -> list[int]:
 
 def _scales(ax: Axes, x: str, y: str, places: Sequence[float]) -> None:
     ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
-    if places[0] > 0 and places[-1] / places[0] > 30:
+    if log := places[0] > 0 and places[-1] / places[0] > 30:
         ax.set_xscale("log")
-    elif len(places) <= 8:
+    if len(places) <= 8 and (not log or _is_roomy(places)):
         ax.set_xticks(places, [f"{place:g}" for place in places])
-    elif all(place == int(place) for place in places):  # no tick at layer 2.5
+        ax.xaxis.set_minor_locator(NullLocator())
+    elif not log and all(place == int(place) for place in places):  # no tick at layer 2.5
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if y == "accuracy":
         ax.set_ylim(0, 1.03)
+
+
+def _is_roomy(places: Sequence[float]) -> bool:
+    """Tell whether the labels of all places have room beside each other on a log axis."""
+    logs = np.log(places)
+    return bool(np.diff(logs).min() > 0.07 * (logs[-1] - logs[0]))
 
 
 def _records(history: Any) -> list[Any]:
