@@ -300,7 +300,7 @@ def _exploding(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding |
     return Finding(
         illness="exploding",
         summary=f"{way} grows by a factor of {_number(max(forwards, backwards))} through the "
-        f"layers; to change {strongest} by 1 % changes the loss by about "
+        f"layers; if {strongest} changes by 1 %, the loss changes by about "
         f"{_number(leverage[strongest] / 100)} times that of a guess.",
         evidence={
             "leverage": leverage[strongest],
@@ -330,8 +330,8 @@ def _vanishing(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding |
     rms = list(before_output(facts, rms_of(facts)).values()) or [math.nan]
     return Finding(
         illness="vanishing",
-        summary=f"{len(weak)} of {len(leverage)} weights have no say: to change {best} by 100 % "
-        f"changes the loss by only {_number(leverage[best])} of that of a guess.",
+        summary=f"{len(weak)} of {len(leverage)} weights have next to no effect: if {best} changes "
+        f"by 100 %, the loss changes by only {_number(leverage[best])} of that of a guess.",
         evidence={
             "leverage": leverage[best],
             "largest leverage": max(leverage.values()),

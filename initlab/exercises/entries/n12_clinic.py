@@ -495,7 +495,7 @@ QUIZ = (
         "2.3. What is its leverage?",
         (
             (
-                "About 4e-6: hardly any say.",
+                "About 4e-6: it has hardly any effect.",
                 "10 · 1e-6 / 2.3. Even if the weight changes by its whole size, the loss changes "
                 "by millionths of a guess, to first order.",
             ),
