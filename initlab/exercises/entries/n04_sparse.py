@@ -395,8 +395,8 @@ def sparse_incoming(fan_in, fan_out, k):
 
 QUIZ = (
     Question(
-        "`nn.init.sparse_(weight, sparsity=0.9)` fills a weight of shape (200, 300). What is the "
-        "same for all?",
+        "`nn.init.sparse_(weight, sparsity=0.9)` fills a weight of shape (200, 300). Which of "
+        "these is true?",
         (
             (
                 "Each unit has the same number of incoming weights that are not 0.",
