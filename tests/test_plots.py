@@ -173,7 +173,8 @@ def test_figure_says_in_words_and_as_html_what_is_to_be_seen(name):
     ).groups()
     assert alt == figure.alt
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
-        assert image.size == (1000, round(100 * figure.get_figheight()))
+        assert image.width == 1000
+        assert abs(image.height - 100 * figure.get_figheight()) < 1  # old releases round down
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 

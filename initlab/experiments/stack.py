@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -143,14 +144,18 @@ class Activation(Part):
 
 
 class KnownActivation(Part):
-    """A nonlinearity whose gradient follows from what it emits: autograd's own kernels do it."""
+    """A nonlinearity whose gradient follows from what it emits: autograd's own kernels do it.
+
+    After a linear layer it writes over what that has emitted, which nobody else looks at.
+    """
 
     def __init__(self, module: nn.Module) -> None:
-        self.function, self.slope = KNOWN[type(module)]
+        self.function, self.function_, self.slope = KNOWN[type(module)]
+        self.follows_linear = False
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply it."""
-        out = self.function(x)
+        out = self.function_(x) if self.follows_linear else self.function(x)
         if training:
             self.out = out
         return out
@@ -160,18 +165,28 @@ class KnownActivation(Part):
         return self.slope(gradient, self.out)
 
 
+class Known(NamedTuple):
+    """A nonlinearity, the same in place, and (gradient at the output, output) → at the input."""
+
+    function: Callable[[Tensor], Tensor]
+    in_place: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
+
+
 def _relu_slope(gradient: Tensor, out: Tensor) -> Tensor:
     found: Tensor = torch.ops.aten.threshold_backward.default(gradient, out, 0)
     return found
 
 
-KNOWN: dict[type[nn.Module], tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    nn.Identity: (lambda x: x, lambda gradient, out: gradient),
-    nn.ReLU: (torch.relu, _relu_slope),
-    nn.Tanh: (torch.tanh, torch.ops.aten.tanh_backward.default),
-    nn.Sigmoid: (torch.sigmoid, torch.ops.aten.sigmoid_backward.default),
+_tanh_slope, _sigmoid_slope = (
+    getattr(torch.ops.aten, name).default for name in ("tanh_backward", "sigmoid_backward")
+)
+KNOWN: dict[type[nn.Module], Known] = {
+    nn.Identity: Known(lambda x: x, lambda x: x, lambda gradient, out: gradient),
+    nn.ReLU: Known(torch.relu, torch.relu_, _relu_slope),
+    nn.Tanh: Known(torch.tanh, torch.tanh_, _tanh_slope),
+    nn.Sigmoid: Known(torch.sigmoid, torch.sigmoid_, _sigmoid_slope),
 }
-"""Nonlinearity → its function, and (gradient at the output, output) → gradient at the input."""
 
 
 class BatchNorm(Part):
@@ -219,6 +234,9 @@ class Row(Part):
     def __init__(self, parts: dict[str, Part]) -> None:
         self.parts = parts
         self.order = list(parts.values())
+        for before, part in pairwise(self.order):
+            if isinstance(part, KnownActivation):
+                part.follows_linear = isinstance(before, Linear)
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Pass all of them."""
