@@ -24,8 +24,8 @@ def singular_value_spread(
 
         m₄ / m₂² = 1 + L (E[φ′⁴] / E[φ′²]² - 1 + s),   s = 1 for Gaussian, 0 for orthogonal
 
-    so a deep linear network of Gaussian matrices has L + 1, one of orthogonal matrices 1. No
-    choice of weights cures ReLU.
+    so a deep linear network of Gaussian matrices has L + 1, one of orthogonal matrices 1.
+    Behind ReLU neither is near 1: half of the slopes are 0.
 
     Args:
         depth: L, the number of matrices, at least 1.
