@@ -17,3 +17,4 @@ html_static_path = ["_static"]
 html_theme = "furo"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
