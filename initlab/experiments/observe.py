@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from initlab.data import Batch
 from initlab.experiments.history import Record
 from initlab.experiments.scores import Loss, regions
-from initlab.probe import distinct_rows, rank, trace
+from initlab.probe import Probe, distinct_rows, rank
+from initlab.probe.run import traced
 
 
-def observe(model: nn.Module, batch: Batch, loss: Loss, *, step: int) -> Record:
-    """Note all that can be seen of a network between two updates, and leave no mark on it."""
-    seen = trace(model, batch.x, batch.y, loss=loss)
+def observe(model: nn.Module, batch: Batch, loss: Loss, *, step: int, probe: Probe) -> Record:
+    """Note all that a probe sees of its network between two updates, and leave no mark on it."""
+    seen = traced(model, batch.x, batch.y, loss=loss, probe=probe)
     ranks, distinct = _ranks_and_rows(weights(model))
     return Record(
         step=step,

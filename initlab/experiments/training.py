@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from initlab.experiments.history import History
 from initlab.experiments.observe import observe, update_ratios, weights
 from initlab.experiments.recipe import Recipe, checked_data, checked_model
 from initlab.experiments.scores import Loss, evaluate, hits, mode
+from initlab.probe import Probe
 
 SMALL = 500_000  # parameters; below it more threads save no time, and cost much on a busy machine
 
@@ -125,6 +127,11 @@ class _Run:
         self.last_ratio: dict[str, float] = {}
         self.done = 0
 
+    @cached_property
+    def probe(self) -> Probe:
+        """What records the network: one for all records."""
+        return Probe(self.model)
+
     def step(self, batch: Batch) -> bool:
         """Take one step; False means that the loss is no number any more."""
         due = self.record_every is not None and self.done % self.record_every == 0
@@ -163,7 +170,8 @@ class _Run:
     def record(self) -> None:
         """Note what can be seen of the network now."""
         self.optimizer.zero_grad()  # so that the trace has no gradient to put back
-        seen = observe(self.model, self.traced, self.recipe.loss_of, step=self.done)
+        loss = self.recipe.loss_of
+        seen = observe(self.model, self.traced, loss, step=self.done, probe=self.probe)
         self.history.records.append(seen)
 
     def finish(self) -> None:

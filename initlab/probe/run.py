@@ -77,6 +77,11 @@ def trace(
         bins=bins,
         saturation=saturation,
     )
+    return traced(model, x, target, loss=loss, probe=probe)
+
+
+def traced(model: nn.Module, x: Any, target: Any, *, loss: Loss | None, probe: Probe) -> Trace:
+    """Trace with a probe of the model: who traces it often needs only one."""
     with one_pass(model, x, target, loss=loss, probe=probe) as (_, value):
         return probe._trace(loss=value.item())
 
