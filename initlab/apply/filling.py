@@ -6,16 +6,17 @@ parameter, the drafts hold the new values, and only then are they copied into th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from initlab.apply.drafting import draft
-from initlab.apply.planning import Settings, check_rules, output_of, plan
+from initlab.apply.planning import Job, Settings, check_rules, output_of, plan
 from initlab.apply.report import Report
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, resolve_bias, resolve_scheme
+from initlab.apply.slots import Change
 from initlab.apply.telling import tell
 from initlab.arguments import network
 
@@ -78,6 +79,37 @@ def initialize(
     2      Linear  weight     10×32  xavier_normal       32       10      0.218    0.217
     2      Linear  bias          10  zeros                                    0        0
     """
+    return tell(
+        model,
+        *fill(
+            model,
+            scheme,
+            bias=bias,
+            rules=rules,
+            output_bias=output_bias,
+            forget_bias=forget_bias,
+            generator=generator,
+            **params,
+        ),
+    )
+
+
+def fill(
+    model: nn.Module,
+    scheme: AnyScheme,
+    *,
+    bias: AnyBias = "zeros",
+    rules: Sequence[Rule] | None = None,
+    output_bias: Sequence[float] | Tensor | None = None,
+    forget_bias: float | None = None,
+    generator: Generator | None = None,
+    **params: Any,
+) -> tuple[Sequence[Job], Mapping[int, Change]]:
+    """Do what `initialize` does, but for the report: who starts many networks saves half of the time.
+
+    Returns:
+        What a report needs: the plan, and what was changed.
+    """
     network(model)
     settings = Settings(
         weight=resolve_scheme(scheme, params),
@@ -94,7 +126,7 @@ def initialize(
     for module in model.modules():
         if isinstance(module, _NormBase) and not _frozen(module):
             module.reset_running_stats()
-    return tell(model, jobs, drafts)
+    return jobs, drafts
 
 
 def _frozen(module: nn.Module) -> bool:

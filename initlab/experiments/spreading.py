@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from initlab.apply import initialize
+from initlab.apply.filling import fill
 from initlab.data import Batch
 from initlab.experiments.bars import bar
 from initlab.experiments.history import History
@@ -53,7 +53,7 @@ class Point:
         """Make the network that this seed starts from."""
         model = checked_model(self.build())
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-        initialize(model, self.scheme, bias=self.bias, generator=generator)
+        fill(model, self.scheme, bias=self.bias, generator=generator)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() >= 2 and parameter.requires_grad:

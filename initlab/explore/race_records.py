@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from initlab.apply import initialize
+from initlab.apply.filling import fill
 from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.recipe import Recipe, class_count
 from initlab.experiments.scores import each_loss
@@ -168,7 +168,7 @@ def _models(
     models = [mlp(depth, width, activation, n_in=n_in, n_out=n_out) for _ in schemes]
     for model, scheme in zip(models, schemes, strict=True):
         bias = "torch_default" if scheme == "torch_default" else "zeros"
-        initialize(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
+        fill(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
     return models
 
 
