@@ -105,7 +105,7 @@ def fill(
     generator: Generator | None = None,
     **params: Any,
 ) -> tuple[Sequence[Job], Mapping[int, Change]]:
-    """Do what `initialize` does, but for the report: who starts many networks saves half of the time.
+    """Do what `initialize` does, but for the report, which takes half of the time.
 
     Returns:
         What a report needs: the plan, and what was changed.
