@@ -259,7 +259,8 @@ QUIZ = (
             ),
             (
                 "1/250",
-                "That is Xavier's compromise: close for both passes, exact for neither.",
+                "That is Xavier's compromise: it lies between the two wishes, and is exact"
+                " for neither.",
             ),
         ),
         right=1,
