@@ -666,7 +666,7 @@ QUIZ = (
                 "`strict` is about *names* only. Take the head out of the dict first.",
             ),
             (
-                "It loads all but the head, and says so.",
+                "It loads all but the head, without an error.",
                 "That is what most people expect. But `strict=False` allows missing and "
                 "unexpected names, not other shapes.",
             ),
