@@ -341,8 +341,8 @@ QUIZ = (
         (
             (
                 "They shrink.",
-                "The default weights have a variance of 1/(3·fan_in), and ReLU takes half of "
-                "the second moment: each layer multiplies the rms by about 0.41.",
+                "The default weights have the variance 1/(3n), for n inputs, and ReLU halves the "
+                "mean of the squares: each layer multiplies the rms by about 0.41.",
             ),
             (
                 "They stay level: the default is made for this.",
@@ -351,8 +351,8 @@ QUIZ = (
             ),
             (
                 "They grow.",
-                "For that the variance of the weights would have to be above 2/fan_in. The "
-                "default is 1/(3·fan_in).",
+                "For that the variance of the weights would have to be above 2/n, for n inputs. "
+                "The default is 1/(3n).",
             ),
         ),
         right=0,
