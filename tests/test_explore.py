@@ -143,7 +143,10 @@ def test_where_theory_is_silent_no_line_is_drawn_and_the_reason_is_told():
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
-        ({"depth": 10}, ["Activations keep their size: rms", "Gradients keep their size: layer 1"]),
+        (
+            {"depth": 10},
+            ["Activations stay of similar size: rms", "Gradients stay of similar size: layer 1"],
+        ),
         ({"gain": 0.5, "depth": 10}, ["Activations shrink:", "at layer 10.", "Gradients vanish:"]),
         ({"gain": 3.0, "depth": 10}, ["Activations grow:", "Gradients explode:"]),
         ({"gain": 10.0, "depth": 60}, ["leave the range of float32 at layer", "inf or nan."]),

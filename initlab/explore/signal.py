@@ -163,7 +163,9 @@ def _say_activations(signals: Signals) -> str:
     numbers = f"rms {number(first)} at layer 1, {number(last)} at layer {depth}."
     if depth == 1:
         return f"Activations: rms {number(first)}."
-    return f"Activations {_trend(last / first, 'shrink', 'grow', 'keep their size')}: {numbers}"
+    return (
+        f"Activations {_trend(last / first, 'shrink', 'grow', 'stay of similar size')}: {numbers}"
+    )
 
 
 def _say_illness(records: SignalRecords) -> str:
@@ -190,7 +192,7 @@ def _say_gradients(signals: Signals) -> str:
     if depth == 1:
         return f"Gradients: rms {number(signals.rms[0])}."
     ratio = signals.rms[0] / signals.rms[-1]
-    trend = _trend(ratio, "vanish", "explode", "keep their size")
+    trend = _trend(ratio, "vanish", "explode", "stay of similar size")
     share = f"layer 1 receives {number(ratio)} times what layer {depth} receives."
     return f"Gradients {trend}: {share}"
 
