@@ -79,37 +79,6 @@ def initialize(
     2      Linear  weight     10×32  xavier_normal       32       10      0.218    0.217
     2      Linear  bias          10  zeros                                    0        0
     """
-    return tell(
-        model,
-        *fill(
-            model,
-            scheme,
-            bias=bias,
-            rules=rules,
-            output_bias=output_bias,
-            forget_bias=forget_bias,
-            generator=generator,
-            **params,
-        ),
-    )
-
-
-def fill(
-    model: nn.Module,
-    scheme: AnyScheme,
-    *,
-    bias: AnyBias = "zeros",
-    rules: Sequence[Rule] | None = None,
-    output_bias: Sequence[float] | Tensor | None = None,
-    forget_bias: float | None = None,
-    generator: Generator | None = None,
-    **params: Any,
-) -> tuple[Sequence[Job], Mapping[int, Change]]:
-    """Do what `initialize` does, but for the report, which takes half of the time.
-
-    Returns:
-        What a report needs: the plan, and what was changed.
-    """
     network(model)
     settings = Settings(
         weight=resolve_scheme(scheme, params),
@@ -119,6 +88,20 @@ def fill(
     )
     if output_bias is not None:
         settings.output = output_of(model, output_bias)
+    return tell(model, *_fill(model, settings, generator))
+
+
+def fill(model: nn.Module, scheme: AnyScheme, *, bias: AnyBias, generator: Generator) -> None:
+    """Do what `initialize` does, but for the report, which takes half of the time."""
+    network(model)
+    settings = Settings(weight=resolve_scheme(scheme, {}), bias=resolve_bias(bias))
+    _fill(model, settings, generator)
+
+
+def _fill(
+    model: nn.Module, settings: Settings, generator: Generator | None
+) -> tuple[Sequence[Job], Mapping[int, Change]]:
+    """Plan, draft and commit; return what a report needs."""
     jobs = plan(model, settings, generator)
     drafts = draft(model, jobs, generator)
     for change in drafts.values():
