@@ -13,8 +13,6 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +30,13 @@ WIDGET_VIEW = (
     "application/vnd.jupyter.widget-view+json"  # means nothing without the kernel that ran
 )
 
+# What a visitor of Binder gets. The kernel limits itself: the process that starts it may hold more.
+SMALL_MACHINE = f"""
+import os, resource
+os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
+resource.setrlimit(resource.RLIMIT_DATA, ({SMALL_MEMORY}, {SMALL_MEMORY}))
+del os, resource
+"""
 KERNEL_STATUS = """
 from pathlib import Path
 status = Path("/proc/self/status")
@@ -71,29 +76,13 @@ def peak_memory_mb(kernel_status: str) -> float | None:
     return int(peak[1]) / 1024 if peak else None
 
 
-@contextmanager
-def small_machine() -> Iterator[None]:
-    """Give what starts here what a visitor of Binder gets: one core and 2 GB; Linux only."""
-    import resource
-
-    cores = os.sched_getaffinity(0)
-    memory = resource.getrlimit(resource.RLIMIT_DATA)
-    os.sched_setaffinity(0, {min(cores)})
-    resource.setrlimit(resource.RLIMIT_DATA, (SMALL_MEMORY, memory[1]))
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-        resource.setrlimit(resource.RLIMIT_DATA, memory)
-
-
 def run(notebook: nbformat.NotebookNode, folder: Path, *, small: bool = False) -> Cost:
     """Run all cells in a fresh kernel that starts in `folder`; their outputs go into `notebook`.
 
     Args:
         notebook: What to run.
         folder: Where the kernel starts.
-        small: On one core and with 2 GB of memory.
+        small: On one core and with 2 GB of memory; Linux only.
     """
     os.environ["INITLAB_PROGRESS"] = "off"  # what somebody has done already must not be stored
     client = NotebookClient(
@@ -104,18 +93,27 @@ def run(notebook: nbformat.NotebookNode, folder: Path, *, small: bool = False) -
         resources={"metadata": {"path": str(folder)}},
     )
     seconds = []
-    with ExitStack() as stack:
-        with small_machine() if small else nullcontext():  # a process inherits its limits
-            stack.enter_context(client.setup_kernel())
+    with client.setup_kernel():
+        if small:
+            execute(client, SMALL_MACHINE)
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "code":
                 start = time.perf_counter()
                 client.execute_cell(cell, index)
                 seconds.append(time.perf_counter() - start)
-        notebook.cells.append(nbformat.v4.new_code_cell(KERNEL_STATUS))
-        client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
-    status = notebook.cells.pop().outputs[0].text
+        status = execute(client, KERNEL_STATUS)
     return Cost(seconds, peak_memory_mb(status))
+
+
+def execute(client: NotebookClient, code: str) -> str:
+    """Run a line that is not the notebook's own, and give what it prints."""
+    cells = client.nb.cells
+    cells.append(nbformat.v4.new_code_cell(code))
+    try:
+        client.execute_cell(cells[-1], len(cells) - 1)
+    finally:
+        own = cells.pop()
+    return "".join(output.text for output in own.outputs)
 
 
 def tidy(notebook: nbformat.NotebookNode) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 
-from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, run
+from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, SMALL_MEMORY, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
 
@@ -34,6 +35,15 @@ def test_it_is_small_and_only_what_starts_there_is(tmp_path):
     assert notebook.cells[0].outputs[0].text == "1 2048\n"
     run(notebook, tmp_path)
     assert not notebook.cells[0].outputs[0].text.endswith(" 2048\n")
+
+
+def test_a_large_process_can_start_a_small_kernel(tmp_path):
+    # A limit on this process would stop it here: it holds more than the kernel may have.
+    held = np.zeros(SMALL_MEMORY, dtype=np.int8)  # taken, never touched
+    notebook = made("1")
+    run(notebook, tmp_path, small=True)
+    assert notebook.cells[0].outputs[0].data["text/plain"] == "1"
+    assert held.nbytes == SMALL_MEMORY
 
 
 def test_more_memory_than_that_is_not_to_be_had(tmp_path):
