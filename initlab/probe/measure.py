@@ -223,7 +223,10 @@ def _sums_of_piece(x: Floats) -> Sums | None:
 
 
 def _add_up(x: Floats) -> tuple[float, float]:
-    """Return the sum, and the sum of squares: numpy's products are faster than its sums."""
+    """Return the sum, and the sum of squares: numpy's products are faster than its sums.
+
+    They are of one block each: for longer ones numpy's library would wake its other threads.
+    """
     ones, size = _ONES[x.itemsize], x.size
     rest = size % _BLOCK
     if rest == size:
@@ -232,8 +235,7 @@ def _add_up(x: Floats) -> tuple[float, float]:
         (total, squares), (more, more_squares) = _add_up(x[:-rest]), _add_up(x[-rest:])
         return total + more, squares + more_squares
     rows = x.reshape(-1, _BLOCK)
-    squares = float(x.dot(x)) if size <= 4 * _BLOCK else sum(np.vecdot(rows, rows).tolist())
-    return sum(rows.dot(ones).tolist()), squares
+    return sum(np.vecdot(rows, ones).tolist()), sum(np.vecdot(rows, rows).tolist())
 
 
 def _deviations(a: Floats, dtype: np.dtype[Any], mean: float) -> tuple[float, float]:
