@@ -146,12 +146,13 @@ class Activation(Part):
 class KnownActivation(Part):
     """A nonlinearity whose gradient follows from what it emits: autograd's own kernels do it.
 
-    After a linear layer it writes over what that has emitted, which nobody else looks at.
+    After a linear layer it writes over what that has emitted, and before one over the gradient
+    that comes back from there: nobody else looks at them.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.function, self.function_, self.slope = KNOWN[type(module)]
-        self.follows_linear = False
+        self.follows_linear = self.precedes_linear = False
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply it."""
@@ -162,30 +163,34 @@ class KnownActivation(Part):
 
     def backward(self, gradient: Tensor, last: bool) -> Tensor:
         """Multiply by the slope."""
-        return self.slope(gradient, self.out)
+        into = gradient if self.precedes_linear else torch.empty_like(gradient)
+        return self.slope(gradient, self.out, into)
 
 
 class Known(NamedTuple):
-    """A nonlinearity, the same in place, and (gradient at the output, output) → at the input."""
+    """A nonlinearity, the same in place, and its gradient.
+
+    Args:
+        function: Input → output.
+        in_place: The same, written over the input.
+        slope: (gradient at the output, output, memory for the answer) → gradient at the input.
+    """
 
     function: Callable[[Tensor], Tensor]
     in_place: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def _relu_slope(gradient: Tensor, out: Tensor) -> Tensor:
-    found: Tensor = torch.ops.aten.threshold_backward.default(gradient, out, 0)
-    return found
+def _slope(name: str, *more: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    backward = getattr(torch.ops.aten, name).grad_input
+    return lambda gradient, out, into: backward(gradient, out, *more, grad_input=into)
 
 
-_tanh_slope, _sigmoid_slope = (
-    getattr(torch.ops.aten, name).default for name in ("tanh_backward", "sigmoid_backward")
-)
 KNOWN: dict[type[nn.Module], Known] = {
-    nn.Identity: Known(lambda x: x, lambda x: x, lambda gradient, out: gradient),
-    nn.ReLU: Known(torch.relu, torch.relu_, _relu_slope),
-    nn.Tanh: Known(torch.tanh, torch.tanh_, _tanh_slope),
-    nn.Sigmoid: Known(torch.sigmoid, torch.sigmoid_, _sigmoid_slope),
+    nn.Identity: Known(lambda x: x, lambda x: x, lambda gradient, out, into: gradient),
+    nn.ReLU: Known(torch.relu, torch.relu_, _slope("threshold_backward", 0)),
+    nn.Tanh: Known(torch.tanh, torch.tanh_, _slope("tanh_backward")),
+    nn.Sigmoid: Known(torch.sigmoid, torch.sigmoid_, _slope("sigmoid_backward")),
 }
 
 
@@ -234,9 +239,11 @@ class Row(Part):
     def __init__(self, parts: dict[str, Part]) -> None:
         self.parts = parts
         self.order = list(parts.values())
-        for before, part in pairwise(self.order):
+        for part, following in pairwise(self.order):
             if isinstance(part, KnownActivation):
-                part.follows_linear = isinstance(before, Linear)
+                part.precedes_linear = isinstance(following, Linear)
+            if isinstance(following, KnownActivation):
+                following.follows_linear = isinstance(part, Linear)
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Pass all of them."""
