@@ -147,7 +147,7 @@ class KnownActivation(Part):
     """A nonlinearity whose gradient follows from what it emits: autograd's own kernels do it.
 
     After a linear layer it writes over what that has emitted, and before one over the gradient
-    that comes back from there: nobody else looks at them.
+    that comes back from there: no other part looks at them.
     """
 
     def __init__(self, module: nn.Module) -> None:

@@ -298,7 +298,7 @@ class _Run:
             gradient = self._scores(signal, y)[2]
             for name, part in reversed(parts.items()):
                 if name.startswith("act"):
-                    gradients.insert(0, gradient)
+                    gradients.insert(0, gradient.clone())  # which the part may write over
                 gradient = part.backward(gradient, last=name == "linear1")
         bounds = BOUNDS.get(self.activation)
         return [
