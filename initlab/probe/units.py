@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules import activation as torch_activations
 from torch.nn.modules.batchnorm import _NormBase
@@ -68,18 +66,15 @@ def dead_share(x: Tensor, channels_first: bool) -> Tensor | float:
         x (batch, ..., units), or (batch, units, ...) with four or more dimensions or
         `channels_first`.
     """
-    axis = 1 if x.dim() > 3 or (channels_first and x.dim() == 3) else x.dim() - 1
-    others = tuple(dim for dim in range(x.dim()) if dim != axis)
-    if x.is_cpu and x.dim() == 2:  # numpy has fewer fixed costs
-        a = _array(x)
-        dead = a.max(axis=others) == 0
-        if dead.any():
-            dead &= a.min(axis=others) == 0
-        return float(np.mean(dead))
     x = x.detach()
+    axis = 1 if x.dim() > 3 or (channels_first and x.dim() == 3) else x.dim() - 1
+    others = [dim for dim in range(x.dim()) if dim != axis]
     if not others:
         return (x == 0).double().mean()
-    return ((x.amax(others) == 0) & (x.amin(others) == 0)).double().mean()
+    dead = x.amax(others) == 0
+    if dead.is_cpu and not dead.any():  # an accelerator would have to be waited for
+        return 0.0
+    return (dead & (x.amin(others) == 0)).double().mean()
 
 
 def saturation_starts(ends: tuple[float, float], saturation: float) -> tuple[float, float]:
@@ -90,15 +85,9 @@ def saturation_starts(ends: tuple[float, float], saturation: float) -> tuple[flo
 
 def share_outside(x: Tensor, low: float, high: float) -> Tensor | float:
     """Return the share of elements that are below `low` or above `high`."""
-    if x.is_cpu:  # numpy compares several times faster
-        a = _array(x)
-        return float(np.count_nonzero(a < low) + np.count_nonzero(a > high)) / max(a.size, 1)
     x = x.detach()
     x = x.float() if x.element_size() < 4 else x
+    if x.is_cpu:  # numpy compares several times faster
+        a = x.numpy(force=True)
+        return float(np.count_nonzero(a < low) + np.count_nonzero(a > high)) / max(a.size, 1)
     return (x < low).logical_or_(x > high).double().mean()
-
-
-def _array(x: Tensor) -> NDArray[Any]:
-    """Return the elements as numpy knows them: it has no bfloat16."""
-    array: NDArray[Any] = (x.float() if x.element_size() < 4 else x).numpy(force=True)
-    return array
