@@ -26,7 +26,7 @@ Legend of symbols, in code and notebooks alike:
     C   number of classes                        z   pre-activation, a = φ(z) activation
     q   E[z²]                                    c   correlation of two inputs
     g   gain, with Var(w) = g² / n               σ_w² = n·Var(w), σ_b² = Var(b)
-    χ₁  σ_w² E[φ′(√q z)²], the factor per layer of a squared gradient
+    χ₁  σ_w² E[φ′(√q ζ)²], ζ standard normal: the factor per layer of a squared gradient
 """
 
 from __future__ import annotations

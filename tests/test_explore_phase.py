@@ -204,7 +204,8 @@ def test_the_measurement_comes_first_and_theory_follows():
         ({"weight_var": 1.76}, ["at the edge of chaos (χ₁ = 1.000).", "correlation 0.6 have c = "]),
         (
             {"activation": "relu", "weight_var": 5.0, "bias_var": 0.1},
-            ["q* = ∞", "Depth scales: ξ_q ∞, ξ_c ∞."],
+            ["relu, σ_w² = 5, σ_b² = 0.1: the signal grows without end (χ₁ = 2.5).", "q* = ∞",
+             "Depth scales: ξ_q ∞, ξ_c ∞."],
         ),
         ({"depth": 1}, ["c = 0.60 at layer 1", "The mean of z² is 1 at layer 1"]),
         (

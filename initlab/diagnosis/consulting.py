@@ -33,7 +33,7 @@ def diagnose(model: nn.Module, x: Any, target: Any = None, loss: Loss | None = N
             target the loss at the start cannot be judged.
         loss: `loss(output, target)` → a scalar. Left out: the output's own `loss` where it has
             one, cross-entropy for integer targets, mean squared error for float ones, and without
-            a target the mean square of the output.
+            a target a sum of the outputs with random signs, which lets gradients flow.
 
     Returns:
         The findings, worst first, and of those that go together the cause first: each with

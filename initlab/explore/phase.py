@@ -25,6 +25,7 @@ from initlab.explore.phase_records import (
     phase_records,
 )
 from initlab.explore.signal import decades, number
+from initlab.theory import FixedPoint
 
 AT_EDGE = 0.02  # how far χ₁ may be from 1
 ONE_POINT = 0.999  # a correlation from which on two inputs count as one
@@ -155,7 +156,7 @@ def say(records: PhaseRecords) -> str:
     """
     where = f"{records.activation}, σ_w² = {records.weight_var:.3g}, σ_b² = {records.bias_var:.3g}"
     parts = [
-        f"{where}: {_phase(records.fixed.chi_1)}.",
+        f"{where}: {_phase(records.fixed)}.",
         _say_correlation(records),
         _say_size(records),
         _say_gradient(records),
@@ -165,9 +166,12 @@ def say(records: PhaseRecords) -> str:
     return told if records.predicted is not None else f"{told} (computing theory)"
 
 
-def _phase(chi_1: float) -> str:
+def _phase(fixed: FixedPoint) -> str:
+    chi_1 = fixed.chi_1
     if abs(chi_1 - 1) <= AT_EDGE:
         return f"at the edge of chaos (χ₁ = {chi_1:.3f})"
+    if chi_1 > 1 and math.isinf(fixed.q_star):  # two inputs become more alike: that is no chaos
+        return f"the signal grows without end (χ₁ = {number(chi_1)})"
     return f"{'ordered' if chi_1 < 1 else 'chaotic'} (χ₁ = {number(chi_1)})"
 
 
@@ -245,7 +249,7 @@ class Phase(Explorer):
         "GELU: no edge without bias": {
             "activation": "gelu", "weight_var": 2.35, "bias_var": 0.0,
         },
-        "sigmoid: ordered everywhere": {"activation": "sigmoid", "weight_var": 4.0},
+        "sigmoid: ordered in all of this plane": {"activation": "sigmoid", "weight_var": 4.0},
     }  # fmt: skip
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:

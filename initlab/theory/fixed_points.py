@@ -30,9 +30,10 @@ class FixedPoint:
             σ_w² = 2).
         c_star: c*, the correlation at which any two inputs end. At 1 they become one point. `nan`
             where φ grows so fast that none is defined.
-        chi_1: χ₁ = σ_w² E[φ′(√q* ζ)²], the factor of a squared gradient in each layer, and of a
-            small angle between two inputs: below 1 ordered (gradients vanish), above 1 chaotic
-            (they explode). `inf` where φ jumps.
+        chi_1: χ₁ = σ_w² E[φ′(√q* ζ)²], the factor of a squared gradient in each layer, and, where
+            q* is finite and not 0, of 1 − c for two inputs that are nearly alike (half the square
+            of the angle between them): below 1 ordered (gradients vanish), above 1 chaotic (they
+            explode). `inf` where φ jumps.
         xi_q: ξ_q, number of layers in which the distance to q* falls by e; `inf` if it does not.
         xi_c: ξ_c, the same for c*: how deep information about the input reaches.
     """

@@ -310,8 +310,9 @@ EXERCISES = [_DISTINCT_UNITS, _BREAK_SYMMETRY, _OUTPUT_BIAS]
 
 QUIZ = (
     Question(
-        "All weights and biases of a ReLU network with three hidden layers are 0. Which "
-        "parameters get a gradient that is not 0 in the first step?",
+        "All weights and biases of a ReLU network with three hidden layers are 0, and some "
+        "classes are more frequent than others. Which parameters get a gradient that is not 0 in "
+        "the first step?",
         (
             (
                 "All of them, and each the same gradient.",
@@ -347,8 +348,8 @@ QUIZ = (
             ),
             (
                 "Nothing: they get no gradient.",
-                "They do get one, since the weights are not 0. It is the same for all units of "
-                "the layer.",
+                "They do get one, from the second step on: after one step the rows of the last "
+                "layer differ. It is the same for all units of a layer.",
             ),
         ),
         right=0,

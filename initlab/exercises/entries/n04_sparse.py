@@ -441,8 +441,7 @@ QUIZ = (
         (
             (
                 "About 90 %: a weight that is 0 stays 0.",
-                "A weight moves by its gradient, and the gradient does not depend on the weight's "
-                "own value.",
+                "A weight moves by its gradient, and a gradient is not 0 because the weight is 0.",
             ),
             (
                 "About half of them.",

@@ -100,8 +100,8 @@ def kaiming_normal(fan_in, fan_out):
         "uniform numbers around 0, shape `(fan_out, fan_in)`.",
         hints=(
             "First find the variance: it is the same as for the normal form.",
-            "A uniform law on [−a, a] has the variance a²/3.",
-            "Solve a²/3 = Var(w) for `a`, with twice the variance of a linear layer.",
+            "A uniform law on [−b, b] has the variance b²/3.",
+            "Solve b²/3 = Var(w) for `b`, with twice the variance of a linear layer.",
         ),
         solution="""
 import numpy as np
@@ -117,7 +117,7 @@ def kaiming_uniform(fan_in, fan_out):
                 "std for bound",
                 lambda i, o: (2 / i) ** 0.5 / 3**0.5,
                 "You took the standard deviation as the bound. Which standard deviation has a "
-                "uniform law on [−a, a]?",
+                "uniform law on [−b, b]?",
             ),
             wrong_std(
                 "variance for std",

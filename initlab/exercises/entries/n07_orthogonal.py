@@ -89,7 +89,8 @@ _SINGULAR_SPREAD = Exercise(
     name="singular_spread",
     notebook="07",
     task="How unequal are singular values? Write the function that gives the mean of their fourth "
-    "powers, divided by the square of the mean of their squares. It is 1 when all are equal.",
+    "powers, divided by the square of the mean of their squares. It is 1 when all are equal. "
+    "`singular_values` is a numpy array.",
     signature="singular_spread(singular_values) -> float",
     stub="def singular_spread(singular_values): ...\n",
     hints=(
@@ -168,8 +169,8 @@ EXERCISES = [
         hints=(
             "Start from a matrix of normal numbers. Which decomposition turns its columns into "
             "vectors of length 1 at right angles?",
-            "`np.linalg.qr` gives such columns, as many as the matrix has. Which side must be the "
-            "longer one?",
+            "`np.linalg.qr` (after `import numpy as np`) or `torch.linalg.qr` gives such columns, "
+            "as many as the matrix has. Which side must be the longer one?",
             "Decompose a matrix of shape (longer, shorter), and transpose where fan_out is the "
             "shorter one.",
         ),

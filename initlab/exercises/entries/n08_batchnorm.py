@@ -96,8 +96,8 @@ _BATCHNORM_FORWARD = Exercise(
     name="batchnorm_forward",
     notebook="08",
     task="Write what BatchNorm computes in training, before `weight` and `bias`: each unit of `z` "
-    "(examples × units) gets mean 0 and variance 1 over the batch. Add `eps` to the variance, as "
-    "PyTorch does; eps is 1e-5.",
+    "(a numpy array, examples × units) gets mean 0 and variance 1 over the batch. The variance "
+    "divides by the number of examples. Add `eps` to it, as PyTorch does; eps is 1e-5.",
     signature="batchnorm_forward(z) -> array of the same shape",
     stub="def batchnorm_forward(z): ...\n",
     hints=(
@@ -174,7 +174,8 @@ EXERCISES = [
         hints=(
             "The layer computes weight · normalised + bias. Which two numbers change nothing?",
             "The running statistics stand for the signal's mean and variance. Before the first "
-            "batch they should normalise nothing away.",
+            "batch, subtracting this mean and dividing by the root of this variance should change "
+            "nothing.",
             "`nn.init.ones_` and `nn.init.zeros_` fill in place; two of the four are ones.",
         ),
         solution="""

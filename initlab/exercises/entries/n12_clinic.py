@@ -78,8 +78,9 @@ _NAME_THE_ILLNESS = Exercise(
     + "".join(f'    "{patient}": ...,\n' for patient in ILLNESS_OF)
     + "}\n",
     hints=(
-        "Begin with the easy ones: a loss that is nan, a share of dead or saturated units near 1, "
-        "units that are all equal, parameters that get no gradient.",
+        "Begin with the easy ones: a loss that is nan, a share of dead units near 1, more than "
+        "half of the values at the ends of a function, units that are all equal, parameters that "
+        "get no gradient.",
         "For the rest, compare three columns: the signal, the gradient, and how different two "
         "inputs still are at the end. Two inputs can become alike while the signal keeps a size.",
         "A layer of zeros at the end says nothing at first, and lets no gradient through at the "
