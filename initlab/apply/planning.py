@@ -158,7 +158,8 @@ def _decide(settings: Settings, job: Job, rule: Rule | None, fit: Fit | None) ->
                 return rule.bias, ""
             return exactly or by_type or Constant(val=job.kind.value), ""
         case Own():
-            return TorchDefault(), "the layer's own start"
+            own = rule.scheme if rule and fit in ("type", "parameter") else None
+            return (own, "") if own else (TorchDefault(), "the layer's own start")
     if exactly:
         return exactly, ""
     if rule and job.now.dim() > 1:

@@ -33,7 +33,8 @@ def diagnose(model: nn.Module, x: Any, target: Any = None, loss: Loss | None = N
             target the loss at the start cannot be judged.
         loss: `loss(output, target)` → a scalar. Left out: the output's own `loss` where it has
             one, cross-entropy for integer targets, mean squared error for float ones, and without
-            a target a sum of the outputs with random signs, which lets gradients flow.
+            a target a sum of the outputs with random signs, which lets gradients flow. A loss that
+            is given and is neither of these two is not compared with that of a guess.
 
     Returns:
         The findings, worst first, and of those that go together the cause first: each with

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from initlab.apply import initialize, lsuv, scale_residual
 from initlab.apply.layers import Weight, kinds_of
@@ -22,8 +23,9 @@ def restart(model: nn.Module, x: Any, facts: Facts) -> Cure:
     modules = list(model.modules())
     if any(isinstance(m, (nn.RNNBase, nn.RNNCellBase)) for m in modules):
         return _recurrent(modules)
-    if any("Attention" in type(m).__name__ for m in modules):
-        return _attention(model)
+    names = {type(m).__name__ for m in modules}
+    if _has(names, "Attention") and _has(names, "LayerNorm", "RMSNorm", "MultiheadAttention"):
+        return _attention(model)  # and no block of a convolutional network
     seen = {layer.kind for layer in facts.trace.layers if layer.nonlinearity}
     if any(name.split(".")[-1] == "branch" for name, _ in model.named_modules()):
         return _branches(seen)
@@ -31,7 +33,16 @@ def restart(model: nn.Module, x: Any, facts: Facts) -> Cure:
     if len(seen) == 1 and known:
         scheme, options = _STARTS[seen.pop()]
         return Cure(call=_call(scheme, options), apply=_filling(scheme, options))
+    if not any(_known(model, name) for name, p in model.named_parameters() if p.requires_grad):
+        return advise(
+            "il.initialize leaves parameters of your own layers alone: name them in a rule, as "
+            'in il.initialize(model, "xavier_uniform", rules=[il.Rule("NAME", "xavier_uniform")])'
+        )
     return Cure(call="il.lsuv(model, x)", apply=lambda model: lsuv(model, x))
+
+
+def _has(names: Iterable[str], *parts: str) -> bool:
+    return any(part in name for name in names for part in parts)
 
 
 _RELU: dict[str, Any] = {"nonlinearity": "relu"}
@@ -119,7 +130,11 @@ def quiet_output(model: nn.Module, x: Any, target: Any, facts: Facts) -> Cure:
     bias = layer.bias
     options: dict[str, Any] = {}
     if isinstance(target, Tensor) and target.is_floating_point() and isinstance(bias, Tensor):
-        mean = target.detach().double().reshape(-1, len(bias)).mean(0)
+        values = target.detach().double()
+        if isinstance(layer, _ConvNd) and values.dim() > 2:
+            values = values.movedim(1, -1)
+        fits = values.shape[-1:] == bias.shape
+        mean = values.reshape(-1, len(bias)).mean(0) if fits else values.mean().expand(len(bias))
         options["bias"] = [float(f"{value:.4g}") for value in mean.tolist()]
     given = f", bias={options['bias']}" if options else ""
     return Cure(

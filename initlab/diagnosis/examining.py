@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.apply.layers import Weight, kinds_of
+from initlab.apply.layers import Bias, Fixed, Own, Weight, kinds_of
 from initlab.diagnosis.gates import saturated_share
 from initlab.probe.layers import choose_layers
 from initlab.probe.recorder import Probe
 from initlab.probe.records import Trace
-from initlab.probe.run import Loss, logits_of, one_pass, own_loss
+from initlab.probe.run import Loss, logits_of, one_pass, outputs_of, own_loss, usual_loss
 from initlab.probe.tensors import first_tensor
 
 TRIAL_STEPS = 3  # a zero head, a zero branch and what lies inside it wake up one after another
@@ -33,9 +33,9 @@ class Parameter:
     Args:
         name: Its name in the model.
         layer: Name of its module.
-        called: Whether the forward pass called that module, or a module that it is part of.
+        called: Whether the forward pass called that module, or a gradient came back to it.
         trainable: Whether it requires a gradient.
-        matrix: Whether it is a weight: two or more dimensions.
+        matrix: Whether it is a weight: two or more dimensions, and no norm's.
         embedding: Whether its rows are looked up, not multiplied.
         size: Its Euclidean norm.
         gradient: The norm of its gradient; None if none came back.
@@ -92,6 +92,7 @@ class Facts:
             itself, and 1 where there is none.
         stands_in: Whether nobody gave a loss, so that a random mixture of the outputs stood in.
         last: Name of the layer that makes the output.
+        entered: The spread of what enters it.
         woken: Parameters that are all 0 at the start, so that trial steps were taken.
     """
 
@@ -108,6 +109,7 @@ class Facts:
     unit: float
     stands_in: bool
     last: str
+    entered: float
     woken: tuple[str, ...]
 
 
@@ -143,10 +145,11 @@ def examine(
             gates={name: share for name, share in watch.gate_shares() if share is not None},
             through_time=watch.through_time,
             loss=value.item(),
-            guess=_guess(output, x, target, loss),
+            guess=_guess(output, x, target, loss, value),
             unit=_unit(output, x, target, loss, value),
             stands_in=loss is _own_or_stand_in and own_loss(output) is None,
             last=watch.last,
+            entered=watch.entered,
             woken=woken,
         )
 
@@ -162,6 +165,7 @@ class _Watch:
         self.through_time: dict[str, float] = {}
         self.called: set[nn.Module] = set()
         self.last = ""
+        self.entered = math.nan
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
@@ -198,6 +202,8 @@ class _Watch:
         self.spread[key] = spread(tensor, SAMPLES)
         if any(isinstance(kind, Weight) for kind in (kinds_of(module) or {}).values()):
             self.last = key
+            entering = first_tensor(inputs)
+            self.entered = math.nan if entering is None else spread(entering, SAMPLES)
 
     def gate_shares(self) -> Iterator[tuple[str, float | None]]:
         for name, layer, inputs in self.recurrent:
@@ -224,10 +230,7 @@ def _zeros(model: nn.Module) -> tuple[str, ...]:
     return tuple(
         name
         for name, p in model.named_parameters()
-        if p.requires_grad
-        and p.numel()
-        and (p.dim() > 1 or name.endswith("weight"))
-        and not p.any()
+        if p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
     )
 
 
@@ -241,9 +244,7 @@ def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> It
     try:
         for _ in range(TRIAL_STEPS):
             with one_pass(model, x, target, loss=loss, probe=Probe(model, layers=type(model))):
-                steps = [
-                    (p, torch.sign(p.grad.to_dense())) for p, _ in before if p.grad is not None
-                ]
+                steps = [(p, torch.sgn(p.grad.to_dense())) for p, _ in before if p.grad is not None]
             with torch.no_grad():
                 for p, step in steps:
                     p.sub_(TRIAL_RATE * step)
@@ -256,13 +257,7 @@ def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> It
 def _parameters(model: nn.Module, watch: _Watch) -> Iterator[Parameter]:
     """Describe each parameter once, with the gradient that it holds now."""
     seen: set[nn.Parameter] = set()
-    called_names = {name for name, module in model.named_modules() if module in watch.called}
     for prefix, module in model.named_modules():
-        called = any(
-            prefix == name or name == "" or prefix.startswith(f"{name}.")
-            for name in called_names
-            if name != "" or prefix == ""
-        )
         for key, p in module._parameters.items():
             if p is None or p in seen:
                 continue
@@ -271,8 +266,10 @@ def _parameters(model: nn.Module, watch: _Watch) -> Iterator[Parameter]:
             cut = kind.cut if isinstance(kind, Weight) else lambda tensor: [tensor]
             w = p.detach()
             g = None if p.grad is None else p.grad.detach().to_dense()
+            used = module in watch.called or g is not None  # a ParameterList is never called
             differ = pull = None
-            if p.dim() > 1 and p.is_floating_point():
+            matrix = p.dim() > 1 and not isinstance(kind, (Fixed, Own, Bias))
+            if matrix and p.is_floating_point():
                 pieces = [piece.flatten(1).double() for piece in cut(w)]
                 if all(len(piece) > 1 for piece in pieces):
                     differ = max(_apart(piece) / (piece.norm().item() or 1.0) for piece in pieces)
@@ -284,9 +281,9 @@ def _parameters(model: nn.Module, watch: _Watch) -> Iterator[Parameter]:
             yield Parameter(
                 name=f"{prefix}.{key}".lstrip("."),
                 layer=prefix,
-                called=called,
+                called=used,
                 trainable=p.requires_grad,
-                matrix=p.dim() > 1,
+                matrix=matrix,
                 embedding=isinstance(module, (nn.Embedding, nn.EmbeddingBag)),
                 size=w.double().norm().item()
                 if not w.is_complex()
@@ -314,19 +311,24 @@ def _own_or_stand_in(output: Any, target: Any) -> Any:
     own = own_loss(output)
     if own is not None:
         return own
-    rows = _real(logits_of(output)).flatten(1) if logits_of(output).dim() else logits_of(output)
     generator = torch.Generator().manual_seed(0)
-    signs = (torch.rand(rows.shape, generator=generator) < 0.5).to(rows) * 2 - 1
-    return (rows * signs).float().sum() / max(len(rows), 1) / math.sqrt(rows[0].numel())
+    total: Any = 0
+    for tensor in outputs_of(output):
+        rows = _real(tensor).flatten(1) if tensor.dim() else tensor[None]
+        signs = (torch.rand(rows.shape, generator=generator) < 0.5).to(rows) * 2 - 1
+        total = total + (rows * signs).float().sum() / max(len(rows), 1) / math.sqrt(
+            rows[0].numel()
+        )
+    return total
 
 
 def _real(x: Tensor) -> Tensor:
     return torch.view_as_real(x) if x.is_complex() else x
 
 
-def _guess(output: Any, x: Any, target: Any, loss: Loss | None) -> float | None:
+def _guess(output: Any, x: Any, target: Any, loss: Loss | None, value: Tensor) -> float | None:
     """Return the loss of the best constant guess: ln C, or the variance of the targets."""
-    if loss is not None and loss is not _own_or_stand_in:
+    if loss not in (None, _own_or_stand_in) and not _is_usual(output, target, value):
         return None
     if target is None and isinstance(x, Mapping) and own_loss(output) is not None:
         target = x.get("labels")
@@ -340,8 +342,19 @@ def _guess(output: Any, x: Any, target: Any, loss: Loss | None) -> float | None:
     return math.log(logits.shape[-1] if logits.shape[:-1] == target.shape else logits.shape[1])
 
 
+def _is_usual(output: Any, target: Any, value: Tensor) -> bool:
+    """Say whether a loss that was given is cross-entropy or mean squared error all the same."""
+    if target is None:
+        return False
+    try:
+        usual = usual_loss(logits_of(output), target)
+    except (TypeError, ValueError, RuntimeError):  # the target is made for another loss
+        return False
+    return math.isclose(usual.item(), value.item(), rel_tol=1e-5)
+
+
 def _unit(output: Any, x: Any, target: Any, loss: Loss | None, value: Tensor) -> float:
-    known = _guess(output, x, target, loss)
+    known = _guess(output, x, target, loss, value)
     if known is None and not (loss is _own_or_stand_in and own_loss(output) is None):
         known = abs(value.item())
     return known if known is not None and 0 < known < math.inf else 1.0

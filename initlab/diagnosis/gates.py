@@ -28,6 +28,7 @@ def saturated_share(layer: nn.RNNBase, inputs: Any) -> float | None:
     x = inputs[0] if inputs else None
     if not isinstance(x, Tensor) or x.dim() != 3 or layer.proj_size or layer.mode == "RNN_RELU":
         return None
+    x = x.to(next(layer.parameters()).dtype)  # autocast may have made it narrower
     x = (x.transpose(0, 1) if layer.batch_first else x)[:, :SAMPLES]  # (T, B, n)
     shares = []
     with torch.no_grad():

@@ -13,7 +13,7 @@ counted in guesses: the loss of the best constant guess (ln C, or the variance o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from torch import nn
@@ -145,7 +145,7 @@ def _no_gradient(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding
     else:
         cure = cures.advise(
             "let the gradient through: remove .detach(), .data, torch.no_grad() or .item() "
-            f"after {cut[-1].layer or 'the model'}"
+            f"after {cut[-1].layer or 'the model'}, or pass a loss= that uses every output"
         )
         what = f"no gradient comes back to {len(cut)} of {len(trainable)} trainable parameters"
         names = tuple(p.name for p in cut)
@@ -216,7 +216,8 @@ def _dead(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding | None
         summary=f"{_percent(shares[worst])} of the units of {worst} are 0 for every input.",
         evidence={"dead share": shares[worst], "layers": float(len(ill))},
         layers=tuple(ill),
-        why="A unit that is 0 for every input gets no gradient, so that it cannot come back.",
+        why="A unit that is 0 for every input gets no gradient. It comes back only if what the "
+        "layers below send to it changes.",
         cure=cures.restart(model, x, facts),
         measured=(Measured(quantity="share of dead units", values=shares, high=DEAD, log=False),),
     )
@@ -252,7 +253,7 @@ def _collapsed(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding |
     given = {} if math.isnan(facts.input_spread) else {"x": facts.input_spread}
     spread = given | before_output(facts, facts.spread)
     known = [(name, s) for name, s in spread.items() if not math.isnan(s)]
-    if not known or known[-1][1] >= ALIKE:
+    if not known or known[-1][1] >= ALIKE or facts.entered >= ALIKE:
         return None
     ill: list[str] = []
     for name, share in reversed(known):
@@ -316,11 +317,20 @@ def _exploding(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding |
     )
 
 
+def _in_order(names: Iterable[str], facts: Facts) -> list[str]:
+    """Sort parameters by when their layer is first called, which need not be their order."""
+    places: dict[str, int] = {}
+    for place, layer in enumerate(facts.trace.layers):
+        places.setdefault(layer.name.split(":")[0], place)
+    owner = {p.name: p.layer for p in facts.parameters}
+    return sorted(names, key=lambda name: places.get(owner[name], -1))
+
+
 def _vanishing(model: nn.Module, x: Any, target: Any, facts: Facts) -> Finding | None:
     leverage = _leverage(facts)
     if not leverage:
         return None
-    first = list(leverage)[: max(1, len(leverage) // 3)]
+    first = _in_order(leverage, facts)[: max(1, len(leverage) // 3)]
     best = max(first, key=lambda name: leverage[name])
     plain = not facts.woken and not any("Norm" in type(m).__name__ for m in model.modules())
     limit = FAINT if plain and max(leverage.values()) < FAINT else WEAK

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from initlab.data import Batch
 from initlab.experiments.history import Regions
+from initlab.probe.run import logits_of
 
 Loss = Callable[[Any, Tensor], Tensor]
 """(output, target) → scalar."""
@@ -52,9 +53,8 @@ def hits(output: Any, target: Tensor) -> Tensor | None:
 
 
 def scores(output: Any) -> Tensor:
-    """Return the tensor in an output: itself, or the `.logits` of a model library."""
-    tensor: Tensor = getattr(output, "logits", output)
-    return tensor
+    """Return the tensor that an output is about, as a trace finds it: `logits`, or the first."""
+    return output if isinstance(output, Tensor) else logits_of(output)
 
 
 def class_dim(output: Tensor, target: Tensor) -> int:

@@ -39,9 +39,9 @@ def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
         precision = torch.promote_types(matrices.dtype, torch.float32)
         tolerance = max(matrices.shape[-2:]) * torch.finfo(precision).eps
     small, finite = _finite(matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT)
-    ranks = small.new_zeros(finite.shape)
+    ranks = torch.zeros(finite.shape, dtype=torch.float64)
     if small.numel():
-        gram = small @ small.mT
+        gram = small @ small.mH
         bound = gram.abs().sum(-1).amax(-1)  # at least the largest singular value, squared
         gram.diagonal(dim1=-2, dim2=-1).sub_((tolerance**2 * bound)[..., None])
         full = torch.linalg.cholesky_ex(gram).info == 0
@@ -94,7 +94,8 @@ def singular_values(matrices: Tensor) -> Tensor:
 
 
 def _finite(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the matrices in float64 on the CPU, those that are not finite as zeros; and which."""
-    matrices = matrices.detach().to("cpu", torch.float64)
+    """Return matrices in double precision on the CPU, those not finite as zeros; and which."""
+    precise = torch.complex128 if matrices.is_complex() else torch.float64
+    matrices = matrices.detach().to("cpu", precise)
     finite = (matrices * 0).sum((-2, -1)) == 0  # inf and NaN give NaN
     return matrices.where(finite[..., None, None], 0.0), finite

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from initlab.probe.layers import Filter
 from initlab.probe.recorder import Probe
 from initlab.probe.records import Trace
-from initlab.probe.tensors import first_tensor, map_tensors
+from initlab.probe.tensors import all_tensors, first_tensor, map_tensors
 from initlab.probe.untouched import untouched
 
 Loss = Callable[[Any, Any], Tensor]
@@ -131,6 +131,9 @@ def call_model(model: nn.Module, x: Any) -> Any:
         raise TypeError("x must be a tensor, got a numpy array: pass torch.from_numpy(x).")
     x = map_tensors(own_copy, x)
     with ExitStack() as stack:
+        attention = torch.backends.mha
+        stack.callback(attention.set_fastpath_enabled, attention.get_fastpath_enabled())
+        attention.set_fastpath_enabled(False)  # it skips layers, and emits nested tensors
         if "torch._dynamo" in sys.modules:  # else nothing is compiled, and importing it is slow
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if isinstance(x, tuple):
@@ -140,11 +143,11 @@ def call_model(model: nn.Module, x: Any) -> Any:
 
 def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:
     if loss is not None:
-        value = loss(output, target)
+        value = _checked(loss)(output, target)
     elif (own := own_loss(output)) is not None:
         value = own
     else:
-        value = _usual_loss(logits_of(output), target)
+        value = usual_loss(logits_of(output), target)
     if not isinstance(value, Tensor):
         raise TypeError(f"loss must return a scalar tensor, got {type(value).__name__}.")
     if value.numel() != 1:
@@ -153,6 +156,16 @@ def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:
             "reduce it, for example with .mean()."
         )
     return value.reshape(())
+
+
+def _checked(loss: Any) -> Loss:
+    if not callable(loss) or isinstance(loss, type):
+        hint = f": write {loss.__name__}()" if isinstance(loss, type) else ""
+        raise TypeError(
+            f"loss must be None or a function (output, target) → scalar, got {loss!r}{hint}."
+        )
+    found: Loss = loss
+    return found
 
 
 def own_loss(output: Any) -> Any:
@@ -178,7 +191,15 @@ def logits_of(output: Any) -> Tensor:
     return found
 
 
-def _usual_loss(logits: Tensor, target: Any) -> Tensor:
+def outputs_of(output: Any) -> list[Tensor]:
+    """Return all that a model's answer says: its `logits`, or every tensor of floats in it."""
+    if _member(output, "logits") is not None:
+        return [logits_of(output)]
+    return list(all_tensors(output)) or [logits_of(output)]  # which says what is missing
+
+
+def usual_loss(logits: Tensor, target: Any) -> Tensor:
+    """Return the loss that fits a target: cross-entropy, or the mean squared error."""
     if target is None:
         return (logits.abs() if logits.is_complex() else logits).float().square().mean()
     if not isinstance(target, Tensor):

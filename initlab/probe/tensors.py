@@ -13,10 +13,17 @@ def first_tensor(output: Any) -> Tensor | None:
 
     A recurrent layer emits (output, state), a transformer an object: the first one is the signal.
     """
+    return next(all_tensors(output), None)
+
+
+def all_tensors(output: Any) -> Iterator[Tensor]:
+    """Find every tensor of numbers with a fraction in what a module emits."""
     if isinstance(output, Tensor):
-        return output if output.is_floating_point() or output.is_complex() else None
-    found = (first_tensor(member) for member in _members(output))
-    return next((tensor for tensor in found if tensor is not None), None)
+        if output.is_floating_point() or output.is_complex():
+            yield output
+    else:
+        for member in _members(output):
+            yield from all_tensors(member)
 
 
 def _members(thing: Any) -> Iterator[Any]:

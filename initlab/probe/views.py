@@ -110,7 +110,7 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
         for weight in weights:
             rows = _rows(module, weight)
             bias = getattr(module, "bias", None)
-            if with_bias and isinstance(bias, Tensor) and len(bias) == len(rows):
+            if with_bias and isinstance(bias, Tensor) and bias.shape == rows.shape[:1]:
                 rows = torch.cat([rows, bias.detach()[:, None].to(rows)], dim=1)
             found[name if len(weights) == 1 else f"{name}.{names[id(weight)]}"] = rows
     return found

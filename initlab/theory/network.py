@@ -20,6 +20,7 @@ from initlab.theory.quadrature import Moments, moments
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+_SYMMETRIC = {operator.add, operator.iadd, operator.mul, torch.add, torch.mul}
 _SAME_FUNCTIONS = {torch.flatten, "view", "reshape", "flatten", "contiguous", "clone"}
 _NAME_OF = {repr(found.module()): name for name, found in activations.ACTIVATIONS.items()}
 
@@ -178,6 +179,11 @@ class _Reader:
         if node.op == "call_module":
             name = str(node.target)
             return inputs, name, self._layer(name, self.model.get_submodule(name))
+        if len(set(inputs)) < len(inputs):
+            raise NoTheory(f"{_spoken(node.target)} takes one signal twice.")
+        swapped = sources and node.args and node.args[0] is not sources[0]  # as in 1 / x
+        if swapped and node.target not in _SYMMETRIC:
+            raise NoTheory(f"{_spoken(node.target)} with a number first is no step of theory.")
         if node.op in ("call_function", "call_method") and len(inputs) in (1, 2):
             rule = self._function(node.target, len(inputs), numbers, dict(node.kwargs))
             if rule is not None:
