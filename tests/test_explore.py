@@ -270,7 +270,8 @@ def test_a_network_of_zeros_guesses():
         ),
         (
             {"step": 7, "perturb": 0.5},
-            "After 7 steps: of 8 units, 2, 1 and 1 differ in layers 1, 2 and 3; ranks 2, 1 and 1.",
+            "After 7 steps: of 8 units, 2, 1 and 1 are distinct in layers 1, 2 and 3; "
+            "ranks 2, 1 and 1.",
         ),
         ({"start": "normal", "step": 0}, "At the start: all 8 units differ in each hidden layer"),
     ],

@@ -210,7 +210,8 @@ def test_the_measurement_comes_first_and_theory_follows():
         ({"depth": 1}, ["c = 0.60 at layer 1", "The mean of z² is 1 at layer 1"]),
         (
             {"weight_var": 0.05, "bias_var": 0.0, "depth": 60, "activation": "linear"},
-            ["linear, σ_w² = 0.05, σ_b² = 0: ordered (χ₁ = 0.05)."],
+            ["linear, σ_w² = 0.05, σ_b² = 0: ordered, a wide network's signal dies out in the end "
+             "(χ₁ = 0.05 there)."],
         ),
     ],
     ids=str,
@@ -299,3 +300,22 @@ def test_caches_are_bounded():
         records(seed=seed)
     assert MODULE._draws.cache_info().currsize == 1
     assert MODULE._theory.cache_info().currsize <= 16
+
+
+def test_no_end_is_drawn_where_nothing_leads_to_it():
+    """A linear network without biases keeps every correlation, whatever c* says."""
+    for values, led in [
+        ({"activation": "linear", "weight_var": 1.0, "bias_var": 0.0}, False),
+        ({"activation": "gelu", "weight_var": 2.0, "bias_var": 0.0}, False),
+        ({"activation": "tanh", "weight_var": 1.0}, True),
+        ({"activation": "relu", "weight_var": 1.5, "bias_var": 0.0}, True),
+    ]:
+        panel = phase(**{**SMALL, **values}).scene.panels[1]
+        assert bool(panel.rules) == led
+
+
+def test_theory_keeps_equal_inputs_equal():
+    settings = {"activation": "erf", "weight_var": 5.05, "bias_var": 0.0, "similarity": 1.0}
+    found = records(**settings, depth=60)
+    assert found.predicted is not None
+    assert set(found.predicted.c) == {1.0}

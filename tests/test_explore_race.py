@@ -210,7 +210,7 @@ def test_the_sentence_compares_the_schemes():
     parts = re.fullmatch(
         r"After 100 steps, accuracy on all 600 examples: kaiming_normal ([\d.]+), "
         r"xavier_normal ([\d.]+), torch_default ([\d.]+), zeros ([\d.]+) \(guessing: 0\.33\)\. "
-        r"Layer 1's gradient as a share of layer 10's: torch_default [\d.]+e-4, zeros 0\.",
+        r"Layer 1's gradient as a multiple of layer 10's: torch_default [\d.]+e-4, zeros 0\.",
         told,
     )
     kaiming, xavier, default, zeros = map(float, parts.groups())

@@ -96,9 +96,17 @@ def _factors(records: BatchnormRecords) -> Lines:
 
 
 def _theory(records: BatchnormRecords) -> str:
-    if math.isfinite(records.factor):
-        return f"theory, batch of {records.batch_size}: {records.factor:.3f}"
-    return f"theory, large batch: {records.factor_large:.3f}"
+    expected = _expected(records)
+    if math.isnan(expected):
+        return ""
+    size = f"batch of {records.batch_size}" if math.isfinite(records.factor) else "large batch"
+    return f"theory, {size}: {_factor(expected)}"
+
+
+def _expected(records: BatchnormRecords) -> float:
+    """Give the geometric mean of the dashed line, which knows BatchNorm's eps."""
+    known = records.normed.predicted_factors
+    return float(np.exp(np.log(known).mean())) if known.size and (known > 0).all() else math.nan
 
 
 def _invariance(records: BatchnormRecords) -> Lines:
@@ -112,11 +120,16 @@ def _invariance(records: BatchnormRecords) -> Lines:
         x=Axis(label="a", low=1e-4, high=10, log=True),
         y=Axis(label="ratio (log axis)", low=1e-6, high=100, log=True),
         series=[
-            _series("change of the output", 0, "diamond", scales[moved], change[moved]),
-            _series("gradient × a", 3, "square", scales, gradient),
+            _series("change of the output", 0, "diamond", scales[moved], _edged(change[moved])),
+            _series("gradient × a", 3, "square", scales, _edged(gradient)),
         ],
         cursor=records.scale, span=4, height=330,
     )  # fmt: skip
+
+
+def _edged(ratios: Floats) -> Floats:
+    """Turn what lies below the axis into 0, which is shown at its edge."""
+    return np.where(ratios < 1e-6, 0.0, ratios)
 
 
 def _accuracy(records: BatchnormRecords) -> Lines:
@@ -193,7 +206,8 @@ def say(records: BatchnormRecords) -> str:
 
 def _say_forwards(records: BatchnormRecords) -> str:
     depth = len(records.normed.activation)
-    ends = [number(levels.activation[-1]) for _, levels in _both(records)]
+    tops = [levels.activation[-1] for _, levels in _both(records)]
+    ends = [number(top) if math.isfinite(top) else "inf or nan" for top in tops]
     return f"Layer {depth} emits rms {ends[0]} with BatchNorm, {ends[1]} without."
 
 
@@ -201,13 +215,14 @@ def _say_backwards(records: BatchnormRecords) -> str:
     factor = records.normed.factor
     if math.isnan(factor):
         return ""
-    theory = records.factor if math.isfinite(records.factor) else records.factor_large
     which = "theory" if math.isfinite(records.factor) else "theory for large batches"
+    expected = _expected(records)
+    beside = "" if math.isnan(expected) else f" ({which} {_factor(expected)})"
     plain = records.plain.factor
     other = f", without it by {_factor(plain)}" if plain > 0 else ""
     return (
-        f"Backwards each layer multiplies the squared gradient by {_factor(factor)} with BatchNorm "
-        f"({which} {theory:.2f}){other}."
+        f"Backwards each layer multiplies the squared gradient by {_factor(factor)} with BatchNorm"
+        f"{beside}{other}."
     )
 
 
@@ -233,7 +248,7 @@ def _say_training(records: BatchnormRecords) -> str:
         return "(computing)"
     shares = [_right(one) for one in (records.accuracies, records.plain_accuracies)]
     steps = "one step" if done == 1 else f"{done} steps"
-    told = f"Digits right after {steps}: with BatchNorm {shares[0]}, without {shares[1]}."
+    told = f"Digits right after {steps}: {shares[0]} with BatchNorm, {shares[1]} without."
     return told if records.finished else f"{told} (computing: step {done})"
 
 

@@ -83,7 +83,7 @@ def _correlation(records: PhaseRecords) -> Lines:
         Axis(label="correlation c", low=low, high=1.08),
         "c",
         colour=0,
-        rules=[Rule(y=fixed, label=f"c* = {fixed:.2f}")] if math.isfinite(fixed) else [],
+        rules=[Rule(y=fixed, label=f"c* = {fixed:.2f}")] if _is_led(records) else [],
         span=6,
         height=400,
     )
@@ -112,7 +112,7 @@ def _gradient(records: PhaseRecords) -> Lines:
 def _distance(records: PhaseRecords) -> Lines:
     """Show the correlation's way to c* on a log axis, where its depth scale is a slope."""
     axis = Axis(label="|c - c*| (log axis)", low=1e-4, high=2.0, log=True)
-    note = f"ξ_c = {_layers(records.fixed.xi_c)}"
+    note = f"ξ_c = {_layers(records.fixed.xi_c)}" if _is_led(records) else "no c*: shown to 1"
     return _lines(records, "Distance to c*", axis, "distance", colour=0, note=note)
 
 
@@ -168,11 +168,24 @@ def say(records: PhaseRecords) -> str:
 
 def _phase(fixed: FixedPoint) -> str:
     chi_1 = fixed.chi_1
+    told = f"χ₁ = {chi_1:.3f}" if 0.9 < chi_1 < 1.1 else f"χ₁ = {number(chi_1)}"
+    if chi_1 > 1.001 and math.isinf(fixed.q_star):  # two inputs become more alike: no chaos
+        return f"the signal grows without end ({told})"
     if abs(chi_1 - 1) <= AT_EDGE:
-        return f"at the edge of chaos (χ₁ = {chi_1:.3f})"
-    if chi_1 > 1 and math.isinf(fixed.q_star):  # two inputs become more alike: that is no chaos
-        return f"the signal grows without end (χ₁ = {number(chi_1)})"
-    return f"{'ordered' if chi_1 < 1 else 'chaotic'} (χ₁ = {number(chi_1)})"
+        return f"at the edge of chaos ({told})"
+    if not fixed.q_star:  # what it is led to; χ₁ on the way there may be above 1
+        return f"ordered, a wide network's signal dies out in the end ({told} there)"
+    return f"{'ordered' if chi_1 < 1 else 'chaotic'} ({told})"
+
+
+def _is_led(records: PhaseRecords) -> bool:
+    """Tell whether correlations have an end.
+
+    A linear map keeps them, and so does an activation without a kink whose signal dies out.
+    """
+    if records.activation == "linear":
+        return records.fixed.chi_1 <= 1 and records.bias_var > 0
+    return records.fixed.q_star > 0 or records.activation in ("relu", "leaky_relu", "selu")
 
 
 def _say_correlation(records: PhaseRecords) -> str:
@@ -191,7 +204,7 @@ def _say_correlation(records: PhaseRecords) -> str:
 
 
 def _c(value: float) -> str:
-    return f"{value:.3f}" if value > 0.99 else f"{value:.2f}"
+    return f"{value:.3f}" if value > 0.99 else f"{round(value, 2) + 0.0:.2f}"
 
 
 def _say_size(records: PhaseRecords) -> str:

@@ -244,6 +244,9 @@ class _Theory:
             level = math.log10(q[-1]) if q[-1] else -math.inf
             emitted = weight_var * 10.0 ** float(self.square(max(level, -300)))
             q.append(emitted + bias_var)
+            if c[-1] == 1.0:  # equal inputs stay equal, also where rounding would grow
+                c.append(1.0 if q[-1] else math.nan)
+                continue
             shared = emitted * _interpolated(self._pairs_at(level), c[-1]) + bias_var
             c.append(shared / q[-1] if q[-1] else math.nan)
         levels = np.log10(np.maximum(q, 1e-300))

@@ -143,11 +143,12 @@ def _say_gradients(lanes: list[Lane]) -> str:
         first, last = lane.gradient.rms[0], lane.gradient.rms[-1]
         if not first:
             told.append(f"{lane.scheme} 0")
-        elif depth > 1 and first < 0.01 * last:
+        elif depth > 1 and not 0.01 <= first / last <= 100 and np.isfinite(first):
             told.append(f"{lane.scheme} {number(first / last)}")
     if not told:
         return ""
-    return f"Layer 1's gradient as a share of layer {depth}'s: {', '.join(told)}."
+    beside = f" as a multiple of layer {depth}'s" if depth > 1 else ""
+    return f"Layer 1's gradient{beside}: {', '.join(told)}."
 
 
 _SCHEMES = {name: name for name in FILL_A_MATRIX}

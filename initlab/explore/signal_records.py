@@ -129,7 +129,7 @@ def signal_records(
     forwards, backwards = _at(theory, net.names)
     return SignalRecords(
         names=net.names,
-        activation=emitted.signals(BOUNDS.get(activation)),
+        activation=emitted.signals(BOUNDS.get(activation) if residual == "none" else None),
         gradient=received.signals(None),
         loss=loss.item(),
         predicted_activation=forwards,

@@ -33,6 +33,10 @@ MARKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # layers after which all a
 RESOLVED = 260 * math.log(10)  # of the largest: what is smaller leaves the range of float64
 MODERATE = 6 * math.log(10)  # a spread of sizes at which the usual method keeps its digits
 SCALE_FREE = ("linear", "relu", "leaky_relu")  # φ(kx) = kφ(x): their slopes do not know the gain
+SLOPES = {
+    "tanh": lambda z: 1 / torch.cosh(z) ** 2,
+    "sigmoid": lambda z: torch.sigmoid(z) * torch.sigmoid(-z),
+}
 LARGEST = 1e100  # second moment that theory is asked about
 
 Floats = NDArray[np.float64]
@@ -191,7 +195,10 @@ class _Product:
         weight = self.gain * drawn.double()
         z = (weight @ self.signal).requires_grad_()
         a = ACTIVATIONS[self.activation].function(z)
-        (slope,) = torch.autograd.grad(a.sum(), z)
+        if self.activation in SLOPES:  # autograd's 1 - a² and a(1 - a) round to 0
+            slope = SLOPES[self.activation](z.detach())
+        else:
+            (slope,) = torch.autograd.grad(a.sum(), z)
         self.signal = a.detach()
         return slope[:, None] * weight
 

@@ -105,7 +105,8 @@ def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
     axes.set_ylim(panel.rows + 0.15, -0.45)
     axes.set_yticks(ticks(range(1, panel.rows + 1)))
     if panel.span <= 3:
-        axes.set_xticks([panel.x.low, panel.x.high])  # three would touch
+        ends = [panel.x.low, panel.x.high]  # three would touch
+        axes.set_xticks(ends, [f"{end:g}" for end in ends])  # and an offset hit the label
     last = -math.inf
     notes = panel.notes or []
     step = panel.rows * 18 / (panel.height - 80)  # rows that one line of text takes

@@ -281,7 +281,7 @@ def _say_units(distinct: list[int], ranks: list[int], units: int) -> str:
         return f"all {units} units of a hidden layer are identical, {same_rank}."
     if set(distinct) == {units}:
         return f"all {units} units differ {layers}, {same_rank}."
-    return f"of {units} units, {_list(distinct)} differ in layers 1, 2 and 3; {same_rank}."
+    return f"of {units} units, {_list(distinct)} are distinct in layers 1, 2 and 3; {same_rank}."
 
 
 def _list(numbers: list[int]) -> str:
@@ -292,7 +292,7 @@ def _say_loss(records: SymmetryRecords) -> str:
     loss, guess = float(records.losses[records.step]), math.log(CLASSES)
     if not math.isfinite(loss):
         return "The loss is not finite: the run has diverged."
-    if abs(loss - guess) < 5e-4:
+    if f"{loss:.4f}" == f"{guess:.4f}":
         return f"Loss {loss:.4f} = ln 10."
     return f"Loss {loss:.2f} (ln 10 = {guess:.2f} is pure guessing)."
 

@@ -172,10 +172,12 @@ def say(records: WeightRecords) -> str:
     zeros = float((values == 0).mean())
     given = "no single number" if records.std_given is None else number(records.std_given)
     times = "" if records.gain == 1 else f"{number(records.gain)} × "
+    std = float(values.std())
+    std = std if std > 1e-12 * float(np.abs(values).max()) else 0.0  # rounding of equal entries
     low, high = float(records.singular_values[-1]), float(records.singular_values[0])
     return (
         f"{times}{records.scheme!r}, {units} units × {inputs} inputs: mean {mean}, "
-        f"std {number(float(values.std()))} (its formula gives {given})"
+        f"std {number(std)} (its formula gives {given})"
         + (f", {percent(zeros)} zeros" if zeros else "")
         + f". Singular values from {number(low)} to {number(high)}."
     )

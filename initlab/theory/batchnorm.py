@@ -60,10 +60,12 @@ def batchnorm_factor(activation: ActivationLike = "relu", batch_size: int | None
 
 
 def small_batch_factor(found: Moments, batch_size: float) -> float:
-    """Divide the factor at this batch size by the one of a large batch."""
+    """Return what this batch size adds to the factor that follows from levels and slopes alone."""
     if math.isinf(batch_size):
         return 1.0
-    return _small_batch(found, batch_size) / _large_batch(found)
+    here, shared = found.averages(1.0), found.pair(-1 / (batch_size - 1), 1.0).item()
+    within = (here.square - shared) * (1 - 1 / batch_size)  # the variance that BatchNorm finds
+    return _small_batch(found, batch_size) * within / here.slope_square
 
 
 def _large_batch(found: Moments) -> float:
