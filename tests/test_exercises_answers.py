@@ -433,6 +433,8 @@ RIGHT["normal_std"] = [
     normal_in_place,
 ]
 WRONG["normal_std"] = [
+    ("mean not 0", lambda weight, std: weight.normal_(std, std)),
+    ("partly filled", lambda weight, std: (weight[0].normal_(0, std), weight)[1]),
     ("mean for std", lambda weight, std: weight.normal_(std)),
     ("mean for std", lambda weight, std: nn.init.normal_(weight, std)),
     ("variance for std", lambda weight, std: weight.normal_(0, std**0.5)),
@@ -552,7 +554,7 @@ WRONG["output_bias"] = [
     ("base of the logarithm", lambda counts: np.log2(shares(counts))),
     ("counts for log counts", lambda counts: np.array(counts, dtype=float)),
     ("weights of a loss", lambda counts: 1 / shares(counts)),
-    ("integers", lambda counts: counts),
+    ("counts for log counts", lambda counts: counts),
     ("shape", lambda counts: np.log(shares(counts))[:1]),
     (None, lambda counts: np.sqrt(shares(counts))),
     (None, lambda counts: 0.95 * np.log(shares(counts))),
@@ -891,6 +893,51 @@ def test_the_traces_to_read_are_what_such_networks_give(name, case):
     median = lambda runs: np.median(runs, axis=0)  # noqa: E731
     assert np.log(median(activation)) == pytest.approx(np.log(case.activation), abs=0.35)
     assert np.log(median(gradient)) == pytest.approx(np.log(case.gradient), abs=0.35)
+
+
+def rebinds(weight, std):
+    weight = std * torch.randn(weight.shape)  # a new tensor, under the old name
+
+
+def todo(*_):
+    raise NotImplementedError("later")
+
+
+def swaps_shapes(model):
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = torch.randn(module.in_features, module.out_features)
+
+
+FORMS = [
+    ("normal_std", "nothing done", rebinds),
+    ("stream_growth", "nothing done", lambda blocks, scale: print(end="")),
+    ("orthogonal", "nothing done", lambda i, o: print(end="") if i > o else None),
+    ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
+    ("lecun_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
+    ("initialize_weights", "shape", swaps_shapes),
+    ("xavier_factors", "both level", lambda *fans: (1, 1)),
+    ("output_bias", "zeros", lambda counts: [0] * len(counts)),
+]
+
+
+@pytest.mark.parametrize(("name", "mistake", "answer"), FORMS)
+def test_a_real_attempt_is_told_what_is_wrong_with_it(name, mistake, answer):
+    found = il.check(name, answer)
+    assert (found.status, found.mistake) == ("incorrect", mistake), found
+
+
+@pytest.mark.parametrize("name", ["normal_std", "orthogonal", "stream_growth", "chi_1"])
+def test_a_stub_is_no_attempt(name):
+    for stub in (lambda *_: ..., lambda *_: None, todo):
+        assert il.check(name, stub).status == "not attempted"
+
+
+def test_a_sparse_tensor_is_read():
+    def answer(fan_in, fan_out, k):
+        return torch.as_tensor(RIGHT["sparse_incoming"][0](fan_in, fan_out, k)).to_sparse()
+
+    assert il.check("sparse_incoming", answer).status == "correct"
 
 
 def rms(values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import random
 import traceback
@@ -22,6 +23,10 @@ _HERE = str(Path(__file__).parent)
 
 class NotAttempted(Exception):  # noqa: N818 (a state, not an error of the learner's)
     """The answer is still a stub; its text says by what one sees that."""
+
+
+class NothingDone(NotAttempted):
+    """Nothing came of a call: not attempted where the answer is a stub, else a mistake."""
 
 
 class Rejected(Exception):  # noqa: N818 (a verdict, not an error of ours)
@@ -89,6 +94,15 @@ def takes(function: Callable[..., Any], count: int) -> bool:
     return True
 
 
+_IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "STORE_FAST", "RETURN_CONST", "RETURN_VALUE"}
+
+
+def is_stub(answer: Any) -> bool:
+    """Is it a function whose body does nothing: `...`, `pass`, or `return None`?"""
+    code = getattr(answer, "__code__", None)
+    return code is not None and {step.opname for step in dis.get_instructions(code)} <= _IDLE
+
+
 def fills_in_place(function: Callable[..., Any]) -> bool:
     """Does it need one argument only, as `torch.nn.init.xavier_uniform_` does: the tensor?"""
     try:
@@ -115,9 +129,10 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         )
     try:
         value = function(*arguments)
-    except NotImplementedError:
-        raise NotAttempted("It raises NotImplementedError.") from None
     except Exception as error:
+        own = isinstance(error, NotImplementedError) and "not implemented for" not in str(error)
+        if own:  # torch raises them too: "... not implemented for 'Long'"
+            raise NotAttempted("It raises NotImplementedError.") from None
         if isinstance(error, TypeError) and "ellipsis" in str(error).lower():
             raise NotAttempted(f"There is still a `...` to fill in: {_where(error)}") from None
         raise Rejected(
@@ -132,7 +147,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 def returned(value: Any) -> Any:
     """Pass on what a function returned, unless that is nothing."""
     if value is None:
-        raise NotAttempted(
+        raise NothingDone(
             "Nothing came back. If you have written something: does your function `return` it?"
         )
     return value
@@ -143,7 +158,7 @@ def in_place(function: Callable[..., Any], tensor: Tensor, *arguments: Any) -> A
     before = tensor.clone()
     value = call(function, tensor, *arguments)
     if value is None and torch.equal(tensor.nan_to_num(), before.nan_to_num()):
-        raise NotAttempted("Nothing came back, and the tensor is as it was before.")
+        raise NothingDone("Nothing came back, and the tensor is as it was before.")
     return tensor if value is None else value
 
 
@@ -192,15 +207,23 @@ def as_number(value: Any) -> float:
 
 def _numbers(value: Any) -> Entries:
     if isinstance(value, Tensor):
+        value = value if value.layout is torch.strided else value.to_dense()
         dtype = value.dtype
         kind = "c" if dtype.is_complex else "f" if dtype.is_floating_point else "i"
         _need_real_floats(kind, str(dtype))
         return Entries(value.detach().cpu().double().numpy(), float(torch.finfo(dtype).eps))
     if isinstance(value, (list, tuple)) and any(
-        isinstance(x, (Tensor, list, tuple)) for x in value
+        isinstance(x, (Tensor, np.ndarray, list, tuple)) for x in value
     ):
         rows = [_numbers(x) for x in value]
         if len({x.values.shape for x in rows}) > 1:
+            if isinstance(value, tuple):
+                raise Rejected(
+                    "several values",
+                    f"Your function returns {len(rows)} values, of the shapes "
+                    f"{', '.join(str(x.values.shape) for x in rows)}. Which one of them does the "
+                    "task ask for?",
+                )
             raise Rejected(
                 "ragged", "Your rows have different lengths. How many inputs does each unit have?"
             )

@@ -243,7 +243,7 @@ def _after(shape: statistics.Shape) -> tuple[Mistake, ...]:
     return (
         Mistake(
             name="same std for every fan",
-            seen=lambda draws: bool(np.ptp([np.log(d.values.std()) for d in draws]) < 0.1),
+            seen=lambda draws: bool(np.ptp([np.log(d.values.std()) for d in draws]) < 0.03),
             says="Your standard deviation is the same for every pair of fans. What happens to a "
             "sum of n terms when n grows, and what must the weights do about it?",
         ),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from initlab.exercises.answers import Array, as_entries, call, need_function, returned
+from initlab.exercises.answers import Array, Rejected, as_entries, call, need_function, returned
 from initlab.exercises.exercise import Mistake
 
 Reference = Callable[[Any], Any]
@@ -59,16 +61,48 @@ def values_of(
             arguments = tuple(given_to_it) if unpack else (given_to_it,)
             value = returned(call(function, *arguments))
             shape = np.shape(reference(case))
-            given.append(compare_as(as_entries(number_from(value), shape).values))
+            given.append(compare_as(_entries(number_from(value), shape)))
         return Values(cases, given)
 
     return measure
 
 
+def _entries(value: Any, shape: tuple[int, ...]) -> Array:
+    """Read numbers; whole ones may be right, or wrong by their value, not by their dtype."""
+    if isinstance(value, Tensor) and not value.dtype.is_complex:
+        value = value.double()
+    elif isinstance(value, (int, np.ndarray, list, tuple)):
+        with suppress(TypeError, ValueError):
+            array = np.asarray(value)
+            value = array.astype(np.float64) if array.dtype.kind in "iub" else value
+    try:
+        return as_entries(value, shape).values
+    except Rejected as wrong:
+        if wrong.mistake != "transposed":
+            raise
+        raise Rejected(
+            "transposed",
+            f"The task asks for shape {shape}, yours is {shape[::-1]}: rows and columns are "
+            "swapped. What is a row of the argument, and what is a row of your result?",
+        ) from None
+
+
+def farthest(
+    values: Values, reference: Reference, compare_as: Callable[[Array], Array] = lambda value: value
+) -> int:
+    """Which case is farthest from right? To show one that is right would only confuse."""
+
+    def error(case: Any, given: Array) -> float:
+        right = compare_as(np.asarray(reference(case), dtype=float))
+        return float(np.max(np.abs(given - right) / (np.abs(right) + 1e-9)))
+
+    return int(np.argmax([error(*pair) for pair in zip(values.cases, values.given, strict=True)]))
+
+
 def gives(
     reference: Reference,
     *,
-    rtol: float = 1e-3,
+    rtol: float = 5e-3,
     compare_as: Callable[[Array], Array] = lambda value: value,
 ) -> Callable[[Values], bool]:
     """Does the answer give what `reference` gives, in every case?

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from initlab.exercises import diary
-from initlab.exercises.answers import NotAttempted, Rejected, keep_random_state
+from initlab.exercises.answers import (
+    NotAttempted,
+    NothingDone,
+    Rejected,
+    is_stub,
+    keep_random_state,
+)
 from initlab.exercises.display import BAD, GOOD, OPEN, Note, as_html, box
 from initlab.exercises.entries import EXERCISES, find
 from initlab.exercises.exercise import Exercise
@@ -95,6 +101,8 @@ def _judge(exercise: Exercise, answer: Any) -> Outcome:
     try:
         evidence = exercise.measure(answer)
     except NotAttempted as stub:
+        if isinstance(stub, NothingDone) and not is_stub(answer):
+            return Outcome(exercise.name, "incorrect", str(stub), "nothing done")
         return Outcome(exercise.name, "not attempted", str(stub))
     except Rejected as wrong:
         return Outcome(exercise.name, "incorrect", str(wrong), wrong.mistake)

@@ -21,6 +21,7 @@ from initlab.exercises.drawn import TwoCalls
 from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _SHAPE = (100, 220)
+_BEFORE = 7.0
 _STDS = [0.02, 0.5, 3.0]
 """Of both sides of 1, so that a square, a root and the number itself differ."""
 
@@ -36,7 +37,7 @@ def _measure(answer: Any) -> list[_Filled]:
     for std in _STDS:
         first, second = (
             # What was there before (7) must go: a fill that adds to it is seen by its mean.
-            as_entries(in_place(function, torch.full(_SHAPE, 7.0), std), _SHAPE)
+            as_entries(in_place(function, torch.full(_SHAPE, _BEFORE), std), _SHAPE)
             for _ in range(2)
         )
         filled.append(_Filled(std=std, entries=first, again=second.values))
@@ -84,6 +85,12 @@ def normal_std(weight, std):
     measure=_measure,
     right=_every(_right),
     mistakes=(
+        Mistake(
+            name="partly filled",
+            seen=_every(lambda f: 0 < (f.values == _BEFORE).mean() < 1),
+            says="Some entries still hold what was there before. Does your function reach every "
+            "row, or does it end too early?",
+        ),
         Mistake(
             name="constant",
             seen=_every(lambda f: bool(np.ptp(f.values) == 0)),
@@ -142,6 +149,12 @@ def normal_std(weight, std):
                 lambda f: statistics.has_copies(f.values) or statistics.has_copies(f.values.T)
             ),
             says="Some rows or columns are copies of each other. How many numbers do you draw?",
+        ),
+        Mistake(
+            name="mean not 0",
+            seen=_every(lambda f: not statistics.mean_is(f.values, 0, f.values.std())),
+            says="The mean of your numbers is not 0. Which of the numbers in your call sets the "
+            "mean?",
         ),
         Mistake(
             name="not independent",

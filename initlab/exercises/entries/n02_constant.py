@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from initlab.exercises.answers import Array, as_entries, as_number, in_place, need_function
-from initlab.exercises.exact import Values, gives, gives_instead, values_of
+from initlab.exercises.exact import Values, farthest, gives, gives_instead, values_of
 from initlab.exercises.exercise import Exercise, Mistake, Question
 
 # --- distinct_units ---
@@ -28,6 +28,14 @@ _WEIGHTS = [
 
 def _distinct(rows: Any) -> int:
     return len(np.unique(np.asarray(rows), axis=0))
+
+
+def _count_seen(values: Values) -> str:
+    k = farthest(values, _distinct)
+    return (
+        f"For the weights {values.cases[k].tolist()} your count is {float(values.given[k]):g}. "
+        "Which rows of these are equal?"
+    )
 
 
 _DISTINCT_UNITS = Exercise(
@@ -92,10 +100,7 @@ def distinct_units(weight):
             "the same sum?",
         ),
     ),
-    otherwise=lambda values: (
-        f"For the weights {values.cases[1].tolist()} your count is {float(values.given[1]):g}. "
-        "Which rows of these are equal?"
-    ),
+    otherwise=_count_seen,
     praise="the count is right for 4 weight matrices, also where rank and columns differ from it.",
 )
 

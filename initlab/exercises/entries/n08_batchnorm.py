@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from initlab.exercises.answers import Array, NotAttempted, call, need_function
-from initlab.exercises.exact import Values, gives, gives_instead, values_of
+from initlab.exercises.answers import Array, NothingDone, call, need_function
+from initlab.exercises.exact import Values, farthest, gives, gives_instead, values_of
 from initlab.exercises.exercise import Exercise, Mistake, Question
 
 _START = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
@@ -32,7 +32,7 @@ def _measure(answer: Any) -> Layers:
     if all(value is None for value in returned) and all(
         _is(layer, name, _SPOILED) for layer in layers for name in _START
     ):
-        raise NotAttempted("The layer is as it was before.")
+        raise NothingDone("The layer is as it was before.")
     return layers
 
 
@@ -55,7 +55,7 @@ def _right(layers: Layers) -> bool:
 
 def _has_lost_gradient(layers: Layers) -> bool:
     return any(
-        not isinstance(getattr(x, name), nn.Parameter) or not getattr(x, name).requires_grad
+        not isinstance(getattr(x, name, None), nn.Parameter) or not getattr(x, name).requires_grad
         for x in layers
         for name in ("weight", "bias")
     )
@@ -85,10 +85,11 @@ def _normalised(z: Array, axis: int = 0, ddof: int = 0) -> Array:
 
 
 def _told(values: Values) -> str:
-    column = values.given[0][:, 0]
+    k = farthest(values, _normalised)
+    z, given = values.cases[k][:, 0], values.given[k][:, 0]
     return (
-        f"The first unit of your first batch has the mean {column.mean():.2g} and the standard "
-        f"deviation {column.std():.2g}. Which two numbers should that be?"
+        f"A unit with the values {np.round(z, 3).tolist()} becomes {np.round(given, 3).tolist()}. "
+        "Which mean and which variance has it before, and what is added to the variance?"
     )
 
 
@@ -146,11 +147,13 @@ def batchnorm_forward(z):
             "eps forgotten",
             lambda z: (z - z.mean(0)) / z.std(0),
             "It is right for large numbers, and off for small ones. What is added to the variance?",
+            rtol=1e-3,
         ),
         gives_instead(
             "eps outside the root",
             lambda z: (z - z.mean(0)) / (z.std(0) + _EPS),
             "You added eps to the standard deviation. To which number does the task add it?",
+            rtol=1e-3,
         ),
         gives_instead(
             "one mean for all units",

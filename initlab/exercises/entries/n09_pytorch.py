@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from initlab.exercises import statistics
-from initlab.exercises.answers import Array, NotAttempted, call, need_function
+from initlab.exercises.answers import Array, NothingDone, Rejected, call, need_function
 from initlab.exercises.exercise import Exercise, Mistake, Question
 
 # --- initialize_weights ---
@@ -105,14 +105,22 @@ def _measure_model(answer: Any) -> _Model:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(_SPOILED)
+    shapes = {name: p.shape for name, p in model.named_parameters()}
     call(function, model)
+    for name, parameter in model.named_parameters():
+        if parameter.shape != shapes.get(name, parameter.shape):
+            raise Rejected(
+                "shape",
+                f"`{name}` had the shape {tuple(shapes[name])}, and now it has "
+                f"{tuple(parameter.shape)}. What does the next forward pass say?",
+            )
     layers = [
         _Layer(name, module, _numbers(module.weight), _numbers(module.bias))
         for name, module in model.named_modules()
         if isinstance(module, (nn.Conv2d, nn.BatchNorm2d, nn.Linear)) and module.weight is not None
     ]
     if not any(layer.touched or _changed(layer.bias) for layer in layers):
-        raise NotAttempted("The model is as it was before.")
+        raise NothingDone("The model is as it was before.")
     learns = len(list(model.parameters())) == 11 and all(
         p.requires_grad for p in model.parameters()
     )
@@ -297,7 +305,7 @@ class _Filled:
 
     @property
     def weight(self) -> Any:
-        return self.layer.weight
+        return getattr(self.layer, "weight", None)
 
     @property
     def is_parameter(self) -> bool:
@@ -339,7 +347,7 @@ def _measure_filled(answer: Any) -> list[_Filled]:
         and torch.equal(f.weight.detach(), before)
         for (value, before), f in zip(returned, filled, strict=True)
     ):
-        raise NotAttempted("The layer is as it was before.")
+        raise NothingDone("The layer is as it was before.")
     return filled
 
 
@@ -503,7 +511,7 @@ def _measure_matched(answer: Any) -> _Matched:
     value = call(function, model, given)
     unchanged = all(torch.equal(t, before[n]) for n, t in model.state_dict().items() if n in before)
     if value is None and unchanged:
-        raise NotAttempted("The model is as it was before, and nothing was returned.")
+        raise NothingDone("The model is as it was before, and nothing was returned.")
     return _Matched(model, before, weights, given, _names(value))
 
 

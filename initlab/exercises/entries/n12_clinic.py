@@ -381,9 +381,18 @@ def _measure_treatment(answer: Any) -> _Treated:
                 f"{type(value).__name__}.",
             )
         given[name] = [str(illness) for illness in value]
-        after[name] = diagnose(model, x, y).illness
-        pairs = zip(before.values(), model.state_dict().values(), strict=True)
-        changed[name] = not all(torch.equal(a, b) for a, b in pairs)
+        try:
+            after[name] = diagnose(model, x, y).illness
+        except Exception as error:
+            raise Rejected(
+                "broken",
+                "After your treatment a network cannot be run any more: "
+                f"{type(error).__name__}: {error}. What did you change beside what `mend` changes?",
+            ) from None
+        now = model.state_dict()
+        changed[name] = set(now) != set(before) or not all(
+            torch.equal(now[key], before[key]) for key in before
+        )
     return _Treated(given, after, changed)
 
 
