@@ -92,9 +92,9 @@ def _told(values: Values) -> str:
 _CHI_1 = Exercise(
     name="chi_1",
     notebook="10",
-    task="`slopes` holds φ′(z) of the units of a layer, and `weight_var` is σ_w² = n·Var(w). Write "
-    "the function that gives χ₁, the factor by which the layer multiplies the mean *square* of a "
-    "small difference.",
+    task="`slopes`, a numpy array, holds φ′(z) of the units of a layer, and `weight_var` is "
+    "σ_w² = n·Var(w). Write the function that gives χ₁, the factor by which the layer multiplies "
+    "the mean *square* of a small difference.",
     signature="chi_1(slopes, weight_var) -> float",
     stub="def chi_1(slopes, weight_var): ...\n",
     hints=(
