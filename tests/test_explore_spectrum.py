@@ -275,3 +275,9 @@ def test_the_cache_is_bounded():
     for seed in range(4):
         records(seed=seed, depth=2)
     assert MODULE._product.cache_info().currsize <= 2
+
+
+def test_theory_beyond_what_a_width_allows_says_so():
+    """m₄/m₂² of n numbers is n at most: all of the sum in one of them."""
+    assert "(theory for wide layers 100; 64 units allow 64 at most)" in spectrum(depth=100).sentence
+    assert "units allow" not in spectrum(depth=10).sentence

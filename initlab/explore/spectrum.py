@@ -187,7 +187,9 @@ def _say_one(one: SchemeSpectrum) -> str:
     if not values.zeros + values.unresolved and largest - smallest >= ALIKE:
         ends += f" (condition number {_power(largest - smallest)})"
     theory = one.predicted_spread[-1]
-    beside = f" (theory for wide layers {number(theory)})" if math.isfinite(theory) else ""
+    units = values.logs.size + values.zeros + values.unresolved
+    bound = f"; {units} units allow {units} at most" if theory > units / 2 else ""
+    beside = f" (theory for wide layers {number(theory)}{bound})" if math.isfinite(theory) else ""
     return f"{one.scheme}: {ends}; spread m₄/m₂² {number(one.spread[-1])}{beside}."
 
 
