@@ -532,3 +532,15 @@ def test_report_of_a_bare_layer_and_of_nothing():
         .startswith("(model)")
     )
     assert il.initialize(nn.ReLU(), "zeros").summary == "0 parameters: 0 set."
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_frozen_part_keeps_its_running_statistics(affine):
+    body = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8, affine=affine)).requires_grad_(False)
+    free = nn.BatchNorm1d(8, affine=False)
+    for norm in (body[1], free):
+        norm(torch.randn(32, 8) + 3)
+    before = body[1].running_mean.clone()
+    il.initialize(nn.Sequential(body, free, nn.Linear(8, 3)), "kaiming_normal")
+    assert torch.equal(body[1].running_mean, before)
+    assert not free.running_mean.any()

@@ -106,11 +106,22 @@ def _fill(
     drafts = draft(model, jobs, generator)
     for change in drafts.values():
         change.commit()
-    for module in model.modules():
-        if isinstance(module, _NormBase) and not _frozen(module):
+    for name, module in model.named_modules():
+        if isinstance(module, _NormBase) and not _frozen(model, name):
             module.reset_running_stats()
     return jobs, drafts
 
 
-def _frozen(module: nn.Module) -> bool:
-    return any(not parameter.requires_grad for parameter in module.parameters())
+def _frozen(model: nn.Module, name: str) -> bool:
+    """Say whether a norm stays as it is.
+
+    So it does if a parameter of it is frozen. One without parameters does as the smallest part of
+    the model around it that has some, if all of them are frozen.
+    """
+    trains = [parameter.requires_grad for parameter in model.get_submodule(name).parameters()]
+    if trains:
+        return not all(trains)
+    while name and not trains:
+        name = name.rpartition(".")[0]
+        trains = [parameter.requires_grad for parameter in model.get_submodule(name).parameters()]
+    return bool(trains) and not any(trains)
