@@ -69,6 +69,16 @@ def choice(name: str, value: object, allowed: Iterable[str]) -> None:
         raise ValueError(unknown(name, value, names))
 
 
+def loss_function(loss: Any) -> None:
+    """Raise unless this can be called as `loss(output, target)`; None means the usual one."""
+    if loss is not None and (not callable(loss) or isinstance(loss, type)):
+        hint = f": write {loss.__name__}()" if isinstance(loss, type) else ""
+        raise TypeError(
+            "loss must be None or a function (output, target) → scalar, "
+            f"got {loss!r} of type {type(loss).__name__}{hint}."
+        )
+
+
 def network(model: Any, *, hooked: bool = False) -> None:
     """Raise unless this is a module all of whose parameters hold numbers.
 

@@ -213,10 +213,11 @@ def test_an_encoder_with_padding_is_seen_without_its_fast_path():
 @pytest.mark.parametrize(
     ("loss", "text"),
     [
-        ("mse", "got 'mse'."),
+        ("mse", "got 'mse' of type str."),
         (
             nn.CrossEntropyLoss,
-            "got <class 'torch.nn.modules.loss.CrossEntropyLoss'>: write CrossEntropyLoss().",
+            "got <class 'torch.nn.modules.loss.CrossEntropyLoss'> of type type: "
+            "write CrossEntropyLoss().",
         ),
     ],
 )

@@ -933,6 +933,17 @@ def test_a_stub_is_no_attempt(name):
         assert il.check(name, stub).status == "not attempted"
 
 
+def test_a_coarse_dtype_is_forgiven_and_the_same_error_in_a_fine_one_is_not():
+    def coarse(slopes, weight_var):
+        return torch.tensor(weight_var * np.mean(slopes**2), dtype=torch.bfloat16)
+
+    def fine(slopes, weight_var):
+        return 1.003 * weight_var * np.mean(slopes**2)
+
+    assert il.check("chi_1", coarse).status == "correct"
+    assert il.check("chi_1", fine).status == "incorrect"
+
+
 def test_a_sparse_tensor_is_read():
     def answer(fan_in, fan_out, k):
         return torch.as_tensor(RIGHT["sparse_incoming"][0](fan_in, fan_out, k)).to_sparse()

@@ -118,10 +118,13 @@ def _frozen(model: nn.Module, name: str) -> bool:
     So it does if a parameter of it is frozen. One without parameters does as the smallest part of
     the model around it that has some, if all of them are frozen.
     """
-    trains = [parameter.requires_grad for parameter in model.get_submodule(name).parameters()]
-    if trains:
-        return not all(trains)
-    while name and not trains:
+
+    def trains(part: str) -> list[bool]:
+        return [parameter.requires_grad for parameter in model.get_submodule(part).parameters()]
+
+    if own := trains(name):
+        return not all(own)
+    while name and not trains(name):
         name = name.rpartition(".")[0]
-        trains = [parameter.requires_grad for parameter in model.get_submodule(name).parameters()]
-    return bool(trains) and not any(trains)
+    around = trains(name)
+    return bool(around) and not any(around)

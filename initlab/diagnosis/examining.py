@@ -133,6 +133,8 @@ def examine(
         parameters = tuple(_parameters(model, watch))
         trace = probe._trace(loss=value.item())
         given = first_tensor(x)
+        guess = _guess(output, x, target, loss, value)
+        stands_in = loss is _own_or_stand_in and own_loss(output) is None
         return Facts(
             trace=trace,
             parameters=parameters,
@@ -145,9 +147,9 @@ def examine(
             gates={name: share for name, share in watch.gate_shares() if share is not None},
             through_time=watch.through_time,
             loss=value.item(),
-            guess=_guess(output, x, target, loss, value),
-            unit=_unit(output, x, target, loss, value),
-            stands_in=loss is _own_or_stand_in and own_loss(output) is None,
+            guess=guess,
+            unit=_unit(guess, value.item(), stands_in),
+            stands_in=stands_in,
             last=watch.last,
             entered=watch.entered,
             woken=woken,
@@ -353,8 +355,6 @@ def _is_usual(output: Any, target: Any, value: Tensor) -> bool:
     return math.isclose(usual.item(), value.item(), rel_tol=1e-5)
 
 
-def _unit(output: Any, x: Any, target: Any, loss: Loss | None, value: Tensor) -> float:
-    known = _guess(output, x, target, loss, value)
-    if known is None and not (loss is _own_or_stand_in and own_loss(output) is None):
-        known = abs(value.item())
+def _unit(guess: float | None, value: float, stands_in: bool) -> float:
+    known = abs(value) if guess is None and not stands_in else guess
     return known if known is not None and 0 < known < math.inf else 1.0

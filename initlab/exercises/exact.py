@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from initlab.exercises.answers import Array, Rejected, as_entries, call, need_function, returned
+from initlab.exercises.answers import (
+    Array,
+    Entries,
+    Rejected,
+    as_entries,
+    call,
+    need_function,
+    returned,
+)
 from initlab.exercises.exercise import Mistake
 
 Reference = Callable[[Any], Any]
@@ -25,10 +34,12 @@ class Values:
     Args:
         cases: The arguments.
         given: The values, in the form in which they are compared.
+        eps: Spacing of the coarsest dtype that they came in, relative to 1.
     """
 
     cases: Sequence[Any]
     given: Sequence[Array]
+    eps: float
 
 
 def values_of(
@@ -55,28 +66,37 @@ def values_of(
 
     def measure(answer: Any) -> Values:
         function = need_function(answer, signature)
-        given = []
+        given, eps = [], 0.0
         for case in cases:
             given_to_it = copy.deepcopy(prepare(case))
             arguments = tuple(given_to_it) if unpack else (given_to_it,)
             value = returned(call(function, *arguments))
             shape = np.shape(reference(case))
-            given.append(compare_as(_entries(number_from(value), shape)))
-        return Values(cases, given)
+            entries = _entries(number_from(value), shape)
+            given.append(compare_as(entries.values))
+            eps = max(eps, entries.eps, _spacing(value))
+        return Values(cases, given, eps)
 
     return measure
 
 
-def _entries(value: Any, shape: tuple[int, ...]) -> Array:
+def _spacing(value: Any) -> float:
+    """Return the spacing of a tensor's dtype, which a number read from it does not show."""
+    real = isinstance(value, Tensor) and value.is_floating_point()
+    return float(torch.finfo(value.dtype).eps) if real else 0.0
+
+
+def _entries(value: Any, shape: tuple[int, ...]) -> Entries:
     """Read numbers; whole ones may be right, or wrong by their value, not by their dtype."""
-    if isinstance(value, Tensor) and not value.dtype.is_complex:
-        value = value.double()
+    if isinstance(value, Tensor):
+        whole = not (value.dtype.is_complex or value.is_floating_point())
+        value = value.double() if whole else value
     elif isinstance(value, (int, np.ndarray, list, tuple)):
         with suppress(TypeError, ValueError):
             array = np.asarray(value)
             value = array.astype(np.float64) if array.dtype.kind in "iub" else value
     try:
-        return as_entries(value, shape).values
+        return as_entries(value, shape)
     except Rejected as wrong:
         if wrong.mistake != "transposed":
             raise
@@ -102,20 +122,21 @@ def farthest(
 def gives(
     reference: Reference,
     *,
-    rtol: float = 5e-3,
+    rtol: float = 1e-3,
     compare_as: Callable[[Array], Array] = lambda value: value,
 ) -> Callable[[Values], bool]:
     """Does the answer give what `reference` gives, in every case?
 
     Args:
         reference: The right function or a wrong one.
-        rtol: Relative tolerance.
+        rtol: Relative tolerance; an answer in a coarser dtype has that of its dtype.
         compare_as: As in `values_of`.
     """
 
     def agrees(values: Values) -> bool:
+        close = max(rtol, values.eps)
         return all(
-            np.allclose(given, compare_as(np.asarray(reference(case), dtype=float)), rtol, 1e-9)
+            np.allclose(given, compare_as(np.asarray(reference(case), dtype=float)), close, 1e-9)
             for case, given in zip(values.cases, values.given, strict=True)
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.arguments import choice, number, unknown, whole
+from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
 from initlab.experiments.scores import Loss, default_loss
 
@@ -58,11 +58,7 @@ class Recipe:
                 f'momentum belongs to optimizer="sgd", got momentum={self.momentum} with '
                 f"optimizer={self.optimizer!r}: leave it out."
             )
-        if self.loss is not None and not callable(self.loss):
-            raise TypeError(
-                "loss must be None or a function (output, target) → scalar, "
-                f"got {self.loss!r} of type {type(self.loss).__name__}."
-            )
+        loss_function(self.loss)
 
     @classmethod
     def names(cls) -> list[str]:

@@ -183,6 +183,8 @@ def _is_led(records: PhaseRecords) -> bool:
 
     A linear map keeps them, and so does an activation without a kink whose signal dies out.
     """
+    if not math.isfinite(records.fixed.c_star):
+        return False
     if records.activation == "linear":
         return records.fixed.chi_1 <= 1 and records.bias_var > 0
     return records.fixed.q_star > 0 or records.activation in ("relu", "leaky_relu", "selu")

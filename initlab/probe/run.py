@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from initlab.arguments import loss_function
 from initlab.probe.layers import Filter
 from initlab.probe.recorder import Probe
 from initlab.probe.records import Trace
@@ -143,7 +144,8 @@ def call_model(model: nn.Module, x: Any) -> Any:
 
 def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:
     if loss is not None:
-        value = _checked(loss)(output, target)
+        loss_function(loss)
+        value = loss(output, target)
     elif (own := own_loss(output)) is not None:
         value = own
     else:
@@ -156,16 +158,6 @@ def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:
             "reduce it, for example with .mean()."
         )
     return value.reshape(())
-
-
-def _checked(loss: Any) -> Loss:
-    if not callable(loss) or isinstance(loss, type):
-        hint = f": write {loss.__name__}()" if isinstance(loss, type) else ""
-        raise TypeError(
-            f"loss must be None or a function (output, target) → scalar, got {loss!r}{hint}."
-        )
-    found: Loss = loss
-    return found
 
 
 def own_loss(output: Any) -> Any:
