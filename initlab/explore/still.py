@@ -104,8 +104,8 @@ def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
         axes.plot(x, ridge, color=_colour(panel.colour), lw=1.2, zorder=row)
     axes.set_ylim(panel.rows + 0.15, -0.45)
     axes.set_yticks(ticks(range(1, panel.rows + 1)))
-    if panel.span <= 3:
-        ends = [panel.x.low, panel.x.high]  # three would touch
+    if panel.span <= 4:
+        ends = [panel.x.low, panel.x.high]  # more would touch
         axes.set_xticks(ends, [f"{end:g}" for end in ends])  # and an offset hit the label
     last = -math.inf
     notes = panel.notes or []
