@@ -2,8 +2,8 @@
 
 Reading order: `recipe` (how one step is taken), `training` (one network), `history` and `observe`
 (what is kept of it), `stack` and `together` (several seeds at once), `sweeping` (many points),
-`runs` (what comes of them), `spreading` (cores and clusters), `store` (what survives a crash),
-`bars` (progress).
+`runs` (what comes of them), `spreading` (cores and clusters), `threads` (one for each task),
+`store` (what survives a crash), `bars` (progress).
 """
 
 from initlab.experiments.history import History, Record

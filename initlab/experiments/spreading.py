@@ -23,8 +23,9 @@ from initlab.experiments.recipe import Recipe, checked_model
 from initlab.experiments.runs import Run, Runs
 from initlab.experiments.stack import can_stack
 from initlab.experiments.store import keeper, key_of
+from initlab.experiments.threads import one_thread
 from initlab.experiments.together import train_together
-from initlab.experiments.training import one_thread, train
+from initlab.experiments.training import train
 from initlab.schemes import Scheme
 
 STACK = 8  # seeds in a task: threads wait for Python's lock between operations, so few and large
@@ -130,11 +131,8 @@ def _histories(tasks: Sequence[Task], store: str | PathLike[str] | None) -> Iter
         prefer="threads",
         return_as="generator" if backend.supports_return_generator else "list",
     )
-    threads = torch.get_num_threads()
-    try:
+    with one_thread():
         yield from parallel(delayed(work)(key, task) for key, task in zip(keys, tasks, strict=True))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _train(key: str | None, task: Task) -> list[History]:

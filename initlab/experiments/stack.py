@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -115,10 +116,28 @@ class Linear(Part):
 
     def backward(self, gradient: Tensor, last: bool) -> Tensor:
         """Return g·W; the gradients of W and b are gᵀ·x and the sum of g."""
-        torch.bmm(gradient.mT, self.x, out=self.weight_gradient)
+        _multiply(gradient.mT, self.x, self.weight_gradient)
         if self.bias_gradient is not None:
             torch.sum(gradient, 1, keepdim=True, out=self.bias_gradient)
-        return gradient if last else torch.bmm(gradient, self.weight)
+        if last:
+            return gradient
+        return _multiply(gradient, self.weight, torch.empty_like(self.x))
+
+
+def _multiply(a: Tensor, b: Tensor, into: Tensor) -> Tensor:
+    """Write a·b, by numpy where that is the same bit for bit: it is up to a fifth faster there.
+
+    Its library adds up to 128 terms in the order in which torch's does, if it needs no padding.
+
+    Shape:
+        a (S, k, m), b (S, m, n), into (S, k, n).
+    """
+    (_, k, m), n = a.shape, b.shape[-1]
+    if a.is_cpu and a.dtype is torch.float32 and m <= 128 and k % 16 == m % 16 == n % 16 == 0:
+        with np.errstate(all="ignore"):  # a network that diverges is a result
+            np.matmul(a.numpy(), b.numpy(), out=into.numpy())
+        return into
+    return torch.bmm(a, b, out=into)
 
 
 class Activation(Part):
@@ -325,4 +344,4 @@ def _part(layers: Sequence[nn.Module], parameters: dict[str, Stacked], name: str
     if isinstance(first, nn.BatchNorm1d):
         own = [parameters[f"{name}{which}"] for which, _ in first.named_parameters()]
         return BatchNorm(layers, own)  # type: ignore[arg-type]
-    return (KnownActivation if type(first) in KNOWN else Activation)(copy.deepcopy(first))
+    return KnownActivation(first) if type(first) in KNOWN else Activation(copy.deepcopy(first))

@@ -18,6 +18,7 @@ from initlab.experiments.history import History
 from initlab.experiments.observe import observe, update_ratios, weights
 from initlab.experiments.recipe import Recipe, checked_data, checked_model
 from initlab.experiments.scores import Loss, evaluate, hits, mode
+from initlab.experiments.threads import one_thread
 from initlab.probe import Probe
 
 SMALL = 500_000  # parameters; below it more threads save no time, and cost much on a busy machine
@@ -181,17 +182,6 @@ class _Run:
         if self.record_every is not None and (not records or records[-1].step != self.done):
             self.record()
             records[-1] = replace(records[-1], update_ratio=self.last_ratio)
-
-
-@contextmanager
-def one_thread(when: bool = True) -> Iterator[None]:
-    """Compute in one thread: sums keep their order, whatever the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if when else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _is_small(model: nn.Module) -> bool:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
-import torch
-from threadpoolctl import ThreadpoolController
 from traitlets import Dict
 
 from initlab.arguments import unknown
+from initlab.experiments.threads import one_thread
 from initlab.explore.controls import Control
 from initlab.explore.panels import Scene, pack
 from initlab.explore.tidy import Tidy
@@ -161,7 +159,7 @@ class Explorer(anywidget.AnyWidget):
         """Compute the scene; after an error the last good one stays."""
         began = time.perf_counter()
         try:
-            with _one_thread():
+            with one_thread():
                 self.scene = self.compute(patient=patient, **self.values)
             self.error = ""
         except Exception as problem:
@@ -219,24 +217,3 @@ class Explorer(anywidget.AnyWidget):
         shown = super()._repr_mimebundle_(**kwargs) or ({}, {})
         still = {"text/plain": repr(self), **self.figure().shown(repr(self))}
         return {**shown[0], **still}, shown[1]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch, numpy and scipy to one core: threads wait longer than small matrices take.
-
-    The other cores have work too: the browser paints and the server carries messages.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with _thread_pools().limit(limits=1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@lru_cache(maxsize=1)
-def _thread_pools() -> Any:
-    """Find the libraries that numpy and scipy multiply with: they are loaded by now."""
-    return ThreadpoolController()

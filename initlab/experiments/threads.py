@@ -1,0 +1,41 @@
+"""In how many threads is computed? In one, where more would wait for each other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+
+@contextmanager
+def one_thread(when: bool = True) -> Iterator[None]:
+    """Keep torch, numpy and scipy to one core: sums keep their order, whatever their number.
+
+    Small matrices lose nothing: threads would wait longer for each other than they compute. The
+    other cores have work too, such as the next task, or the browser that paints. Who starts
+    threads of his own is inside as well: numpy's library has one setting for the whole process.
+
+    Args:
+        when: False leaves everything as it is.
+    """
+    if not when:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with _libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=2)
+def _libraries(scipy_is_loaded: bool) -> Any:
+    """Find what numpy multiplies with, and scipy: it takes milliseconds."""
+    return ThreadpoolController()
