@@ -34,17 +34,31 @@ class Stacked(NamedTuple):
     gradient: Tensor
 
 
+class Watch(NamedTuple):
+    """Who looks on while signals pass.
+
+    Args:
+        emitted: Is called with a layer's name and what it emits, (S, B, n), in their order.
+        returned: The same with the gradient there, from the last layer to the first.
+    """
+
+    emitted: Callable[[str, Tensor], None]
+    returned: Callable[[str, Tensor], None]
+
+
 class Stack:
     """S networks of one architecture, run as one.
 
-    `row` holds all their parameters, and its `grad` the gradients; `values` are views into it, one
-    (S, ...) for each parameter. `network` is what they are made of.
+    `row` holds all their parameters, and its `grad` the gradients; `parameters` are views into
+    both, one (S, ...) for each parameter, and `values` those into `row`. `network` is what they
+    are made of.
 
     Args:
         models: Networks for which `can_stack` holds; they are left as they are.
+        watch: Sees what each layer emits in training, and what comes back to it.
     """
 
-    def __init__(self, models: Sequence[nn.Module]) -> None:
+    def __init__(self, models: Sequence[nn.Module], watch: Watch | None = None) -> None:
         named = [dict(model.named_parameters()) for model in models]
         stacks = [torch.stack([one[name].detach() for one in named]) for name in named[0]]
         self.row = nn.Parameter(torch.cat([stack.flatten() for stack in stacks]))
@@ -53,8 +67,9 @@ class Stack:
         rows = torch.split(self.row.detach(), sizes), torch.split(self.row.grad, sizes)
         views = zip(stacks, *rows, strict=True)
         parameters = [Stacked(value.view_as(s), grad.view_as(s)) for s, value, grad in views]
+        self.parameters = parameters
         self.values = [parameter.value for parameter in parameters]
-        whole = _part(models, dict(zip(named[0], parameters, strict=True)), "")
+        whole = _part(models, dict(zip(named[0], parameters, strict=True)), "", watch)
         self.network = whole if isinstance(whole, Row) else Row({"": whole})
         self._count = len(models)
 
@@ -252,6 +267,29 @@ class BatchNorm(Part):
         return [one.view(self.count, -1) for one in self.norm.buffers() if one.dim()]
 
 
+class Watched(Part):
+    """A layer that shows what it emits and receives."""
+
+    def __init__(self, name: str, part: Part, watch: Watch) -> None:
+        self.name, self.part, self.watch = name, part, watch
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Pass it, and show what comes out in training."""
+        x = self.part.forward(x, training)
+        if training:
+            self.watch.emitted(self.name, x)
+        return x
+
+    def backward(self, gradient: Tensor, last: bool) -> Tensor:
+        """Show what comes back, and pass it on."""
+        self.watch.returned(self.name, gradient)
+        return self.part.backward(gradient, last)
+
+    def statistics(self) -> list[Tensor]:
+        """Return those of the layer."""
+        return self.part.statistics()
+
+
 class Row(Part):
     """Parts one after the other, by name."""
 
@@ -317,7 +355,14 @@ def can_stack(model: nn.Module, x: Tensor) -> bool:
         and all(parameter.requires_grad for parameter in parameters)
         and len({parameter.dtype for parameter in parameters}) == 1
         and len(state) == len(list(_with_repeats(model)))
+        and not any(map(_has_hooks, model.modules()))
     )
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Say whether somebody else acts when this module runs."""
+    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    return any(getattr(module, kind) for kind in kinds)
 
 
 def _with_repeats(model: nn.Module) -> Iterator[Tensor]:
@@ -327,21 +372,30 @@ def _with_repeats(model: nn.Module) -> Iterator[Tensor]:
         yield buffer
 
 
-def _part(layers: Sequence[nn.Module], parameters: dict[str, Stacked], name: str) -> Part:
+def _part(
+    layers: Sequence[nn.Module], parameters: dict[str, Stacked], name: str, watch: Watch | None
+) -> Part:
     """Stack the modules of this name; `parameters` are those of the whole network, by name."""
-    first = layers[0]
+    first, prefix = layers[0], name and f"{name}."
 
     def child(which: str) -> Part:
         found = [layer.get_submodule(which) for layer in layers]
-        return _part(found, parameters, f"{name}{which}.")
+        return _part(found, parameters, prefix + which, watch)
 
     if isinstance(first, nn.Sequential):
         return Row({which: child(which) for which in first._modules})
     if isinstance(first, ResidualBlock):
         return Block(child("branch"), first.branch_scale, child("stream"))
+    own = {
+        which: parameters[f"{name}.{which}".lstrip(".")] for which, _ in first.named_parameters()
+    }
+    part: Part
     if isinstance(first, nn.Linear):
-        return Linear(parameters[f"{name}weight"], parameters.get(f"{name}bias"))
-    if isinstance(first, nn.BatchNorm1d):
-        own = [parameters[f"{name}{which}"] for which, _ in first.named_parameters()]
-        return BatchNorm(layers, own)  # type: ignore[arg-type]
-    return KnownActivation(first) if type(first) in KNOWN else Activation(copy.deepcopy(first))
+        part = Linear(own["weight"], own.get("bias"))
+    elif isinstance(first, nn.BatchNorm1d):
+        part = BatchNorm(layers, list(own.values()))  # type: ignore[arg-type]
+    elif type(first) in KNOWN:
+        part = KnownActivation(first)
+    else:
+        part = Activation(copy.deepcopy(first))
+    return part if watch is None else Watched(name, part, watch)

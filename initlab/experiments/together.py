@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from initlab.data import Batch
 from initlab.experiments.history import History
 from initlab.experiments.recipe import Recipe
-from initlab.experiments.scores import each_loss
+from initlab.experiments.scores import Loss, each_loss
 from initlab.experiments.stack import Stack
 
 
@@ -43,9 +43,7 @@ class _Together:
         self.stack, self.data, self.recipe = Stack(models), data, recipe
         self.histories = [History() for _ in models]
         self.optimizer = recipe.optimizer_for([self.stack.row])
-        # One class for each example (−100 would mean none): a loss whose gradient is written out.
-        classes = data.y.dim() == 1 and not data.y.is_floating_point() and int(data.y.min()) >= 0
-        self.usual = recipe.loss is None and classes
+        self.losses = Losses(recipe.loss, data.y)
         self.frozen: dict[int, list[Tensor]] = {}  # place → its numbers when its loss was lost
 
     def step(self, step: int, batch: Batch) -> None:
@@ -53,7 +51,7 @@ class _Together:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         outputs = self.stack.forward(batch.x, training=True)
-        losses, gradient = self._losses_and_gradient(outputs, batch.y)
+        losses, gradient = self.losses.and_gradient(outputs, batch.y)
         self.stack.backward(gradient)
         self._note(step, lr, losses.tolist(), _shares(outputs, batch.y))
         self.optimizer.step()
@@ -64,24 +62,9 @@ class _Together:
                 now.copy_(then)
         with torch.no_grad():
             outputs = self.stack.forward(self.data.x, training=False)
-            losses, shares = self._losses(outputs, self.data.y), _shares(outputs, self.data.y)
+            losses, shares = self.losses(outputs, self.data.y), _shares(outputs, self.data.y)
         for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
             history.close(loss, share)
-
-    def _losses_and_gradient(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of each network, (S,), and the gradient of their sum, (S, B, C)."""
-        if self.usual:
-            return _cross_entropy(outputs, y)
-        outputs = outputs.detach().requires_grad_()
-        losses = self._losses(outputs, y)
-        return losses.detach(), torch.autograd.grad(losses.sum(), outputs)[0]
-
-    def _losses(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of each network, (S,), from outputs (S, B, C)."""
-        if self.recipe.loss is not None:
-            return torch.stack([self.recipe.loss(output, y) for output in outputs.unbind()])
-        targets = y.expand(len(outputs), *y.shape).flatten(0, 1)
-        return each_loss(outputs.flatten(0, 1), targets).view(len(outputs), -1).mean(1)
 
     def _note(
         self, step: int, lr: float, losses: list[float], shares: Sequence[float | None]
@@ -94,6 +77,36 @@ class _Together:
             if not math.isfinite(loss):
                 history.stopped = f"diverged at step {step}: the loss is {loss}"
                 self.frozen[place] = [part.clone() for part in self.stack.numbers_of(place)]
+
+
+class Losses:
+    """The loss of each network of a stack.
+
+    Args:
+        loss: (output, target) → scalar, or None for the usual one.
+        y: All targets.
+    """
+
+    def __init__(self, loss: Loss | None, y: Tensor) -> None:
+        self.loss = loss
+        # One class for each example (−100 would mean none): a loss whose gradient is written out.
+        classes = y.dim() == 1 and not y.is_floating_point() and int(y.min()) >= 0
+        self.usual = loss is None and classes
+
+    def __call__(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each network, (S,), from outputs (S, B, C)."""
+        if self.loss is not None:
+            return torch.stack([self.loss(output, y) for output in outputs.unbind()])
+        targets = y.expand(len(outputs), *y.shape).flatten(0, 1)
+        return each_loss(outputs.flatten(0, 1), targets).view(len(outputs), -1).mean(1)
+
+    def and_gradient(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses, (S,), and the gradient of their sum, (S, B, C)."""
+        if self.usual:
+            return _cross_entropy(outputs, y)
+        outputs = outputs.detach().requires_grad_()
+        losses = self(outputs, y)
+        return losses.detach(), torch.autograd.grad(losses.sum(), outputs)[0]
 
 
 @torch.no_grad()

@@ -15,11 +15,11 @@ from initlab.arguments import whole
 from initlab.data import Batch
 from initlab.experiments.bars import bar
 from initlab.experiments.history import History
-from initlab.experiments.observe import observe, update_ratios, weights
+from initlab.experiments.observe import LateObserver, Observer, update_ratios
 from initlab.experiments.recipe import Recipe, checked_data, checked_model
 from initlab.experiments.scores import Loss, evaluate, hits, mode
+from initlab.experiments.stack import can_stack
 from initlab.experiments.threads import one_thread
-from initlab.probe import Probe
 
 SMALL = 500_000  # parameters; below it more threads save no time, and cost much on a busy machine
 
@@ -125,32 +125,32 @@ class _Run:
         self.model, self.recipe, self.history = model, recipe, history
         self.record_every, self.traced = record_every, traced
         self.optimizer = recipe.optimizer_for([p for p in model.parameters() if p.requires_grad])
-        self.last_ratio: dict[str, float] = {}
+        self.ratios: dict[int, dict[str, float]] = {}  # by the step whose record has them
         self.done = 0
+        self.looked: int | None = None  # the last step that the observer has seen
 
     @cached_property
-    def probe(self) -> Probe:
-        """What records the network: one for all records."""
-        return Probe(self.model)
+    def observer(self) -> Observer:
+        """Who looks at the network."""
+        stacks = self.traced.x.is_cpu and _is_small(self.model)
+        kind = LateObserver if stacks and can_stack(self.model, self.traced.x) else Observer
+        looks = 1 + math.ceil(self.recipe.steps / (self.record_every or self.recipe.steps))
+        return kind(self.model, self.traced, self.recipe.loss, looks)
 
     def step(self, batch: Batch) -> bool:
         """Take one step; False means that the loss is no number any more."""
         due = self.record_every is not None and self.done % self.record_every == 0
         if due:
-            self.record()
+            self._look()
         loss = self._forward(batch)
         if not math.isfinite(loss):
             self.history.stopped = f"diverged at step {self.done}: the loss is {loss}"
             return False
         last = self.record_every is not None and self.done == self.recipe.steps - 1
-        before = {k: w.clone() for k, w in weights(self.model).items()} if due or last else None
+        before = self._weights() if due or last else None
         self.optimizer.step()
         if before is not None:
-            self.last_ratio = update_ratios(before, self.model)
-        if due:
-            self.history.records[-1] = replace(
-                self.history.records[-1], update_ratio=self.last_ratio
-            )
+            self.ratios[self.done] = update_ratios(before, self.observer.weights)
         self.done += 1
         return True
 
@@ -168,20 +168,27 @@ class _Run:
         self.history.note(loss.item(), None if share is None else share.item(), lr)
         return self.history.loss[-1]
 
-    def record(self) -> None:
-        """Note what can be seen of the network now."""
-        self.optimizer.zero_grad()  # so that the trace has no gradient to put back
-        loss = self.recipe.loss_of
-        seen = observe(self.model, self.traced, loss, step=self.done, probe=self.probe)
-        self.history.records.append(seen)
+    def _weights(self) -> dict[str, Tensor]:
+        """Copy the weights."""
+        return {name: weight.detach().clone() for name, weight in self.observer.weights.items()}
 
     def finish(self) -> None:
         """Take the last record, unless this very step has one, and leave no gradient behind."""
         self.optimizer.zero_grad()
-        records = self.history.records
-        if self.record_every is not None and (not records or records[-1].step != self.done):
-            self.record()
-            records[-1] = replace(records[-1], update_ratio=self.last_ratio)
+        if self.record_every is None:
+            return
+        if self.looked != self.done:
+            self._look()
+            self.ratios[self.done] = next(reversed(self.ratios.values()), {})
+        self.history.records = [
+            replace(record, update_ratio=self.ratios.get(record.step, {}))
+            for record in self.observer.finish()
+        ]
+
+    def _look(self) -> None:
+        self.optimizer.zero_grad()  # so that a trace has no gradient to put back
+        self.observer.look(self.done)
+        self.looked = self.done
 
 
 def _is_small(model: nn.Module) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,8 +18,8 @@ from torch import Tensor
 def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
     """Return the rank of each matrix, as `torch.linalg.matrix_rank` does.
 
-    Singular values are dear, and most weights have full rank. That is proved at a quarter of the
-    price: if M·Mᵀ − t²·I has a Cholesky factor, every singular value of M is above t.
+    Singular values are dear, and most weights have full rank, which is proved at a small part of
+    the price.
 
     Args:
         matrices: One matrix or many, of floats.
@@ -41,15 +42,38 @@ def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
     small, finite = _finite(matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT)
     ranks = torch.zeros(finite.shape, dtype=torch.float64)
     if small.numel():
-        gram = small @ small.mH
-        bound = gram.abs().sum(-1).amax(-1)  # at least the largest singular value, squared
-        gram.diagonal(dim1=-2, dim2=-1).sub_((tolerance**2 * bound)[..., None])
-        full = torch.linalg.cholesky_ex(gram).info == 0
+        full = _have_full_rank(small.reshape(-1, *small.shape[-2:]), tolerance).view(finite.shape)
         ranks += full * small.shape[-2]
         if not full.all():
             sizes = torch.linalg.svdvals(small[~full])
             ranks[~full] = (sizes > tolerance * sizes[..., :1]).sum(-1).double()
     return ranks.where(finite, torch.nan)
+
+
+def _have_full_rank(matrices: Tensor, tolerance: float) -> Tensor:
+    """Try to prove that all singular values are above t, `tolerance` times the largest one.
+
+    They are if M·Mᵀ − t²·I has a Cholesky factor. numpy and scipy spend less than torch on each
+    of many small matrices.
+
+    Shape:
+        matrices (n, rows, columns) with no more rows than columns; answer (n,).
+    """
+    from scipy.linalg.lapack import get_lapack_funcs  # slow to import, and seldom wanted
+
+    every = matrices.numpy()
+    adjoint = every.conj() if matrices.is_complex() else every
+    (factorize,) = get_lapack_funcs(("potrf",), (every,))
+    rows = every.shape[1]
+    gram = np.empty((rows, rows), every.dtype)
+    diagonal = gram.reshape(-1)[:: rows + 1]
+    proved = []
+    with np.errstate(all="ignore"):  # what overflows has no factor
+        for matrix, other in zip(every, adjoint, strict=True):
+            np.matmul(matrix, other.T, out=gram)
+            diagonal -= tolerance**2 * diagonal.sum()  # which is at least the largest one, squared
+            proved.append(factorize(gram.T, lower=True, overwrite_a=True, clean=False)[1] == 0)
+    return torch.tensor(proved)
 
 
 def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
@@ -95,7 +119,7 @@ def singular_values(matrices: Tensor) -> Tensor:
 
 def _finite(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Return matrices in double precision on the CPU, those not finite as zeros; and which."""
-    precise = torch.complex128 if matrices.is_complex() else torch.float64
-    matrices = matrices.detach().to("cpu", precise)
-    finite = (matrices * 0).sum((-2, -1)) == 0  # inf and NaN give NaN
-    return matrices.where(finite[..., None, None], 0.0), finite
+    matrices = matrices.detach()
+    precise = matrices.to("cpu", torch.complex128 if matrices.is_complex() else torch.float64)
+    finite = ((matrices * 0).sum((-2, -1)) == 0).cpu()  # inf and NaN give NaN
+    return (precise if finite.all() else precise.where(finite[..., None, None], 0.0)), finite

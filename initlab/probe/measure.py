@@ -24,7 +24,7 @@ Floats = NDArray[Any]
 Counts = NDArray[np.int64]
 Sums = tuple[float, float, int, float, float]  # smallest, largest, number of zeros, Σx, Σx²
 
-_BLOCK = 1 << 12  # elements that are added up in their own precision; blocks are added in float64
+_BLOCK = 1 << 13  # elements that are added up in their own precision; blocks are added in float64
 _PIECE = 1 << 16  # elements that are reduced in one go: they fit into the cache of a core
 _PIECE_ON_DEVICE = 1 << 22  # an accelerator wants larger ones
 _WAITING = 1 << 14  # elements of samples that wait
@@ -228,9 +228,9 @@ def _add_up(x: Floats) -> tuple[float, float]:
     They are of one block each: for longer ones numpy's library would wake its other threads.
     """
     ones, size = _ONES[x.itemsize], x.size
+    if size <= _BLOCK:
+        return float(x.dot(ones[:size])), float(x.dot(x))
     rest = size % _BLOCK
-    if rest == size:
-        return float(x.dot(ones[:rest])), float(x.dot(x))
     if rest:
         (total, squares), (more, more_squares) = _add_up(x[:-rest]), _add_up(x[-rest:])
         return total + more, squares + more_squares

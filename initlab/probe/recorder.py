@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -18,6 +18,9 @@ from initlab.probe.measure import Meter
 from initlab.probe.records import LayerTrace, Summary, Trace
 from initlab.probe.tensors import first_tensor
 
+Numbers = Mapping[Tensor, tuple[Tensor, Tensor | None]]
+"""Parameter → its value and its gradient."""
+
 
 @dataclass(slots=True, eq=False)
 class _Layer:
@@ -30,7 +33,7 @@ class _Layer:
     steep: tuple[float, float] | None  # where it is not saturated, if it is bounded
     channels_first: bool | None  # whether it puts units in dimension 1; None keeps what was
     times: int = 0  # how often this pass has called it
-    made_weight: _Call | None = None  # what its parametrisation emitted in this pass
+    made_weight: Call | None = None  # what its parametrisation emitted in this pass
 
     @classmethod
     def of(cls, module: nn.Module, name: str, saturation: float) -> _Layer:
@@ -42,8 +45,8 @@ class _Layer:
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
-    """One call of one layer."""
+class Call:
+    """One call of one layer in a pass."""
 
     layer: _Layer
     time: int = 1  # the layer's first call in this pass, its second, ...
@@ -152,18 +155,24 @@ class Probe:
         """Return the record of the latest pass, with gradients if it had a backward pass."""
         return self._trace(loss=None)
 
-    def _trace(self, loss: float | None) -> Trace:
-        weights = self._weights()
+    def _trace(self, loss: float | None, numbers: Numbers | None = None) -> Trace:
+        weights = self._weights(numbers)
         self._meter.finish()
-        uncalled = [_Call(layer) for layer in self._layers if not layer.times]
+        uncalled = [Call(layer) for layer in self._layers if not layer.times]
         return Trace(
             layers=tuple(call.record(*weights[call.layer]) for call in self._calls),
             uncalled=tuple(call.record(*weights[call.layer]) for call in uncalled),
             loss=loss,
         )
 
-    def _weights(self) -> dict[_Layer, tuple[Summary | None, Summary | None]]:
-        """Measure the weights and the gradients that they hold, each tensor once."""
+    def _weights(
+        self, numbers: Numbers | None
+    ) -> dict[_Layer, tuple[Summary | None, Summary | None]]:
+        """Measure the weights and the gradients that they hold, each tensor once.
+
+        Args:
+            numbers: Value and gradient of each parameter; `None`: what the model holds now.
+        """
         shared: dict[tuple[int, ...], Summary | None] = {(): None}
 
         def summary(tensors: Sequence[Tensor]) -> Summary | None:
@@ -178,15 +187,16 @@ class Probe:
                 found[layer] = layer.made_weight.activation, layer.made_weight.gradient
             elif layer.module._parameters:
                 weights = weights_of(layer.module)
-                gradients = [w.grad for w in weights if w.grad is not None]
-                found[layer] = summary(weights), summary(gradients)
+                held = [numbers[w] if numbers else (w, w.grad) for w in weights]
+                gradients = [gradient for _, gradient in held if gradient is not None]
+                found[layer] = summary([value for value, _ in held]), summary(gradients)
             else:
                 found[layer] = None, None
         return found
 
     def _forget(self) -> None:
         self._meter = Meter(*self._meter_options)
-        self._calls: list[_Call] = []
+        self._calls: list[Call] = []
         self._channels_first = False
         self._running = False
         for layer in self._layers:
@@ -206,29 +216,33 @@ class Probe:
         if not self._running:
             self._repeated(layer, tensor)
             return
+        call = self._note(layer, tensor)
+        if tensor is not None:
+            self._await(call, tensor)
+
+    def _made_weight(self, layer: _Layer, made: nn.Module, args: Any, weight: Any) -> None:
+        if self._running and isinstance(weight, Tensor):
+            layer.made_weight = Call(layer)
+            layer.made_weight.activation = self._meter.measure(weight)
+            self._await(layer.made_weight, weight)
+
+    def _layer_of(self, module: nn.Module) -> _Layer:
+        return next(layer for layer in self._layers if layer.module is module)
+
+    def _note(self, layer: _Layer, tensor: Tensor | None) -> Call:
+        """Note what a layer emits."""
         layer.times += 1
-        call = _Call(layer, layer.times)
+        call = Call(layer, layer.times)
         self._calls.append(call)
         if layer.channels_first is not None:
             self._channels_first = layer.channels_first
         if tensor is not None:
-            self._measure(call, tensor)
+            call.activation = summary = self._meter.measure(tensor)
+            if layer.nonlinearity:
+                self._measure_units(call, summary, tensor)
+        return call
 
-    def _made_weight(self, layer: _Layer, made: nn.Module, args: Any, weight: Any) -> None:
-        if self._running and isinstance(weight, Tensor):
-            layer.made_weight = _Call(layer)
-            self._measure(layer.made_weight, weight)
-
-    def _measure(self, call: _Call, tensor: Tensor) -> None:
-        call.activation = summary = self._meter.measure(tensor)
-        if call.layer.nonlinearity:
-            self._measure_units(call, summary, tensor)
-        if tensor.requires_grad:
-            self._await_gradient(call, tensor)
-        elif not torch.is_grad_enabled():
-            call.awaits = _first_elements(tensor)
-
-    def _measure_units(self, call: _Call, summary: Summary, tensor: Tensor) -> None:
+    def _measure_units(self, call: Call, summary: Summary, tensor: Tensor) -> None:
         """Count dead and saturated units, unless the summary says that there are none."""
         unknown = summary.count < tensor.numel()  # it is filled in later
         call.dead = 0.0
@@ -240,7 +254,14 @@ class Probe:
             if unknown or summary.min < low or summary.max > high:
                 call.saturated = units.share_outside(tensor, low, high)
 
-    def _await_gradient(self, call: _Call, tensor: Tensor) -> None:
+    def _await(self, call: Call, tensor: Tensor) -> None:
+        """See to it that the gradient is noted as well, now or when a checkpoint repeats this."""
+        if tensor.requires_grad:
+            self._await_gradient(call, tensor)
+        elif not torch.is_grad_enabled():
+            call.awaits = _first_elements(tensor)
+
+    def _await_gradient(self, call: Call, tensor: Tensor) -> None:
         node = tensor.grad_fn
         if node is None:
             handle = tensor.register_hook(partial(self._returned, call, None))  # type: ignore[no-untyped-call]
@@ -251,7 +272,7 @@ class Probe:
     def _end(self, model: nn.Module, args: Any, output: Any) -> None:
         self._running = False
 
-    def _returned(self, call: _Call, output: int | None, gradients: Any) -> None:
+    def _returned(self, call: Call, output: int | None, gradients: Any) -> None:
         gradient = gradients if output is None else gradients[output]
         if gradient is not None:
             call.gradient = self._meter.measure(gradient)
