@@ -96,11 +96,14 @@ class Recipe:
         """Return the learning rate of a step."""
         return number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
 
-    def optimizer_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Make the optimiser that updates these parameters."""
+    def optimizer_for(
+        self, parameters: Iterable[Tensor], *, fused: bool = False
+    ) -> torch.optim.Optimizer:
+        """Make the optimiser that updates these parameters, SGD in one go if it is `fused`."""
         if self.optimizer == "adam":
             return torch.optim.Adam(parameters, lr=self.lr_at(0), foreach=True)
-        return torch.optim.SGD(parameters, lr=self.lr_at(0), momentum=self.momentum, foreach=True)
+        kind = {"fused": True} if fused else {"foreach": True}
+        return torch.optim.SGD(parameters, lr=self.lr_at(0), momentum=self.momentum, **kind)
 
     def loss_of(self, output: Any, target: Tensor) -> Tensor:
         """Return the loss of one batch."""

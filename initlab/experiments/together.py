@@ -14,6 +14,8 @@ from initlab.experiments.recipe import Recipe
 from initlab.experiments.scores import Loss, each_loss
 from initlab.experiments.stack import Stack
 
+_LANES = {"AVX2": 8, "AVX512": 16}  # float32 numbers in a vector register
+
 
 def train_together(models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> list[History]:
     """Train networks of one architecture at once, each as `il.train` would train it alone.
@@ -42,7 +44,7 @@ class _Together:
     def __init__(self, models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> None:
         self.stack, self.data, self.recipe = Stack(models), data, recipe
         self.histories = [History() for _ in models]
-        self.optimizer = recipe.optimizer_for([self.stack.row])
+        self.optimizer = recipe.optimizer_for([self.stack.row], fused=data.x.is_cpu)
         self.losses = Losses(recipe.loss, data.y)
         self.frozen: dict[int, list[Tensor]] = {}  # place → its numbers when its loss was lost
 
@@ -111,13 +113,22 @@ class Losses:
 
 @torch.no_grad()
 def _cross_entropy(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cross-entropy and its gradient, from autograd's own kernels without its recording."""
-    log_p = torch.log_softmax(outputs, -1)
-    targets = y.expand(outputs.shape[:2])[..., None]
-    losses = -log_p.gather(-1, targets).mean((1, 2))
-    chosen = torch.zeros_like(log_p).scatter_(-1, targets, -1 / len(y))
+    """Return cross-entropy and its gradient, from autograd's own kernels without its recording.
+
+    A row of few classes leaves most of a vector register empty. With the examples side by side
+    the kernels need a tenth of the time, and add in the same order where neither needs a rest.
+    """
+    _, examples, classes = outputs.shape
+    lanes = _LANES.get(torch.backends.cpu.get_cpu_capability(), 0) if outputs.is_cpu else 0
+    turned = classes < lanes and examples % lanes == 0 and outputs.dtype is torch.float32
+    dim = 1 if turned else 2
+    log_p = torch.log_softmax(outputs.mT.contiguous() if turned else outputs, dim)
+    targets = y.expand(outputs.shape[:2]).unsqueeze(dim)
+    losses = -log_p.gather(dim, targets).mean((1, 2))
+    chosen = torch.zeros_like(log_p).scatter_(dim, targets, -1 / len(y))
     backward = torch.ops.aten._log_softmax_backward_data.default
-    return losses, backward(chosen, log_p, -1, log_p.dtype)
+    gradient: Tensor = backward(chosen, log_p, dim, log_p.dtype)
+    return losses, gradient.mT.contiguous() if turned else gradient
 
 
 def _shares(outputs: Tensor, y: Tensor) -> Sequence[float | None]:
