@@ -71,11 +71,13 @@ def dead_share(x: Tensor, channels_first: bool) -> Tensor | float:
     others = [dim for dim in range(x.dim()) if dim != axis]
     if not others:
         return (x == 0).double().mean()
-    if not x.is_cpu:
-        return (x == 0).all(others).double().mean()
-    x = x.float() if x.element_size() < 4 else x
-    alive = x.numpy(force=True).any(tuple(others))
-    return (alive.size - np.count_nonzero(alive)) / max(alive.size, 1)
+    dead = x.amax(others) == 0
+    if not dead.is_cpu:  # it would have to be waited for
+        return (dead & (x.amin(others) == 0)).double().mean()
+    if not dead.numpy().any():
+        return 0.0
+    dead &= x.amin(others) == 0
+    return np.count_nonzero(dead.numpy()) / dead.numel()
 
 
 def saturation_starts(ends: tuple[float, float], saturation: float) -> tuple[float, float]:
