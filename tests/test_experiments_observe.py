@@ -43,18 +43,23 @@ def both(
     return histories[0], histories[1]
 
 
+def floats(layer: il.LayerTrace) -> list[float]:
+    return [value for value in layer.row().values() if isinstance(value, (int, float))]
+
+
 def numbers(record: Record) -> dict[str, Any]:
     """All that a record holds, with the floats in one place."""
     layers = [*record.trace.layers, *record.trace.uncalled]
     summaries = [s for x in layers for s in (x.activation, x.gradient, x.weight, x.weight_gradient)]
     counts = [summary.counts.tolist() for summary in summaries if summary is not None]
     words = [(x.name, x.kind, x.nonlinearity, x.dead, x.saturated) for x in layers]
-    floats = [
-        value for x in layers for value in x.row().values() if isinstance(value, (int, float))
-    ]
     return {
         "step": record.step,
-        "floats": [record.trace.loss, *floats, *record.update_ratio.values()],
+        "floats": [
+            record.trace.loss,
+            *(value for layer in layers for value in floats(layer)),
+            *record.update_ratio.values(),
+        ],
         "words": (words, list(record.update_ratio), record.dead, record.saturated),
         "counts": counts,
         "matrices": (record.rank, record.distinct),
@@ -70,8 +75,7 @@ def numbers(record: Record) -> dict[str, Any]:
         (partial(il.models.residual, 3, 16), {"trace_batch": 32}),
         (shared_activation, {"record_every": 1, "steps": 9}),
         (lambda: nn.Linear(64, 10), {"steps": 1}),
-        (MLP, {"loss": lambda output, y: F.cross_entropy(output, y, label_smoothing=0.1)}),
-        (MLP, {"data": il.data.Batch(DIGITS.x, torch.rand(300, 10)), "loss": None}),
+        (MLP, {"data": il.data.Batch(DIGITS.x, torch.rand(300, 10))}),
         (MLP, {"record_every": 7}),
     ],
 )
@@ -122,29 +126,33 @@ def test_a_run_that_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_interrupt_keeps_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loss(output: Tensor, y: Tensor) -> Tensor:
-        calls.append(len(output))
-        if len(output) == 128 and calls.count(128) == 6:
+    def interrupt(output: Tensor, y: Tensor) -> Tensor:
+        steps.append(len(output))
+        if len(steps) == 6:
             raise KeyboardInterrupt
-        return F.cross_entropy(output, y)
+        return hits(output, y)
 
-    calls: list[int] = []
-    settings: dict[str, Any] = {"steps": 40, "lr": 0.1, "record_every": 2, "trace_batch": 50}
-    history = il.train(MLP(), DIGITS, loss=loss, **settings)
+    steps: list[int] = []
+    hits = training.hits
+    monkeypatch.setattr(training, "hits", interrupt)
+    history = il.train(MLP(), DIGITS, steps=40, lr=0.1, record_every=2)
     assert history.stopped == "interrupted at step 5"
     assert [record.step for record in history.records] == [0, 2, 4, 5]
 
 
-def test_a_loss_that_draws_is_not_disturbed() -> None:
-    def loss(output: Tensor, y: Tensor) -> Tensor:
-        return F.cross_entropy(output + 0.1 * torch.randn(()), y)
+def test_a_loss_of_one_s_own_sees_the_network_of_its_step() -> None:
+    def decayed(output: Tensor, y: Tensor) -> Tensor:
+        weights = sum(weight.square().sum() for weight in model.parameters())
+        return F.cross_entropy(output, y) + 0.5 * weights
 
-    losses = []
-    for record_every in (None, 1):
-        torch.manual_seed(0)
-        settings: dict[str, Any] = {"steps": 12, "lr": 0.1, "record_every": record_every}
-        losses.append(il.train(MLP(), DIGITS, loss=loss, **settings).loss)
-    assert losses[0] == losses[1]
+    model = MLP()
+    before = il.trace(model, DIGITS.x[:128], DIGITS.y[:128], loss=decayed)
+    history = il.train(model, DIGITS, steps=3, lr=0.1, loss=decayed, record_every=1)
+    after = il.trace(model, DIGITS.x[:128], DIGITS.y[:128], loss=decayed)
+    for ours, theirs in ((history.records[0].trace, before), (history.records[-1].trace, after)):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+        for one, other in zip(ours, theirs, strict=True):
+            assert floats(one) == pytest.approx(floats(other), rel=1e-4, abs=1e-8)
 
 
 def test_the_model_stays_as_it_is_while_it_is_looked_at() -> None:
@@ -157,6 +165,17 @@ def test_the_model_stays_as_it_is_while_it_is_looked_at() -> None:
     assert [record.step for record in seen.finish()] == [0]
     assert all(torch.equal(before[name], now) for name, now in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "register", [Tensor.register_hook, Tensor.register_post_accumulate_grad_hook]
+)
+def test_hooks_of_parameters_run(register: Callable[..., Any]) -> None:
+    model, called = MLP(), []
+    register(model.linear2.weight, lambda *_: called.append(1))
+    assert not can_stack(model, DIGITS.x)
+    il.train(model, DIGITS, steps=2, lr=0.1, record_every=1)
+    assert len(called) >= 2
 
 
 HOOKS: list[Callable[[nn.Module, Callable[..., None]], Any]] = [

@@ -51,10 +51,11 @@ class Observer:
 class LateObserver(Observer):
     """The same for networks that can be stacked, at less than half of the price.
 
-    It keeps the weights of several steps, side by side, and looks at all of them in one pass.
+    It keeps the weights of several steps, side by side, and looks at all of them in one pass. The
+    loss is the usual one: one of somebody's own may look at the network as it is now.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, loss: Loss | None, looks: int) -> None:
+    def __init__(self, model: nn.Module, batch: Batch, loss: None, looks: int) -> None:
         self.room = math.ceil(looks / math.ceil(looks / TOGETHER))  # so that none stays empty
         self.model, self.batch, self.losses = model, batch, Losses(loss, batch.y)
         self.parameters, self.weights = list(model.parameters()), weights(model)
@@ -78,8 +79,7 @@ class LateObserver(Observer):
             return self.records
         self.passing.begin(len(self.waiting))
         outputs = self.stack.forward(self.batch.x, training=True)
-        with torch.random.fork_rng(devices=[]):  # a loss may draw
-            losses, gradient = self.losses.and_gradient(outputs, self.batch.y)
+        losses, gradient = self.losses.and_gradient(outputs, self.batch.y)
         self.stack.backward(gradient)
         held = self._held()
         traces = self.passing.traces(losses[: len(held)].tolist(), held)

@@ -375,14 +375,14 @@ def can_stack(model: nn.Module, x: Tensor) -> bool:
         and all(parameter.requires_grad for parameter in parameters)
         and len({parameter.dtype for parameter in parameters}) == 1
         and len(state) == len(list(_with_repeats(model)))
-        and not any(map(_has_hooks, model.modules()))
+        and not any(_has_hooks(part) for part in (*model.modules(), *parameters))
     )
 
 
-def _has_hooks(module: nn.Module) -> bool:
-    """Say whether somebody else acts when this module runs."""
-    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-    return any(getattr(module, kind) for kind in kinds)
+def _has_hooks(part: object) -> bool:
+    """Say whether somebody else acts when this module runs, or this parameter gets a gradient."""
+    passes = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    return any(getattr(part, kind, None) for kind in (*passes, "_post_accumulate_grad_hooks"))
 
 
 def _with_repeats(model: nn.Module) -> Iterator[Tensor]:
@@ -406,9 +406,7 @@ def _part(
         return Row({which: child(which) for which in first._modules})
     if isinstance(first, ResidualBlock):
         return Block(child("branch"), first.branch_scale, child("stream"))
-    own = {
-        which: parameters[f"{name}.{which}".lstrip(".")] for which, _ in first.named_parameters()
-    }
+    own = {which: parameters[prefix + which] for which, _ in first.named_parameters()}
     part: Part
     if isinstance(first, nn.Linear):
         part = Linear(own["weight"], own.get("bias"))

@@ -98,7 +98,7 @@ class Losses:
     def __call__(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each network, (S,), from outputs (S, B, C)."""
         if self.loss is not None:
-            return torch.stack([self.loss(output, y) for output in outputs.unbind()])
+            return torch.stack([self.loss(output, y).reshape(()) for output in outputs.unbind()])
         targets = y.expand(len(outputs), *y.shape).flatten(0, 1)
         return each_loss(outputs.flatten(0, 1), targets).view(len(outputs), -1).mean(1)
 
