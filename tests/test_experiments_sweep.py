@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -185,13 +186,32 @@ def test_all_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
         return joblib.parallel.Parallel(**options)
 
     monkeypatch.setattr(joblib, "Parallel", spy)
-    call = partial(compare, "eye", il.models.mlp(1, 8), DIGITS, seeds=1, **SHORT)
+    call = partial(compare, ["eye", "zeros"], il.models.mlp(1, 8), DIGITS, seeds=1, **SHORT)
     call()
     with joblib.parallel_config(n_jobs=1):
         call()
     with joblib.parallel_config(backend="threading", n_jobs=2):
         call()
     assert told == [-1, 1, 2]
+
+
+def test_a_single_task_needs_no_threads_but_goes_where_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[int] = []
+    train = spreading._train
+
+    def spy(key: str | None, task: spreading.Task) -> list[History]:
+        threads.append(threading.get_ident())
+        return train(key, task)
+
+    monkeypatch.setattr(spreading, "_train", spy)
+    call = partial(compare, "eye", il.models.mlp(1, 8), DIGITS, seeds=3, **SHORT)
+    here = call()
+    assert threads == [threading.get_ident()]
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert same(call(), here)
+    assert len(threads) == 1
 
 
 @pytest.mark.parametrize("options", [{"loss": F.mse_loss}, {"loss": None}])

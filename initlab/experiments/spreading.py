@@ -132,6 +132,10 @@ def _histories(tasks: Sequence[Task], store: str | PathLike[str] | None) -> Iter
         return_as="generator" if backend.supports_return_generator else "list",
     )
     with one_thread():
+        shares = getattr(backend, "supports_sharedmem", False)
+        if len(tasks) == 1 and shares:  # a thread would only have to be awaited
+            yield work(keys[0], tasks[0])
+            return
         yield from parallel(delayed(work)(key, task) for key, task in zip(keys, tasks, strict=True))
 
 
