@@ -157,7 +157,7 @@ def test_a_loss_of_one_s_own_sees_the_network_of_its_step() -> None:
 
 def test_the_model_stays_as_it_is_while_it_is_looked_at() -> None:
     model = MLP(norm="batch")
-    seen = training.LateObserver(model, DIGITS, None, looks=2)
+    seen = training.LateObserver(model, DIGITS, looks=2)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     seen.look(0)
     assert seen.records == []

@@ -29,10 +29,9 @@ class Observer:
         model: The network, in training mode.
         batch: What each trace runs on.
         loss: What it is trained with; None is the usual one.
-        looks: How many steps it is looked at, if the run goes on to its end.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, loss: Loss | None, looks: int) -> None:
+    def __init__(self, model: nn.Module, batch: Batch, loss: Loss | None = None) -> None:
         self.model, self.batch, self.loss = model, batch, loss or default_loss
         self.probe, self.weights = Probe(model), weights(model)
         self.records: list[Record] = []
@@ -53,11 +52,16 @@ class LateObserver(Observer):
 
     It keeps the weights of several steps, side by side, and looks at all of them in one pass. The
     loss is the usual one: one of somebody's own may look at the network as it is now.
+
+    Args:
+        model: The network, in training mode.
+        batch: What each trace runs on.
+        looks: How many steps it is looked at, if the run goes on to its end.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, loss: None, looks: int) -> None:
+    def __init__(self, model: nn.Module, batch: Batch, looks: int) -> None:
         self.room = math.ceil(looks / math.ceil(looks / TOGETHER))  # so that none stays empty
-        self.model, self.batch, self.losses = model, batch, Losses(loss, batch.y)
+        self.model, self.batch, self.losses = model, batch, Losses(None, batch.y)
         self.parameters, self.weights = list(model.parameters()), weights(model)
         self.passing = SideBySide(model, self.room)
         self.stack = Stack([model] * self.room, Watch(self.passing.emitted, self.passing.returned))
@@ -134,16 +138,14 @@ def _ranks_and_rows(
     for keys in alike.values():  # matrices of one shape in one go
         found = rank(torch.stack([matrices[key] for key in keys])).tolist()
         ranks.update((k, int(r)) for k, r in zip(keys, found, strict=True) if math.isfinite(r))
+    distinct = {  # as many directions as rows: then no row is a copy of another
+        key: len(matrix) if ranks[key] == len(matrix) else int(distinct_rows(matrix))
+        for key, matrix in matrices.items()
+    }
     return [
         (
             {name: ranks[place, name] for name in weights},
-            {  # as many directions as rows: then no row is a copy of another
-                name: len(matrix)
-                if ranks[place, name] == len(matrix)
-                else int(distinct_rows(matrix))
-                for name in weights
-                for matrix in [matrices[place, name]]
-            },
+            {name: distinct[place, name] for name in weights},
         )
         for place, weights in enumerate(networks)
     ]

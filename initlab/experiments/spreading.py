@@ -135,8 +135,9 @@ def _histories(tasks: Sequence[Task], store: str | PathLike[str] | None) -> Iter
         shares = getattr(backend, "supports_sharedmem", False)
         if len(tasks) == 1 and shares:  # a thread would only have to be awaited
             yield work(keys[0], tasks[0])
-            return
-        yield from parallel(delayed(work)(key, task) for key, task in zip(keys, tasks, strict=True))
+        else:
+            calls = (delayed(work)(key, task) for key, task in zip(keys, tasks, strict=True))
+            yield from parallel(calls)
 
 
 def _train(key: str | None, task: Task) -> list[History]:

@@ -55,7 +55,7 @@ class _Together:
         outputs = self.stack.forward(batch.x, training=True)
         losses, gradient = self.losses.and_gradient(outputs, batch.y)
         self.stack.backward(gradient)
-        self._note(step, lr, losses.tolist(), _shares(outputs, batch.y))
+        self._note(step, lr, losses.tolist(), shares_of(outputs, batch.y))
         self.optimizer.step()
 
     def finish(self) -> None:
@@ -64,7 +64,7 @@ class _Together:
                 now.copy_(then)
         with torch.no_grad():
             outputs = self.stack.forward(self.data.x, training=False)
-            losses, shares = self.losses(outputs, self.data.y), _shares(outputs, self.data.y)
+            losses, shares = self.losses(outputs, self.data.y), shares_of(outputs, self.data.y)
         for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
             history.close(loss, share)
 
@@ -131,7 +131,7 @@ def _cross_entropy(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return losses, gradient.mT.contiguous() if turned else gradient
 
 
-def _shares(outputs: Tensor, y: Tensor) -> Sequence[float | None]:
+def shares_of(outputs: Tensor, y: Tensor) -> Sequence[float | None]:
     """Return the accuracy of each network; for regression there is none."""
     if y.is_floating_point():
         return [None] * len(outputs)

@@ -132,11 +132,11 @@ class _Run:
     @cached_property
     def observer(self) -> Observer:
         """Who looks at the network."""
-        looks = 1 + math.ceil(self.recipe.steps / (self.record_every or self.recipe.steps))
         loss, x = self.recipe.loss, self.traced.x
         if loss is None and x.is_cpu and _is_small(self.model) and can_stack(self.model, x):
-            return LateObserver(self.model, self.traced, loss, looks)
-        return Observer(self.model, self.traced, loss, looks)
+            looks = 1 + math.ceil(self.recipe.steps / (self.record_every or self.recipe.steps))
+            return LateObserver(self.model, self.traced, looks)
+        return Observer(self.model, self.traced, loss)
 
     def step(self, batch: Batch) -> bool:
         """Take one step; False means that the loss is no number any more."""

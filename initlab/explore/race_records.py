@@ -23,8 +23,8 @@ from torch import Generator, Tensor, nn
 from initlab.apply.filling import fill
 from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.recipe import Recipe, class_count
-from initlab.experiments.scores import each_loss
 from initlab.experiments.stack import Stack
+from initlab.experiments.together import Losses, shares_of
 from initlab.explore.signal_records import BOUNDS, Collector, Signals
 from initlab.models import mlp
 
@@ -191,6 +191,7 @@ class _Run:
         recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
         self.batches = list(recipe.batches(self.data))
         self.stack = Stack(_models(schemes, data, depth, width, activation, seed))
+        self.score = Losses(None, self.data.y)
         self.optimizer = recipe.optimizer_for([self.stack.row])
         size = 4 * STATES[optimizer] * self.stack.row.numel()
         self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
@@ -227,7 +228,8 @@ class _Run:
             self._keep()
         batch = self.batches[self.at]
         outputs = self.stack.forward(batch.x, training=True)
-        losses, shares, gradient = self._scores(outputs, batch.y)
+        losses, gradient = self.score.and_gradient(outputs, batch.y)
+        shares = np.array(shares_of(outputs, batch.y), float)
         self.stack.backward(gradient)
         self.losses[:, self.at], self.accuracies[:, self.at] = losses, shares
         for lost in np.flatnonzero(~np.isfinite(self.losses[:, self.at])):
@@ -240,21 +242,10 @@ class _Run:
                 now.copy_(then)  # `il.train` too stops before this update
         self.at += 1
 
-    @staticmethod
-    def _scores(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give loss and accuracy of each network, and the gradient of its loss at its output."""
-        targets = y.expand(len(outputs), -1)
-        with torch.enable_grad():
-            outputs = outputs.detach().requires_grad_()
-            each = each_loss(outputs.flatten(0, 1), targets.flatten())
-            losses = each.view(len(outputs), -1).mean(1)
-            (gradient,) = torch.autograd.grad(losses.sum(), outputs)
-        right = (outputs.detach().argmax(-1) == targets).float().mean(-1)
-        return losses.detach(), right, gradient
-
     def look(self, wanted: int) -> RaceRecords:
         outputs = self.stack.forward(self.data.x, training=False)
-        losses, shares, _ = self._scores(outputs, self.data.y)
+        losses = self.score(outputs, self.data.y)
+        shares = np.array(shares_of(outputs, self.data.y), float)
         plane = _plane(self.data)
         classes = [None] * len(self.schemes) if plane is None else self._classes(plane)
         signals = self._signals()
@@ -295,7 +286,7 @@ class _Run:
                 signal = part.forward(signal, training=True)
                 if name.startswith("act"):
                     outputs.append(signal)
-            gradient = self._scores(signal, y)[2]
+            _, gradient = self.score.and_gradient(signal, y)
             for name, part in reversed(parts.items()):
                 if name.startswith("act"):
                     gradients.insert(0, gradient.clone())  # which the part may write over

@@ -226,9 +226,6 @@ class Probe:
             layer.made_weight.activation = self._meter.measure(weight)
             self._await(layer.made_weight, weight)
 
-    def _layer_of(self, module: nn.Module) -> _Layer:
-        return next(layer for layer in self._layers if layer.module is module)
-
     def _note(self, layer: _Layer, tensor: Tensor | None) -> Call:
         """Note what a layer emits."""
         layer.times += 1

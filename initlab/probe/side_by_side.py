@@ -22,7 +22,12 @@ class SideBySide:
         self._model = model
         self._all = [Probe(model) for _ in range(most)]
         self._probes = self._all  # those that record this pass
-        self._modules = dict(model.named_modules(remove_duplicate=False))
+        layers = [{layer.module: layer for layer in probe._layers} for probe in self._all]
+        self._layers = {  # name → the layer in each network; a module may have several names
+            name: [own[module] for own in layers]
+            for name, module in model.named_modules(remove_duplicate=False)
+            if module in layers[0]
+        }
         self._calls: list[list[Call]] = []  # of each layer so far
 
     def begin(self, count: int) -> None:
@@ -37,13 +42,8 @@ class SideBySide:
         Shape:
             signals (S, B, n).
         """
-        module = self._modules[name]
-        self._calls.append(
-            [
-                probe._note(probe._layer_of(module), signal)
-                for probe, signal in zip(self._probes, signals.unbind(), strict=False)
-            ]
-        )
+        each = zip(self._probes, self._layers[name], signals.unbind(), strict=False)
+        self._calls.append([probe._note(layer, signal) for probe, layer, signal in each])
 
     def returned(self, name: str, gradients: Tensor) -> None:
         """Note the gradient there: of all layers, from the last to the first.
