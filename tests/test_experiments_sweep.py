@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from torch.nn import functional as F
 import initlab as il
 from initlab.experiments import History, Run, Runs, compare, spreading, sweep
 from initlab.experiments.recipe import Recipe
-from initlab.experiments.stack import can_stack
+from initlab.experiments.stack import can_stack, same_in_larger_stack
 from initlab.experiments.store import key_of
 from initlab.experiments.together import train_together
 
@@ -161,6 +163,30 @@ def test_the_caller_s_model_and_random_state_stay(options: dict[str, Any]) -> No
     assert torch.equal(drawn, torch.rand(3))
 
 
+class Scaled(nn.Module):
+    """Somebody's network, with a parameter that no scheme fills."""
+
+    def __init__(self, depth: int, width: int, activation: str, **sizes: Any) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(sizes["n_in"], width), nn.Linear(width, sizes["n_out"])
+        self.scale = nn.Parameter(torch.randn(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.first(x)) * self.scale)
+
+
+def test_a_seed_decides_all_of_a_network() -> None:
+    call = partial(sweep, ["eye", "normal"], DIGITS, model=Scaled, widths=8, seeds=2, **SHORT)
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = call()
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert same(call(), first)
+    one, other = (call(seeds=[seed]).runs[0].history for seed in (0, 1))
+    assert one.loss != other.loss
+
+
 def test_the_same_numbers_whoever_does_the_work() -> None:
     distributed = pytest.importorskip("distributed")
     call = partial(
@@ -176,6 +202,118 @@ def test_the_same_numbers_whoever_does_the_work() -> None:
         joblib.parallel_config(backend="dask"),
     ):
         assert same(call(), threads)
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+@pytest.mark.parametrize("width", [4, 16, 44])
+@pytest.mark.parametrize("activation", ["relu", "softplus", "mish", "tanh"])
+@pytest.mark.parametrize("build", [il.models.mlp, il.models.residual])
+def test_a_stack_twice_as_large_has_the_same_bits(
+    build: Any, activation: str, width: int, norm: str | None
+) -> None:
+    """Also for batches that fill no vector, and as many examples at the end."""
+    models = [build(2, width, activation, norm=norm, seed=seed) for seed in range(16)]
+    assert same_in_larger_stack(models[0], 8)
+    for recipe in [
+        Recipe(steps=6, lr=0.1, momentum=0.9, batch_size=37),
+        Recipe(steps=6, lr=0.01, optimizer="adam", batch_size=50),
+    ]:
+        halves = [train_together(models[at : at + 8], DIGITS, recipe) for at in (0, 8)]
+        assert repr(train_together(models, DIGITS, recipe)) == repr(halves[0] + halves[1])
+
+
+def test_targets_of_several_kinds_in_a_stack_twice_as_large() -> None:
+    for data, sizes in [
+        (il.data.spirals(301), {"n_in": 2, "n_out": 3}),
+        (il.data.regression(301, 5, n_out=2), {"n_in": 5, "n_out": 2}),
+    ]:
+        models = [il.models.mlp(2, 12, "gelu", seed=seed, **sizes) for seed in range(16)]
+        recipe = Recipe(steps=6, lr=0.1, batch_size=37)
+        halves = [train_together(models[at : at + 8], data, recipe) for at in (0, 8)]
+        assert repr(train_together(models, data, recipe)) == repr(halves[0] + halves[1])
+
+
+@pytest.mark.parametrize(
+    ("layers", "alike"),
+    [
+        ([nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)], True),
+        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 10), nn.ReLU(), nn.Linear(10, 3)], False),
+        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3), nn.BatchNorm1d(3)], False),
+        ([nn.Softplus(), nn.Linear(5, 16)], False),
+        ([nn.BatchNorm1d(16)], False),
+    ],
+)
+def test_stacks_whose_bits_may_depend_on_their_size(layers: list[nn.Module], alike: bool) -> None:
+    """Eight times 10 numbers leave 16 over, where 32 are taken at a time."""
+    assert same_in_larger_stack(nn.Sequential(*layers), 8) is alike
+
+
+@pytest.mark.parametrize(
+    ("points", "workers", "expected"),
+    [
+        (4, 1, [[0, 1], [2, 3]]),
+        (4, 2, [[0, 1], [2, 3]]),
+        (4, 3, [[0, 1], [2], [3]]),
+        (4, 4, [[0], [1], [2], [3]]),
+        (1, 8, [[0]]),
+        (5, 2, [[0, 1], [2], [3], [4]]),
+        (6, 2, [[0, 1], [2, 3], [4], [5]]),
+        (9, 2, [[0, 1], [2, 3], [4, 5], [6], [7], [8]]),
+    ],
+)
+def test_two_tasks_in_one_go_leave_no_core_idle(
+    points: int, workers: int, expected: list[list[int]]
+) -> None:
+    assert (
+        spreading._in_one_go(_tasks([partial(il.models.mlp, 1, 8)] * points), workers) == expected
+    )
+
+
+def test_only_tasks_of_one_architecture_are_done_in_one_go() -> None:
+    narrow, wide = partial(il.models.mlp, 1, 8), partial(il.models.mlp, 1, 16)
+    odd, random = partial(il.models.mlp, 1, 7), partial(il.models.mlp, 1, 8, dropout=0.5)
+    tasks = _tasks([narrow, wide, odd, random] * 2)
+    assert spreading._in_one_go(tasks, 1) == [[0, 4], [1, 5], [2], [3], [6], [7]]
+    few = [replace(task, seeds=range(7)) for task in tasks]
+    assert spreading._in_one_go(few, 1) == [[place] for place in range(8)]
+
+
+def _tasks(builds: list[Any]) -> list[spreading.Task]:
+    return [
+        spreading.Task(
+            point=spreading.Point(settings={}, scheme=il.scheme("eye"), build=build, bias="zeros"),
+            seeds=range(8), data=DIGITS, recipe=Recipe(steps=1, lr=0.1),
+        )
+        for build in builds
+    ]  # fmt: skip
+
+
+def test_the_same_numbers_however_many_are_done_in_one_go() -> None:
+    call = partial(
+        sweep, ["normal", "eye", "zeros"], DIGITS, depths=2, widths=[16, 44], norms=[None, "batch"],
+        seeds=9, **SHORT,
+    )  # fmt: skip
+    found = []
+    for jobs in (1, 2, 3):
+        with joblib.parallel_config(n_jobs=jobs):
+            found.append(call())
+    assert same(found[0], found[1])
+    assert same(found[0], found[2])
+    points = [(row["scheme"], row["width"], row["norm"], row["seed"]) for row in found[0].rows()]
+    assert points == list(product(["normal", "eye", "zeros"], [16, 44], [None, "batch"], range(9)))
+
+
+def test_targets_of_several_labels_have_no_accuracy() -> None:
+    data = il.data.Batch(X, F.one_hot(DIGITS.y))
+
+    def loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.binary_cross_entropy_with_logits(output, y.float())
+
+    model = il.models.mlp(1, 16)
+    runs = compare("xavier_normal", model, data, seeds=2, loss=loss, **SHORT)
+    il.initialize(model, "xavier_normal", bias="zeros", generator=torch.Generator().manual_seed(1))
+    assert runs.runs[1].history == il.train(model, data, loss=loss, **SHORT)
+    assert runs.rows()[0]["accuracy"] is None
 
 
 def test_all_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,13 +337,13 @@ def test_a_single_task_needs_no_threads_but_goes_where_it_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     threads: list[int] = []
-    train = spreading._train
+    done = spreading._done
 
-    def spy(key: str | None, task: spreading.Task) -> list[History]:
+    def spy(tasks: Any, store: Any) -> Any:
         threads.append(threading.get_ident())
-        return train(key, task)
+        return done(tasks, store)
 
-    monkeypatch.setattr(spreading, "_train", spy)
+    monkeypatch.setattr(spreading, "_done", spy)
     call = partial(compare, "eye", il.models.mlp(1, 8), DIGITS, seeds=3, **SHORT)
     here = call()
     assert threads == [threading.get_ident()]
@@ -229,34 +367,61 @@ def test_other_losses_together(options: dict[str, Any]) -> None:
 
 
 def test_a_rerun_goes_on_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[int] = []
-    train = spreading.Task.train
+    done: list[list[int]] = []
+    train, fails = spreading._train, [True]
 
-    def breaks(task: spreading.Task) -> list[History]:
-        if len(done) == 3:
+    def breaks(tasks: Sequence[spreading.Task]) -> Any:
+        if len(done) == 3 and fails:
             raise MemoryError("power cut")
-        done.append(task.seeds[0])
-        return train(task)
+        done.append([task.seeds[0] for task in tasks])
+        return train(tasks)
 
     call = partial(
         sweep, "xavier_normal", DIGITS, depths=[1, 2, 3], widths=8, seeds=10, store=tmp_path,
         **SHORT,
     )  # fmt: skip
-    monkeypatch.setattr(spreading.Task, "train", breaks)
+    monkeypatch.setattr(spreading, "_train", breaks)
     with joblib.parallel_config(n_jobs=1):
         with pytest.raises(MemoryError, match="power cut"):
             call()
-        done[:] = [-1]
-        monkeypatch.setattr(
-            spreading.Task, "train", lambda task: done.append(task.seeds[0]) or train(task)
-        )
+        fails.clear()
         again = call()
-        assert done == [-1, 8, 0, 8]  # of six, three were kept
+        assert done == [[0], [8], [0], [8], [0], [8]]  # three each time
         assert same(call(), again)
-        assert len(done) == 4
+        assert len(done) == 6
         other = SHORT | {"lr": 0.2}
         sweep("xavier_normal", DIGITS, depths=1, widths=8, seeds=1, store=tmp_path, **other)
-    assert len(done) == 5
+    assert len(done) == 7
+
+
+def test_of_two_tasks_in_one_go_one_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    train = spreading._train
+
+    def spy(tasks: Sequence[spreading.Task]) -> Any:
+        done.append(len(tasks))
+        return train(tasks)
+
+    monkeypatch.setattr(spreading, "_train", spy)
+    call = partial(compare, model=il.models.mlp(1, 8), data=DIGITS, seeds=8, **SHORT)
+    with joblib.parallel_config(n_jobs=1):
+        first = call(["normal", "eye"], store=tmp_path)
+        assert same(call(["normal", "eye"], store=tmp_path), first)
+        more = call(["zeros", "eye", "sparse", "normal"], store=tmp_path)
+        assert done == [2, 1, 1]
+        assert same(call(["zeros", "eye", "sparse", "normal"]), more)
+
+
+def test_a_damaged_file_is_trained_again(tmp_path: Path) -> None:
+    call = partial(compare, "eye", il.models.mlp(1, 8), DIGITS, seeds=2, store=tmp_path, **SHORT)
+    first = call()
+    (file,) = tmp_path.rglob("output.pkl")
+    file.write_bytes(file.read_bytes()[:40])
+    assert same(call(), first)
+    assert same(call(), first)
+    assert len(file.read_bytes()) > 40
 
 
 def test_a_key_knows_values_not_addresses() -> None:
@@ -279,14 +444,14 @@ def test_a_key_knows_values_not_addresses() -> None:
 
 
 def test_interrupt_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = spreading.Task.train
+    train = spreading._train
 
-    def stops(task: spreading.Task) -> list[History]:
-        if task.point.settings["depth"] == 3:
+    def stops(tasks: Sequence[spreading.Task]) -> Any:
+        if tasks[0].point.settings["depth"] == 3:
             raise KeyboardInterrupt
-        return train(task)
+        return train(tasks)
 
-    monkeypatch.setattr(spreading.Task, "train", stops)
+    monkeypatch.setattr(spreading, "_train", stops)
     with joblib.parallel_config(n_jobs=1):
         runs = sweep("normal", DIGITS, depths=[1, 2, 3], widths=8, seeds=2, **SHORT)
     assert runs.stopped == "interrupted: 4 of 6 runs are kept"

@@ -1,14 +1,18 @@
 """How does the work of a sweep spread over cores or machines, with the same numbers everywhere?
 
-A task is one point (a network with a scheme) with up to `STACK` seeds. How the seeds are grouped
-does not depend on who does the work, each task uses one thread, and each draws from its own seeds.
+A task is one point (a network with a scheme) with up to `STACK` seeds; a store keeps it as a whole.
+Two tasks of one architecture are trained in one go, where that leaves no core idle and changes no
+bit. Each network draws from its own seed, and each worker uses one thread.
 """
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from os import PathLike
 from typing import Any
 
@@ -21,14 +25,14 @@ from initlab.experiments.bars import bar
 from initlab.experiments.history import History
 from initlab.experiments.recipe import Recipe, checked_model
 from initlab.experiments.runs import Run, Runs
-from initlab.experiments.stack import can_stack
-from initlab.experiments.store import keeper, key_of
+from initlab.experiments.stack import can_stack, same_in_larger_stack
+from initlab.experiments.store import Store, key_of
 from initlab.experiments.threads import one_thread
 from initlab.experiments.together import train_together
 from initlab.experiments.training import train
 from initlab.schemes import Scheme
 
-STACK = 8  # seeds in a task: threads wait for Python's lock between operations, so few and large
+STACK = 8  # seeds in a task at most
 _RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
 
 
@@ -46,13 +50,15 @@ class Point:
 
     settings: dict[str, Any]
     scheme: Scheme
-    build: Callable[[], nn.Module]
+    build: partial[nn.Module]
     bias: Any
     gain: float = 1.0
 
     def network(self, seed: int) -> nn.Module:
-        """Make the network that this seed starts from."""
-        model = checked_model(self.build())
+        """Make the network that this seed starts from; the caller's random state stays."""
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            torch.manual_seed(seed)  # for what no scheme fills
+            model = checked_model(self.build())
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
         fill(model, self.scheme, bias=self.bias, generator=generator)
         with torch.no_grad():
@@ -64,23 +70,25 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Some seeds of one point, trained in one go."""
+    """Some seeds of one point.
+
+    Args:
+        point: The network with its scheme.
+        seeds: At most `STACK`.
+        data: What it is trained on.
+        recipe: How it is trained.
+        key: What a store knows it by.
+    """
 
     point: Point
     seeds: Sequence[int]
     data: Batch
     recipe: Recipe
+    key: str | None = None
 
-    def train(self) -> list[History]:
-        """Train a network for each seed: together if they can be stacked, else one by one."""
-        with one_thread(), torch.enable_grad():
-            with _RANDOM:
-                models = [self.point.network(seed).to(self.data.x.device) for seed in self.seeds]
-            if can_stack(models[0], self.data.x):
-                return train_together(models, self.data, self.recipe)
-            with _RANDOM:
-                options = {name: getattr(self.recipe, name) for name in Recipe.names()}
-                return [train(m, self.data, progress=False, **options) for m in models]
+    def networks(self) -> list[nn.Module]:
+        """Make the network of each seed."""
+        return [self.point.network(seed).to(self.data.x.device) for seed in self.seeds]
 
 
 def run_all(
@@ -100,46 +108,113 @@ def run_all(
         for point in points
         for group in groups
     ]
-    runs: list[Run] = []
-    stopped = None
+    if store is not None:
+        tasks = [replace(task, key=key_of(task, STACK)) for task in tasks]
+    found: dict[int, list[History]] = {}
+    interrupted = False
     with bar(len(points) * len(seeds), show=progress, unit="run") as shown:
         try:
-            for task, histories in zip(tasks, _histories(tasks, store), strict=True):
-                runs += [
-                    Run(settings=task.point.settings, seed=seed, history=history)
-                    for seed, history in zip(task.seeds, histories, strict=True)
-                ]
-                shown.update(len(histories))
+            for places, results in _results(tasks, store):
+                found.update(zip(places, results, strict=True))
+                shown.update(sum(map(len, results)))
         except KeyboardInterrupt:
-            stopped = f"interrupted: {len(runs)} of {len(points) * len(seeds)} runs are kept"
-    return Runs(runs=runs, stopped=stopped)
+            interrupted = True
+    runs = [
+        Run(settings=task.point.settings, seed=seed, history=history)
+        for place, task in enumerate(tasks)
+        if place in found
+        for seed, history in zip(task.seeds, found[place], strict=True)
+    ]
+    said = f"interrupted: {len(runs)} of {len(points) * len(seeds)} runs are kept"
+    return Runs(runs=runs, stopped=said if interrupted else None)
 
 
-def _histories(tasks: Sequence[Task], store: str | PathLike[str] | None) -> Iterator[list[History]]:
-    """Yield the result of each task, in their order, as soon as it and those before are there."""
-    from joblib import Parallel, delayed
+def _results(
+    tasks: Sequence[Task], store: str | PathLike[str] | None
+) -> Iterator[tuple[list[int], list[list[History]]]]:
+    """Yield the places of tasks that were done in one go, and the result of each."""
+    from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
 
     backend, _ = get_active_backend(prefer="threads")  # it says 1 job also where nobody chose that
     _, jobs = get_active_backend()
-    work = keeper(store, _train)
-    keys = [store and key_of(task, STACK) for task in tasks]
+    # Unless the caller has told joblib: all cores.
+    jobs = jobs or -1
+    places = _in_one_go(tasks, effective_n_jobs(jobs))
+    work = [[tasks[place] for place in some] for some in places]
     parallel = Parallel(
-        # Unless the caller has told joblib: all cores. PyTorch lets go of Python's lock while it
-        # computes, so threads do, and they start at once.
-        n_jobs=jobs or -1,
+        # PyTorch lets go of Python's lock while it computes, so threads do, and they start at once.
+        n_jobs=jobs,
         prefer="threads",
         return_as="generator" if backend.supports_return_generator else "list",
     )
     with one_thread():
         shares = getattr(backend, "supports_sharedmem", False)
-        if len(tasks) == 1 and shares:  # a thread would only have to be awaited
-            yield work(keys[0], tasks[0])
+        if len(work) == 1 and shares:  # a thread would only have to be awaited
+            results = (_done(one, store) for one in work)
         else:
-            calls = (delayed(work)(key, task) for key, task in zip(keys, tasks, strict=True))
-            yield from parallel(calls)
+            results = parallel(delayed(_done)(one, store) for one in work)
+        yield from zip(places, results, strict=True)
 
 
-def _train(key: str | None, task: Task) -> list[History]:
-    """Train; `key` is what a store knows the task by."""
-    return task.train()
+def _in_one_go(tasks: Sequence[Task], workers: int) -> list[list[int]]:
+    """Divide tasks, by their places: some alone, and some two by two.
+
+    A larger stack spends less time between operations, where threads wait for Python's lock.
+    """
+    alike: list[tuple[Any, list[int]]] = []  # what builds them, and the places of full tasks
+    parted = []
+    for place, task in enumerate(tasks):
+        build = task.point.build
+        made_by = build.func, build.args, build.keywords
+        if len(task.seeds) < STACK:
+            parted.append([place])
+        elif same := [places for one, places in alike if one == made_by]:
+            same[0].append(place)
+        else:
+            alike.append((made_by, [place]))
+    for _, places in alike:
+        shares = min(len(places), workers * math.ceil(len(places) / (2 * workers)))
+        pairs = len(places) - shares
+        if pairs and not _can_share(tasks[places[0]]):
+            pairs = 0
+        parted += [places[start : start + 2] for start in range(0, 2 * pairs, 2)]
+        parted += [[place] for place in places[2 * pairs :]]
+    return sorted(parted)
+
+
+def _can_share(task: Task) -> bool:
+    """Tell whether networks get the same bits in a stack of `STACK` and in one of twice as many."""
+    model = task.point.network(task.seeds[0])
+    return can_stack(model, task.data.x) and same_in_larger_stack(model, STACK)
+
+
+def _done(tasks: Sequence[Task], store: str | PathLike[str] | None) -> list[list[History]]:
+    """Return the results of tasks of one architecture: train what is not kept."""
+    if store is None:
+        return _train(tasks)
+    kept = Store(store)
+    results = [kept.find(task.key) for task in tasks]
+    missing = [place for place, result in enumerate(results) if result is None]
+    if missing:
+        trained = _train([tasks[place] for place in missing])
+        for place, result in zip(missing, trained, strict=True):
+            kept.keep(tasks[place].key, result)
+            results[place] = result
+    return results
+
+
+def _train(tasks: Sequence[Task]) -> list[list[History]]:
+    """Train a network for each task and seed: together if they can be stacked, else one by one."""
+    data, recipe = tasks[0].data, tasks[0].recipe
+    with one_thread(), torch.enable_grad():
+        with _RANDOM:
+            models = [model for task in tasks for model in task.networks()]
+        if can_stack(models[0], data.x):
+            histories = train_together(models, data, recipe)
+        else:
+            with _RANDOM:
+                options = {name: getattr(recipe, name) for name in Recipe.names()}
+                histories = [train(model, data, progress=False, **options) for model in models]
+    found = iter(histories)
+    return [list(islice(found, len(task.seeds))) for task in tasks]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,33 @@ import torch
 from torch import Tensor, nn
 
 
-def keeper(store: str | PathLike[str] | None, work: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `work(key, task)`, or a version of it that keeps each result in a folder.
+class Store:
+    """Results in a folder, by key.
 
-    Each result is written as soon as it is there, to a file of its own that appears as a whole,
-    so that a crash loses only what was not finished.
+    Each is written as soon as it is there, to a file of its own that appears as a whole, so that
+    a crash loses only what was not finished.
+
+    Args:
+        folder: Where; made if it does not exist.
     """
-    if store is None:
-        return work
-    from joblib import Memory
 
-    cached: Callable[..., Any] = Memory(Path(store), verbose=0).cache(work, ignore=["task"])
-    return cached
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        from joblib import Memory
+
+        self._kept = Memory(Path(folder), verbose=0).cache(_same, ignore=["result"])
+
+    def find(self, key: str | None) -> Any:
+        """Return the result; None if there is none, or if its file is damaged."""
+        return self._kept(key, None) if self._kept.check_call_in_cache(key, None) else None
+
+    def keep(self, key: str | None, result: Any) -> None:
+        """Write a result, in place of any other."""
+        self._kept.call(key, result)
+
+
+def _same(key: str, result: Any) -> Any:
+    """Return what joblib is to keep."""
+    return result
 
 
 def key_of(*parts: Any) -> str:

@@ -43,8 +43,8 @@ def compare(
     linear layers train several seeds at once; other networks train one by one.
 
     The work spreads over the cores of this machine, or over what
-    `joblib.parallel_config(backend=...)` names. The numbers do not depend on that. They are those
-    of `il.train` with one thread, but for rounding where a layer's width is no multiple of 16.
+    `joblib.parallel_config(backend=...)` names. The numbers do not depend on that, bit for bit.
+    They are those of `il.train` with one thread, but for rounding.
 
     Args:
         schemes: Names, schemes, functions or laws, as `il.initialize` takes them, one or

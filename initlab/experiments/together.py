@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from initlab.experiments.recipe import Recipe
 from initlab.experiments.scores import Loss, each_loss
 from initlab.experiments.stack import Stack
 
+UNREAD = 32  # steps whose accuracies are found in one go: threads wait for each other at each call
 _LANES = {"AVX2": 8, "AVX512": 16}  # float32 numbers in a vector register
 
 
@@ -38,6 +41,22 @@ def train_together(models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> 
     return run.histories
 
 
+class _Step(NamedTuple):
+    """What a step leaves behind.
+
+    Args:
+        lr: Its learning rate.
+        losses: One for each network.
+        outputs: (S, B, C).
+        y: (B,).
+    """
+
+    lr: float
+    losses: list[float]
+    outputs: Tensor
+    y: Tensor
+
+
 class _Together:
     """S networks on their way; one that diverges is frozen, and the others go on."""
 
@@ -46,7 +65,9 @@ class _Together:
         self.histories = [History() for _ in models]
         self.optimizer = recipe.optimizer_for([self.stack.row], fused=data.x.is_cpu)
         self.losses = Losses(recipe.loss, data.y)
+        self.unread: list[_Step] = []
         self.frozen: dict[int, list[Tensor]] = {}  # place → its numbers when its loss was lost
+        self.lengths = [recipe.steps] * len(models)  # how many steps each one makes
 
     def step(self, step: int, batch: Batch) -> None:
         lr = self.recipe.lr_at(step)
@@ -55,10 +76,14 @@ class _Together:
         outputs = self.stack.forward(batch.x, training=True)
         losses, gradient = self.losses.and_gradient(outputs, batch.y)
         self.stack.backward(gradient)
-        self._note(step, lr, losses.tolist(), shares_of(outputs, batch.y))
+        self.unread.append(_Step(lr, losses.tolist(), outputs, batch.y))
+        self._freeze(step)
+        if len(self.unread) == UNREAD:
+            self._read()
         self.optimizer.step()
 
     def finish(self) -> None:
+        self._read()
         for place, numbers in self.frozen.items():
             for now, then in zip(self.stack.numbers_of(place), numbers, strict=True):
                 now.copy_(then)
@@ -68,17 +93,24 @@ class _Together:
         for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
             history.close(loss, share)
 
-    def _note(
-        self, step: int, lr: float, losses: list[float], shares: Sequence[float | None]
-    ) -> None:
-        for place, (loss, share) in enumerate(zip(losses, shares, strict=True)):
-            if place in self.frozen:
-                continue
-            history = self.histories[place]
-            history.note(loss, share, lr)
-            if not math.isfinite(loss):
-                history.stopped = f"diverged at step {step}: the loss is {loss}"
+    def _freeze(self, step: int) -> None:
+        """Stop the networks whose loss was lost at this step."""
+        for place, loss in enumerate(self.unread[-1].losses):
+            if not math.isfinite(loss) and place not in self.frozen:
+                self.histories[place].stopped = f"diverged at step {step}: the loss is {loss}"
                 self.frozen[place] = [part.clone() for part in self.stack.numbers_of(place)]
+                self.lengths[place] = step + 1
+
+    def _read(self) -> None:
+        """Find the accuracies of the latest steps, and note them."""
+        if not self.unread:
+            return
+        outputs, y = (torch.stack(each) for each in list(zip(*self.unread, strict=True))[2:])
+        for one, shares in zip(self.unread, shares_of(outputs, y), strict=True):
+            for place, history in enumerate(self.histories):
+                if len(history.loss) < self.lengths[place]:
+                    history.note(one.losses[place], shares[place], one.lr)
+        self.unread.clear()
 
 
 class Losses:
@@ -131,12 +163,18 @@ def _cross_entropy(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return losses, gradient.mT.contiguous() if turned else gradient
 
 
-def shares_of(outputs: Tensor, y: Tensor) -> Sequence[float | None]:
-    """Return the accuracy of each network; for regression there is none."""
-    if y.is_floating_point():
-        return [None] * len(outputs)
-    right: list[float] = (outputs.detach().argmax(-1) == y).to(outputs.dtype).mean(-1).tolist()
-    return right
+def shares_of(outputs: Tensor, y: Tensor) -> list[Any]:
+    """Return the accuracy of each network; where targets are no classes, None.
+
+    Shape:
+        (..., S, B, C) and (..., B) → lists of shape (..., S)
+    """
+    if y.is_floating_point() or y.dim() != outputs.dim() - 2:
+        nothing: list[Any] = np.full(outputs.shape[:-2], None).tolist()
+        return nothing
+    right = outputs.detach().argmax(-1) == y.unsqueeze(-2)
+    shares: list[Any] = right.to(outputs.dtype).mean(-1).tolist()
+    return shares
 
 
 def _keep_freed_memory() -> None:
