@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -339,9 +340,9 @@ def test_a_single_task_needs_no_threads_but_goes_where_it_is_sent(
     threads: list[int] = []
     done = spreading._done
 
-    def spy(tasks: Any, store: Any) -> Any:
+    def spy(*arguments: Any) -> Any:
         threads.append(threading.get_ident())
-        return done(tasks, store)
+        return done(*arguments)
 
     monkeypatch.setattr(spreading, "_done", spy)
     call = partial(compare, "eye", il.models.mlp(1, 8), DIGITS, seeds=3, **SHORT)
@@ -456,6 +457,36 @@ def test_interrupt_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
         runs = sweep("normal", DIGITS, depths=[1, 2, 3], widths=8, seeds=2, **SHORT)
     assert runs.stopped == "interrupted: 4 of 6 runs are kept"
     assert repr(runs).startswith("4 runs; interrupted: 4 of 6 runs are kept\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_no_thread_goes_on_when_one_fails(error: type[BaseException]) -> None:
+    """A million steps would take minutes."""
+    both, begun, steps = threading.Barrier(2, timeout=60), [], []
+
+    def lr(step: int) -> float:
+        me = threading.get_ident()
+        if me not in begun:
+            begun.append(me)
+            both.wait()
+        if step == 3 and me == begun[0]:
+            raise error
+        steps.append(step)
+        return 0.1
+
+    call = partial(
+        sweep, "normal", DIGITS, depths=1, widths=[8, 16], seeds=2, steps=10**6, lr=lr,
+        progress=False,
+    )  # fmt: skip
+    with joblib.parallel_config(n_jobs=2):
+        if error is KeyboardInterrupt:
+            assert call().stopped == "interrupted: 0 of 4 runs are kept"
+        else:
+            with pytest.raises(MemoryError):
+                call()
+    done = len(steps)
+    time.sleep(0.2)
+    assert len(steps) == done
 
 
 def test_bands() -> None:

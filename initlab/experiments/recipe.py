@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
 from initlab.experiments.scores import Loss, default_loss
+from initlab.experiments.threads import go_on
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -78,7 +79,9 @@ class Recipe:
 
     def batches(self, data: Batch) -> Iterator[Batch]:
         """Yield the batch of each step: the same for every network that sees the same data."""
-        return islice(self._epochs(data), self.steps)
+        for batch in islice(self._epochs(data), self.steps):
+            go_on()
+            yield batch
 
     def _epochs(self, data: Batch) -> Iterator[Batch]:
         generator, n = torch.Generator().manual_seed(self.seed), len(data.x)

@@ -27,7 +27,7 @@ from initlab.experiments.recipe import Recipe, checked_model
 from initlab.experiments.runs import Run, Runs
 from initlab.experiments.stack import can_stack, same_in_larger_stack
 from initlab.experiments.store import Store, key_of
-from initlab.experiments.threads import one_thread
+from initlab.experiments.threads import Crew, go_on, one_thread
 from initlab.experiments.together import train_together
 from initlab.experiments.training import train
 from initlab.schemes import Scheme
@@ -148,13 +148,18 @@ def _results(
         prefer="threads",
         return_as="generator" if backend.supports_return_generator else "list",
     )
+    shares = getattr(backend, "supports_sharedmem", False)
+    crew = Crew() if shares else None
     with one_thread():
-        shares = getattr(backend, "supports_sharedmem", False)
         if len(work) == 1 and shares:  # a thread would only have to be awaited
             results = (_done(one, store) for one in work)
         else:
-            results = parallel(delayed(_done)(one, store) for one in work)
-        yield from zip(places, results, strict=True)
+            results = parallel(delayed(_done)(one, store, crew) for one in work)
+        try:
+            yield from zip(places, results, strict=True)
+        finally:
+            if crew is not None:
+                crew.dismiss()
 
 
 def _in_one_go(tasks: Sequence[Task], workers: int) -> list[list[int]]:
@@ -189,8 +194,14 @@ def _can_share(task: Task) -> bool:
     return can_stack(model, task.data.x) and same_in_larger_stack(model, STACK)
 
 
-def _done(tasks: Sequence[Task], store: str | PathLike[str] | None) -> list[list[History]]:
+def _done(
+    tasks: Sequence[Task], store: str | PathLike[str] | None, crew: Crew | None = None
+) -> list[list[History]]:
     """Return the results of tasks of one architecture: train what is not kept."""
+    if crew is not None:
+        with crew.at_work():
+            go_on()
+            return _done(tasks, store)
     if store is None:
         return _train(tasks)
     kept = Store(store)
