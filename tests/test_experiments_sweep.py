@@ -205,85 +205,105 @@ def test_the_same_numbers_whoever_does_the_work() -> None:
         assert same(call(), threads)
 
 
+def in_parts(models: list[nn.Module], count: int, data: il.data.Batch, recipe: Recipe) -> str:
+    """Train `count` at a time."""
+    parts = [models[at : at + count] for at in range(0, len(models), count)]
+    return repr([history for part in parts for history in train_together(part, data, recipe)])
+
+
 @pytest.mark.parametrize("norm", [None, "batch"])
-@pytest.mark.parametrize("width", [4, 16, 44])
+@pytest.mark.parametrize(("count", "width"), [(8, 4), (8, 44), (2, 16), (3, 32), (5, 32), (1, 64)])
 @pytest.mark.parametrize("activation", ["relu", "softplus", "mish", "tanh"])
 @pytest.mark.parametrize("build", [il.models.mlp, il.models.residual])
-def test_a_stack_twice_as_large_has_the_same_bits(
-    build: Any, activation: str, width: int, norm: str | None
+def test_a_larger_stack_has_the_same_bits(
+    build: Any, activation: str, count: int, width: int, norm: str | None
 ) -> None:
     """Also for batches that fill no vector, and as many examples at the end."""
-    models = [build(2, width, activation, norm=norm, seed=seed) for seed in range(16)]
-    assert same_in_larger_stack(models[0], 8)
+    if count == 1:
+        norm = None
+    largest = 16 - 16 % count
+    models = [build(2, width, activation, norm=norm, seed=seed) for seed in range(largest)]
+    assert same_in_larger_stack(models[0], count)
     for recipe in [
         Recipe(steps=6, lr=0.1, momentum=0.9, batch_size=37),
         Recipe(steps=6, lr=0.01, optimizer="adam", batch_size=50),
     ]:
-        halves = [train_together(models[at : at + 8], DIGITS, recipe) for at in (0, 8)]
-        assert repr(train_together(models, DIGITS, recipe)) == repr(halves[0] + halves[1])
+        whole = train_together(models, DIGITS, recipe)
+        assert repr(whole) == in_parts(models, count, DIGITS, recipe)
 
 
-def test_targets_of_several_kinds_in_a_stack_twice_as_large() -> None:
+@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_targets_of_several_kinds_in_a_larger_stack(count: int, n_out: int) -> None:
     for data, sizes in [
         (il.data.spirals(301), {"n_in": 2, "n_out": 3}),
-        (il.data.regression(301, 5, n_out=2), {"n_in": 5, "n_out": 2}),
+        (il.data.regression(301, 5, n_out=n_out), {"n_in": 5, "n_out": n_out}),
     ]:
-        models = [il.models.mlp(2, 12, "gelu", seed=seed, **sizes) for seed in range(16)]
+        models = [il.models.mlp(2, 16, "gelu", seed=seed, **sizes) for seed in range(16)]
         recipe = Recipe(steps=6, lr=0.1, batch_size=37)
-        halves = [train_together(models[at : at + 8], data, recipe) for at in (0, 8)]
-        assert repr(train_together(models, data, recipe)) == repr(halves[0] + halves[1])
+        assert repr(train_together(models, data, recipe)) == in_parts(models, count, data, recipe)
 
 
 @pytest.mark.parametrize(
-    ("layers", "alike"),
+    ("layers", "count", "alike"),
     [
-        ([nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)], True),
-        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 10), nn.ReLU(), nn.Linear(10, 3)], False),
-        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3), nn.BatchNorm1d(3)], False),
-        ([nn.Softplus(), nn.Linear(5, 16)], False),
-        ([nn.BatchNorm1d(16)], False),
+        ([nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)], 8, True),
+        ([nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)], 2, True),
+        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3)], 3, False),
+        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 10), nn.ReLU(), nn.Linear(10, 3)], 8, False),
+        ([nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3), nn.BatchNorm1d(3)], 8, False),
+        ([nn.Softplus(), nn.Linear(5, 16)], 8, False),
+        ([nn.BatchNorm1d(16)], 8, False),
+        ([nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 2)], 1, True),
+        ([nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 1)], 1, False),
+        ([nn.Linear(5, 32), nn.BatchNorm1d(32), nn.Linear(32, 2)], 1, False),
     ],
 )
-def test_stacks_whose_bits_may_depend_on_their_size(layers: list[nn.Module], alike: bool) -> None:
-    """Eight times 10 numbers leave 16 over, where 32 are taken at a time."""
-    assert same_in_larger_stack(nn.Sequential(*layers), 8) is alike
-
-
-@pytest.mark.parametrize(
-    ("points", "workers", "expected"),
-    [
-        (4, 1, [[0, 1], [2, 3]]),
-        (4, 2, [[0, 1], [2, 3]]),
-        (4, 3, [[0, 1], [2], [3]]),
-        (4, 4, [[0], [1], [2], [3]]),
-        (1, 8, [[0]]),
-        (5, 2, [[0, 1], [2], [3], [4]]),
-        (6, 2, [[0, 1], [2, 3], [4], [5]]),
-        (9, 2, [[0, 1], [2, 3], [4, 5], [6], [7], [8]]),
-    ],
-)
-def test_two_tasks_in_one_go_leave_no_core_idle(
-    points: int, workers: int, expected: list[list[int]]
+def test_stacks_whose_bits_may_depend_on_their_size(
+    layers: list[nn.Module], count: int, alike: bool
 ) -> None:
-    assert (
-        spreading._in_one_go(_tasks([partial(il.models.mlp, 1, 8)] * points), workers) == expected
-    )
+    """Eight times 10 numbers leave 16 over, where 32 are taken at a time."""
+    assert same_in_larger_stack(nn.Sequential(*layers), count) is alike
+
+
+@pytest.mark.parametrize(
+    ("points", "seeds", "workers", "expected"),
+    [
+        (4, 8, 1, [[0, 1], [2, 3]]),
+        (4, 8, 2, [[0, 1], [2, 3]]),
+        (4, 8, 3, [[0], [1], [2, 3]]),
+        (4, 8, 4, [[0], [1], [2], [3]]),
+        (1, 8, 8, [[0]]),
+        (5, 8, 2, [[0], [1], [2], [3, 4]]),
+        (6, 8, 2, [[0], [1, 2], [3], [4, 5]]),
+        (4, 3, 2, [[0, 1], [2, 3]]),
+        (5, 3, 1, [[0, 1, 2, 3, 4]]),
+        (6, 3, 1, [[0, 1, 2], [3, 4, 5]]),
+        (5, 1, 2, [[0, 1], [2, 3, 4]]),
+        (40, 1, 1, [list(range(13)), list(range(13, 26)), list(range(26, 40))]),
+    ],
+)
+def test_stacks_are_large_and_leave_no_core_idle(
+    points: int, seeds: int, workers: int, expected: list[list[int]]
+) -> None:
+    tasks = _tasks([partial(il.models.mlp, 1, 32)] * points, seeds)
+    assert spreading._in_one_go(tasks, workers) == expected
 
 
 def test_only_tasks_of_one_architecture_are_done_in_one_go() -> None:
     narrow, wide = partial(il.models.mlp, 1, 8), partial(il.models.mlp, 1, 16)
     odd, random = partial(il.models.mlp, 1, 7), partial(il.models.mlp, 1, 8, dropout=0.5)
-    tasks = _tasks([narrow, wide, odd, random] * 2)
+    tasks = _tasks([narrow, wide, odd, random] * 2, 8)
     assert spreading._in_one_go(tasks, 1) == [[0, 4], [1, 5], [2], [3], [6], [7]]
-    few = [replace(task, seeds=range(7)) for task in tasks]
-    assert spreading._in_one_go(few, 1) == [[place] for place in range(8)]
+    mixed = [replace(task, seeds=range(4)) for task in tasks[:4]] + tasks[4:]
+    assert spreading._in_one_go(mixed, 1) == [[place] for place in range(8)]
 
 
-def _tasks(builds: list[Any]) -> list[spreading.Task]:
+def _tasks(builds: list[Any], seeds: int) -> list[spreading.Task]:
     return [
         spreading.Task(
             point=spreading.Point(settings={}, scheme=il.scheme("eye"), build=build, bias="zeros"),
-            seeds=range(8), data=DIGITS, recipe=Recipe(steps=1, lr=0.1),
+            seeds=range(seeds), data=DIGITS, recipe=Recipe(steps=1, lr=0.1),
         )
         for build in builds
     ]  # fmt: skip

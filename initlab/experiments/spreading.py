@@ -1,8 +1,8 @@
 """How does the work of a sweep spread over cores or machines, with the same numbers everywhere?
 
-A task is one point (a network with a scheme) with up to `STACK` seeds; a store keeps it as a whole.
-Two tasks of one architecture are trained in one go, where that leaves no core idle and changes no
-bit. Each network draws from its own seed, and each worker uses one thread.
+A task is one point (a network with a scheme) with some seeds; a store keeps it as a whole. Tasks of
+one architecture are trained in one go, where that leaves no core idle and changes no bit. Each
+network draws from its own seed, and each worker uses one thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from initlab.experiments.together import train_together
 from initlab.experiments.training import train
 from initlab.schemes import Scheme
 
-STACK = 8  # seeds in a task at most
+TASK = 8  # seeds in a task at most
+STACK = 16  # networks that are trained in one go at most
 _RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
 
 
@@ -74,7 +75,7 @@ class Task:
 
     Args:
         point: The network with its scheme.
-        seeds: At most `STACK`.
+        seeds: At most `TASK`.
         data: What it is trained on.
         recipe: How it is trained.
         key: What a store knows it by.
@@ -102,14 +103,14 @@ def run_all(
 ) -> Runs:
     """Train every point with every seed, wherever joblib is told to."""
     points[0].network(seeds[0])  # what is wrong with the arguments is told here, not by a worker
-    groups = [seeds[start : start + STACK] for start in range(0, len(seeds), STACK)]
+    groups = [seeds[start : start + TASK] for start in range(0, len(seeds), TASK)]
     tasks = [
         Task(point=point, seeds=group, data=data, recipe=recipe)
         for point in points
         for group in groups
     ]
     if store is not None:
-        tasks = [replace(task, key=key_of(task, STACK)) for task in tasks]
+        tasks = [replace(task, key=key_of(task, TASK)) for task in tasks]
     found: dict[int, list[History]] = {}
     interrupted = False
     with bar(len(points) * len(seeds), show=progress, unit="run") as shown:
@@ -163,35 +164,35 @@ def _results(
 
 
 def _in_one_go(tasks: Sequence[Task], workers: int) -> list[list[int]]:
-    """Divide tasks, by their places: some alone, and some two by two.
+    """Divide tasks, by their places, among stacks that are as large as may be.
 
-    A larger stack spends less time between operations, where threads wait for Python's lock.
+    A large stack spends less time between operations, where threads wait for Python's lock. But
+    each worker gets as many tasks as the others.
     """
-    alike: list[tuple[Any, list[int]]] = []  # what builds them, and the places of full tasks
-    parted = []
+    groups: list[tuple[Any, list[int]]] = []  # what tasks have in common, and their places
     for place, task in enumerate(tasks):
         build = task.point.build
-        made_by = build.func, build.args, build.keywords
-        if len(task.seeds) < STACK:
-            parted.append([place])
-        elif same := [places for one, places in alike if one == made_by]:
+        common = build.func, build.args, build.keywords, len(task.seeds)
+        same = [places for one, places in groups if one == common]
+        if same:
             same[0].append(place)
         else:
-            alike.append((made_by, [place]))
-    for _, places in alike:
-        shares = min(len(places), workers * math.ceil(len(places) / (2 * workers)))
-        pairs = len(places) - shares
-        if pairs and not _can_share(tasks[places[0]]):
-            pairs = 0
-        parted += [places[start : start + 2] for start in range(0, 2 * pairs, 2)]
-        parted += [[place] for place in places[2 * pairs :]]
+            groups.append((common, [place]))
+    parted = []
+    for _, places in groups:
+        n, first = len(places), tasks[places[0]]
+        most = STACK // len(first.seeds)  # tasks in a stack
+        shares = min(n, workers * math.ceil(n / (workers * most)))
+        if shares < n and not _can_share(first):
+            shares = n
+        parted += [places[n * i // shares : n * (i + 1) // shares] for i in range(shares)]
     return sorted(parted)
 
 
 def _can_share(task: Task) -> bool:
-    """Tell whether networks get the same bits in a stack of `STACK` and in one of twice as many."""
+    """Tell whether its networks get the same bits in a stack of their own and in a larger one."""
     model = task.point.network(task.seeds[0])
-    return can_stack(model, task.data.x) and same_in_larger_stack(model, STACK)
+    return can_stack(model, task.data.x) and same_in_larger_stack(model, len(task.seeds))
 
 
 def _done(

@@ -379,14 +379,17 @@ def same_in_larger_stack(model: nn.Module, count: int) -> bool:
     """Tell whether `count` such networks get the same bits in a larger stack, for any batch.
 
     A kernel takes 32 numbers at a time, and may round what is left over in another way. Layers
-    whose widths leave nothing over, times `count`, meet whole numbers of such groups.
+    whose widths leave nothing over, times `count`, meet whole groups only. And a single network
+    has sums over one feature, or over a norm's, that are a dense row: they have another order.
     """
     layers = [module for module in model.modules() if not list(module.children())]
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm1d)]
     if layers[0] not in linear or not linear[0].weight.is_cpu:
         return False
-    widths = [layer.out_features for layer in linear[:-1]]
-    widths += [layer.num_features for layer in layers if isinstance(layer, nn.BatchNorm1d)]
+    if count == 1 and (norms or linear[-1].out_features == 1):
+        return False
+    widths = [layer.out_features for layer in linear[:-1]] + [norm.num_features for norm in norms]
     return all(width * count % 32 == 0 for width in widths)
 
 

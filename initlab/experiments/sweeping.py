@@ -40,7 +40,7 @@ def compare(
 
     Every run sees the same examples in the same order, and with the same seed every scheme
     starts from the same random numbers, so that what differs is the scheme. Plain stacks of
-    linear layers train several seeds at once; other networks train one by one.
+    linear layers train at once, up to 16 of them; other networks train one by one.
 
     The work spreads over the cores of this machine, or over what
     `joblib.parallel_config(backend=...)` names. The numbers do not depend on that, bit for bit.
