@@ -21,7 +21,7 @@ from torch.nn import functional as F
 import initlab as il
 from initlab.experiments import History, Run, Runs, compare, spreading, sweep
 from initlab.experiments.recipe import Recipe
-from initlab.experiments.stack import can_stack, same_in_larger_stack
+from initlab.experiments.stack import Stack, can_stack, same_in_larger_stack
 from initlab.experiments.store import key_of
 from initlab.experiments.together import train_together
 
@@ -230,6 +230,35 @@ def test_a_larger_stack_has_the_same_bits(
     ]:
         whole = train_together(models, DIGITS, recipe)
         assert repr(whole) == in_parts(models, count, DIGITS, recipe)
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+@pytest.mark.parametrize(
+    "options", [{}, {"momentum": 0.9}, {"optimizer": "adam"}], ids=lambda o: "".join(map(str, o))
+)
+def test_a_task_that_diverges_leaves_the_stack(
+    norm: str | None, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others do not notice, not even one whose neighbours of the same task were lost."""
+    sizes: list[int] = []
+    forward = Stack.forward
+
+    def spy(stack: Stack, *arguments: Any, **more: Any) -> torch.Tensor:
+        sizes.append(stack._count)
+        return forward(stack, *arguments, **more)
+
+    models = [il.models.mlp(2, 16, norm=norm, seed=seed) for seed in range(8)]
+    with torch.no_grad():
+        for lost in (2, 3, 4):
+            models[lost].head.weight.mul_(1e20)
+            models[lost].head.bias.fill_(math.inf)
+    recipe = Recipe(steps=70, lr=0.01, **options)
+    monkeypatch.setattr(Stack, "forward", spy)
+    whole = train_together(models, DIGITS, recipe, task=2)
+    assert sizes == [8, 8, *[6] * 70]  # after the first step the second task is looked at, and left
+    assert repr(whole) == in_parts(models, 2, DIGITS, recipe)
+    assert [history.stopped is None for history in whole] == [True] * 2 + [False] * 3 + [True] * 3
+    assert [len(history.loss) for history in whole[1:4]] == [70, 1, 1]
 
 
 @pytest.mark.parametrize("count", [2, 8])

@@ -152,11 +152,11 @@ def _results(
     shares = getattr(backend, "supports_sharedmem", False)
     crew = Crew() if shares else None
     with one_thread():
-        if len(work) == 1 and shares:  # a thread would only have to be awaited
-            results = (_done(one, store) for one in work)
-        else:
-            results = parallel(delayed(_done)(one, store, crew) for one in work)
         try:
+            if len(work) == 1 and shares:  # a thread would only have to be awaited
+                results = (_done(one, store) for one in work)
+            else:
+                results = parallel(delayed(_done)(one, store, crew) for one in work)
             yield from zip(places, results, strict=True)
         finally:
             if crew is not None:
@@ -223,7 +223,7 @@ def _train(tasks: Sequence[Task]) -> list[list[History]]:
         with _RANDOM:
             models = [model for task in tasks for model in task.networks()]
         if can_stack(models[0], data.x):
-            histories = train_together(models, data, recipe)
+            histories = train_together(models, data, recipe, task=len(tasks[0].seeds))
         else:
             with _RANDOM:
                 options = {name: getattr(recipe, name) for name in Recipe.names()}

@@ -66,15 +66,11 @@ class Stack:
     def __init__(self, models: Sequence[nn.Module], watch: Watch | None = None) -> None:
         named = [dict(model.named_parameters()) for model in models]
         stacks = [torch.stack([one[name].detach() for one in named]) for name in named[0]]
-        numbers = torch.cat([stack.flatten() for stack in stacks])
-        # A kernel has one way for whole vectors and one for the rest: here there is no rest.
-        self.row = nn.Parameter(nn.functional.pad(numbers, (0, -len(numbers) % 64)))
+        self._shapes = [stack.shape for stack in stacks]
+        self.row = nn.Parameter(_row(stacks))
         self.row.grad = torch.zeros_like(self.row)
-        sizes = [stack.numel() for stack in stacks]
-        sizes.append(len(self.row) - sum(sizes))
-        rows = torch.split(self.row.detach(), sizes)[:-1], torch.split(self.row.grad, sizes)[:-1]
-        views = zip(stacks, *rows, strict=True)
-        parameters = [Stacked(value.view_as(s), grad.view_as(s)) for s, value, grad in views]
+        views = self._views(self.row.detach()), self._views(self.row.grad)
+        parameters = [Stacked(*pair) for pair in zip(*views, strict=True)]
         self.parameters = parameters
         self.values = [parameter.value for parameter in parameters]
         whole = _part(models, dict(zip(named[0], parameters, strict=True)), "", watch)
@@ -98,6 +94,25 @@ class Stack:
     def numbers_of(self, place: int) -> list[Tensor]:
         """Return parameters and running statistics of one network, as views."""
         return [tensor[place] for tensor in (*self.values, *self.network.statistics())]
+
+    def only(self, places: Sequence[int], row: Tensor) -> Tensor:
+        """Return a row such as `row` for some of the networks alone."""
+        return _row([view[list(places)] for view in self._views(row)])
+
+    def _views(self, row: Tensor) -> list[Tensor]:
+        """Return the part of a row that belongs to each parameter, (S, ...)."""
+        sizes = [shape.numel() for shape in self._shapes]
+        parts = torch.split(row, [*sizes, len(row) - sum(sizes)])
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=False)]
+
+
+def _row(stacks: Sequence[Tensor]) -> Tensor:
+    """Put all numbers into a row.
+
+    A kernel has one way for whole vectors and one for the rest: here there is no rest.
+    """
+    numbers = torch.cat([stack.flatten() for stack in stacks])
+    return nn.functional.pad(numbers, (0, -len(numbers) % 64))
 
 
 class Part:
@@ -388,6 +403,8 @@ def same_in_larger_stack(model: nn.Module, count: int) -> bool:
     if layers[0] not in linear or not linear[0].weight.is_cpu:
         return False
     if count == 1 and (norms or linear[-1].out_features == 1):
+        return False
+    if any(norm.momentum is None for norm in norms):  # it counts batches, one count for the stack
         return False
     widths = [layer.out_features for layer in linear[:-1]] + [norm.num_features for norm in norms]
     return all(width * count % 32 == 0 for width in widths)

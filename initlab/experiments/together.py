@@ -20,19 +20,23 @@ UNREAD = 32  # steps whose accuracies are found in one go: threads wait for each
 _LANES = {"AVX2": 8, "AVX512": 16}  # float32 numbers in a vector register
 
 
-def train_together(models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> list[History]:
+def train_together(
+    models: Sequence[nn.Module], data: Batch, recipe: Recipe, *, task: int | None = None
+) -> list[History]:
     """Train networks of one architecture at once, each as `il.train` would train it alone.
 
     Args:
         models: Networks for which `can_stack` holds; they are left as they are.
         data: What each of them sees, in the same order.
         recipe: How they are trained.
+        task: How many of them belong together: a task leaves the stack as soon as all of its
+            networks have diverged. None means all.
 
     Returns:
         One history for each network, in their order.
     """
     _keep_freed_memory()
-    run = _Together(models, data, recipe)
+    run = _Together(models, data, recipe, task or len(models))
     for step, batch in enumerate(recipe.batches(data)):
         run.step(step, batch)
         if len(run.frozen) == len(models):
@@ -60,14 +64,20 @@ class _Step(NamedTuple):
 class _Together:
     """S networks on their way; one that diverges is frozen, and the others go on."""
 
-    def __init__(self, models: Sequence[nn.Module], data: Batch, recipe: Recipe) -> None:
-        self.stack, self.data, self.recipe = Stack(models), data, recipe
+    def __init__(self, models: Sequence[nn.Module], data: Batch, recipe: Recipe, task: int) -> None:
+        self.models, self.data, self.recipe, self.task = models, data, recipe, task
         self.histories = [History() for _ in models]
-        self.optimizer = recipe.optimizer_for([self.stack.row], fused=data.x.is_cpu)
+        self.lengths = [recipe.steps] * len(models)  # how many steps each one makes
         self.losses = Losses(recipe.loss, data.y)
         self.unread: list[_Step] = []
-        self.frozen: dict[int, list[Tensor]] = {}  # place → its numbers when its loss was lost
-        self.lengths = [recipe.steps] * len(models)  # how many steps each one makes
+        self.frozen: dict[int, list[Tensor]] = {}  # network → its numbers when its loss was lost
+        self._stack(range(len(models)))
+
+    def _stack(self, running: Sequence[int]) -> None:
+        """Stack these networks."""
+        self.running = running
+        self.stack = Stack([self.models[network] for network in running])
+        self.optimizer = self.recipe.optimizer_for([self.stack.row], fused=self.data.x.is_cpu)
 
     def step(self, step: int, batch: Batch) -> None:
         lr = self.recipe.lr_at(step)
@@ -77,29 +87,57 @@ class _Together:
         losses, gradient = self.losses.and_gradient(outputs, batch.y)
         self.stack.backward(gradient)
         self.unread.append(_Step(lr, losses.tolist(), outputs, batch.y))
-        self._freeze(step)
+        lost = self._freeze(step)
         if len(self.unread) == UNREAD:
             self._read()
         self.optimizer.step()
+        if lost:
+            self._leave()
 
     def finish(self) -> None:
+        """Note what each network of the stack can do now."""
         self._read()
-        for place, numbers in self.frozen.items():
-            for now, then in zip(self.stack.numbers_of(place), numbers, strict=True):
-                now.copy_(then)
+        for place, network in enumerate(self.running):
+            if network in self.frozen:
+                numbers = zip(self.stack.numbers_of(place), self.frozen[network], strict=True)
+                for now, then in numbers:
+                    now.copy_(then)
         with torch.no_grad():
             outputs = self.stack.forward(self.data.x, training=False)
             losses, shares = self.losses(outputs, self.data.y), shares_of(outputs, self.data.y)
-        for history, loss, share in zip(self.histories, losses.tolist(), shares, strict=True):
-            history.close(loss, share)
+        for network, loss, share in zip(self.running, losses.tolist(), shares, strict=True):
+            self.histories[network].close(loss, share)
 
-    def _freeze(self, step: int) -> None:
-        """Stop the networks whose loss was lost at this step."""
-        for place, loss in enumerate(self.unread[-1].losses):
-            if not math.isfinite(loss) and place not in self.frozen:
-                self.histories[place].stopped = f"diverged at step {step}: the loss is {loss}"
-                self.frozen[place] = [part.clone() for part in self.stack.numbers_of(place)]
-                self.lengths[place] = step + 1
+    def _freeze(self, step: int) -> bool:
+        """Stop the networks whose loss was lost at this step; say whether there are any."""
+        before = len(self.frozen)
+        for place, (network, loss) in enumerate(
+            zip(self.running, self.unread[-1].losses, strict=True)
+        ):
+            if not math.isfinite(loss) and network not in self.frozen:
+                self.histories[network].stopped = f"diverged at step {step}: the loss is {loss}"
+                self.frozen[network] = [part.clone() for part in self.stack.numbers_of(place)]
+                self.lengths[network] = step + 1
+        return len(self.frozen) > before
+
+    def _leave(self) -> None:
+        """Go on without the tasks whose networks are all frozen."""
+        tasks = [self.running[at : at + self.task] for at in range(0, len(self.running), self.task)]
+        staying = [n for task in tasks if not self.frozen.keys() >= {*task} for n in task]
+        if not staying or len(staying) == len(self.running):
+            return
+        self.finish()
+        places = [self.running.index(network) for network in staying]
+        stack, state = self.stack, self.optimizer.state[self.stack.row]
+        self._stack(staying)
+        for place, before in enumerate(places):
+            numbers = zip(self.stack.numbers_of(place), stack.numbers_of(before), strict=True)
+            for now, then in numbers:
+                now.copy_(then)
+        self.optimizer.state[self.stack.row] = {
+            name: stack.only(places, value) if torch.is_tensor(value) and value.dim() else value
+            for name, value in state.items()
+        }
 
     def _read(self) -> None:
         """Find the accuracies of the latest steps, and note them."""
@@ -107,9 +145,10 @@ class _Together:
             return
         outputs, y = (torch.stack(each) for each in list(zip(*self.unread, strict=True))[2:])
         for one, shares in zip(self.unread, shares_of(outputs, y), strict=True):
-            for place, history in enumerate(self.histories):
-                if len(history.loss) < self.lengths[place]:
-                    history.note(one.losses[place], shares[place], one.lr)
+            for network, loss, share in zip(self.running, one.losses, shares, strict=True):
+                history = self.histories[network]
+                if len(history.loss) < self.lengths[network]:
+                    history.note(loss, share, one.lr)
         self.unread.clear()
 
 
