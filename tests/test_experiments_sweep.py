@@ -319,11 +319,20 @@ def test_stacks_are_large_and_leave_no_core_idle(
     assert spreading._in_one_go(tasks, workers) == expected
 
 
+def test_large_networks_share_no_stack() -> None:
+    """A stack of 16 has 676,000 parameters at 10×64, and 2.5 million at 10×128."""
+    for width, expected in [(64, [[0, 1], [2, 3]]), (128, [[0], [1], [2], [3]])]:
+        tasks = _tasks([partial(il.models.mlp, 10, width)] * 4, 8)
+        assert spreading._in_one_go(tasks, 1) == expected
+
+
 def test_only_tasks_of_one_architecture_are_done_in_one_go() -> None:
     narrow, wide = partial(il.models.mlp, 1, 8), partial(il.models.mlp, 1, 16)
     odd, random = partial(il.models.mlp, 1, 7), partial(il.models.mlp, 1, 8, dropout=0.5)
     tasks = _tasks([narrow, wide, odd, random] * 2, 8)
     assert spreading._in_one_go(tasks, 1) == [[0, 4], [1, 5], [2], [3], [6], [7]]
+    elsewhere = [replace(task, data=il.data.Batch(X.to("meta"), DIGITS.y)) for task in tasks]
+    assert spreading._in_one_go(elsewhere, 1) == [[place] for place in range(8)]
     mixed = [replace(task, seeds=range(4)) for task in tasks[:4]] + tasks[4:]
     assert spreading._in_one_go(mixed, 1) == [[place] for place in range(8)]
 

@@ -34,6 +34,7 @@ from initlab.schemes import Scheme
 
 TASK = 8  # seeds in a task at most
 STACK = 16  # networks that are trained in one go at most
+LARGE = 1_000_000  # parameters of a stack; above it nothing is gained, and memory is lost
 _RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
 
 
@@ -55,11 +56,15 @@ class Point:
     bias: Any
     gain: float = 1.0
 
-    def network(self, seed: int) -> nn.Module:
-        """Make the network that this seed starts from; the caller's random state stays."""
+    def built(self, seed: int) -> nn.Module:
+        """Make the network, before the scheme fills it; the caller's random state stays."""
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(seed)  # for what no scheme fills
-            model = checked_model(self.build())
+            return checked_model(self.build())
+
+    def network(self, seed: int) -> nn.Module:
+        """Make the network that this seed starts from."""
+        model = self.built(seed)
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
         fill(model, self.scheme, bias=self.bias, generator=generator)
         with torch.no_grad():
@@ -180,19 +185,20 @@ def _in_one_go(tasks: Sequence[Task], workers: int) -> list[list[int]]:
             groups.append((common, [place]))
     parted = []
     for _, places in groups:
-        n, first = len(places), tasks[places[0]]
-        most = STACK // len(first.seeds)  # tasks in a stack
+        n = len(places)
+        most = _most_in_a_stack(tasks[places[0]]) if n > workers else 1
         shares = min(n, workers * math.ceil(n / (workers * most)))
-        if shares < n and not _can_share(first):
-            shares = n
         parted += [places[n * i // shares : n * (i + 1) // shares] for i in range(shares)]
     return sorted(parted)
 
 
-def _can_share(task: Task) -> bool:
-    """Tell whether its networks get the same bits in a stack of their own and in a larger one."""
-    model = task.point.network(task.seeds[0])
-    return can_stack(model, task.data.x) and same_in_larger_stack(model, len(task.seeds))
+def _most_in_a_stack(task: Task) -> int:
+    """Return how many such tasks may share a stack: one, if that could change a bit."""
+    model, x, count = task.point.built(task.seeds[0]), task.data.x, len(task.seeds)
+    if not (x.is_cpu and can_stack(model, x) and same_in_larger_stack(model, count)):
+        return 1
+    size = sum(parameter.numel() for parameter in model.parameters())
+    return max(1, min(STACK, LARGE // size) // count)
 
 
 def _done(

@@ -391,7 +391,7 @@ def can_stack(model: nn.Module, x: Tensor) -> bool:
 
 
 def same_in_larger_stack(model: nn.Module, count: int) -> bool:
-    """Tell whether `count` such networks get the same bits in a larger stack, for any batch.
+    """Tell whether `count` such networks get the same bits in a larger stack on the CPU.
 
     A kernel takes 32 numbers at a time, and may round what is left over in another way. Layers
     whose widths leave nothing over, times `count`, meet whole groups only. And a single network
@@ -400,7 +400,7 @@ def same_in_larger_stack(model: nn.Module, count: int) -> bool:
     layers = [module for module in model.modules() if not list(module.children())]
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm1d)]
-    if layers[0] not in linear or not linear[0].weight.is_cpu:
+    if layers[0] not in linear:
         return False
     if count == 1 and (norms or linear[-1].out_features == 1):
         return False
