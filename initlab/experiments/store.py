@@ -33,8 +33,9 @@ class Store:
         return self._kept(key, None) if self._kept.check_call_in_cache(key, None) else None
 
     def keep(self, key: str | None, result: Any) -> None:
-        """Write a result, in place of any other."""
-        self._kept.call(key, result)
+        """Write a result, also in place of a damaged one."""
+        if self._kept(key, result) is None:
+            self._kept.call(key, result)
 
 
 def _same(key: str, result: Any) -> Any:
