@@ -95,6 +95,12 @@ class Stack:
         """Return parameters and running statistics of one network, as views."""
         return [tensor[place] for tensor in (*self.values, *self.network.statistics())]
 
+    @torch.no_grad()
+    def put(self, place: int, numbers: Sequence[Tensor]) -> None:
+        """Write parameters and running statistics of one network, as `numbers_of` gives them."""
+        for now, then in zip(self.numbers_of(place), numbers, strict=True):
+            now.copy_(then)
+
     def only(self, places: Sequence[int], row: Tensor) -> Tensor:
         """Return a row such as `row` for some of the networks alone."""
         return _row([view[list(places)] for view in self._views(row)])

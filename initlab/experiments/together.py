@@ -99,9 +99,7 @@ class _Together:
         self._read()
         for place, network in enumerate(self.running):
             if network in self.frozen:
-                numbers = zip(self.stack.numbers_of(place), self.frozen[network], strict=True)
-                for now, then in numbers:
-                    now.copy_(then)
+                self.stack.put(place, self.frozen[network])
         with torch.no_grad():
             outputs = self.stack.forward(self.data.x, training=False)
             losses, shares = self.losses(outputs, self.data.y), shares_of(outputs, self.data.y)
@@ -131,9 +129,7 @@ class _Together:
         stack, state = self.stack, self.optimizer.state[self.stack.row]
         self._stack(staying)
         for place, before in enumerate(places):
-            numbers = zip(self.stack.numbers_of(place), stack.numbers_of(before), strict=True)
-            for now, then in numbers:
-                now.copy_(then)
+            self.stack.put(place, stack.numbers_of(before))
         self.optimizer.state[self.stack.row] = {
             name: stack.only(places, value) if torch.is_tensor(value) and value.dim() else value
             for name, value in state.items()
@@ -143,7 +139,8 @@ class _Together:
         """Find the accuracies of the latest steps, and note them."""
         if not self.unread:
             return
-        outputs, y = (torch.stack(each) for each in list(zip(*self.unread, strict=True))[2:])
+        outputs = torch.stack([one.outputs for one in self.unread])
+        y = torch.stack([one.y for one in self.unread])
         for one, shares in zip(self.unread, shares_of(outputs, y), strict=True):
             for network, loss, share in zip(self.running, one.losses, shares, strict=True):
                 history = self.histories[network]

@@ -238,8 +238,7 @@ class _Run:
         before = [[part.clone() for part in self.stack.numbers_of(lane)] for lane in halted]
         self.optimizer.step()
         for lane, weights in zip(halted, before, strict=True):
-            for now, then in zip(self.stack.numbers_of(lane), weights, strict=True):
-                now.copy_(then)  # `il.train` too stops before this update
+            self.stack.put(lane, weights)  # `il.train` too stops before this update
         self.at += 1
 
     def look(self, wanted: int) -> RaceRecords:
