@@ -155,18 +155,6 @@ def test_a_loss_of_one_s_own_sees_the_network_of_its_step() -> None:
             assert floats(one) == pytest.approx(floats(other), rel=1e-4, abs=1e-8)
 
 
-def test_the_model_stays_as_it_is_while_it_is_looked_at() -> None:
-    model = MLP(norm="batch")
-    seen = training.LateObserver(model, DIGITS, looks=2)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    seen.look(0)
-    assert seen.records == []
-    assert [record.step for record in seen.finish()] == [0]
-    assert [record.step for record in seen.finish()] == [0]
-    assert all(torch.equal(before[name], now) for name, now in model.state_dict().items())
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
 @pytest.mark.parametrize(
     "register", [Tensor.register_hook, Tensor.register_post_accumulate_grad_hook]
 )

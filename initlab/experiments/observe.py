@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +11,8 @@ from torch import Tensor, nn
 from initlab.data import Batch
 from initlab.experiments.history import Record, Regions
 from initlab.experiments.scores import Loss, default_loss, regions
-from initlab.experiments.stack import Stack, Watch
-from initlab.experiments.together import Losses
 from initlab.probe import Probe, Trace, distinct_rows, rank
-from initlab.probe.recorder import Numbers
 from initlab.probe.run import traced
-from initlab.probe.side_by_side import SideBySide
-
-TOGETHER = 8  # steps that a stack holds at most
 
 
 class Observer:
@@ -45,66 +38,6 @@ class Observer:
     def finish(self) -> list[Record]:
         """Return a record of each step that was looked at."""
         return self.records
-
-
-class LateObserver(Observer):
-    """The same for networks that can be stacked, at less than half of the price.
-
-    It keeps the weights of several steps, side by side, and looks at all of them in one pass. The
-    loss is the usual one: one of somebody's own may look at the network as it is now.
-
-    Args:
-        model: The network, in training mode.
-        batch: What each trace runs on.
-        looks: How many steps it is looked at, if the run goes on to its end.
-    """
-
-    def __init__(self, model: nn.Module, batch: Batch, looks: int) -> None:
-        self.room = math.ceil(looks / math.ceil(looks / TOGETHER))  # so that none stays empty
-        self.model, self.batch, self.losses = model, batch, Losses(None, batch.y)
-        self.parameters, self.weights = list(model.parameters()), weights(model)
-        self.passing = SideBySide(model, self.room)
-        self.stack = Stack([model] * self.room, Watch(self.passing.emitted, self.passing.returned))
-        self.waiting: list[tuple[int, Regions | None]] = []  # step and plane of each place in use
-        self.records: list[Record] = []
-
-    def look(self, step: int) -> None:
-        """Keep the weights, until there is no more room."""
-        with torch.no_grad():
-            for kept, parameter in zip(self.stack.values, self.parameters, strict=True):
-                kept[len(self.waiting)] = parameter
-        self.waiting.append((step, regions(self.model, self.batch)))
-        if len(self.waiting) == self.room:
-            self.finish()
-
-    def finish(self) -> list[Record]:
-        """Look at what was kept."""
-        if not self.waiting:
-            return self.records
-        self.passing.begin(len(self.waiting))
-        outputs = self.stack.forward(self.batch.x, training=True)
-        losses, gradient = self.losses.and_gradient(outputs, self.batch.y)
-        self.stack.backward(gradient)
-        held = self._held()
-        traces = self.passing.traces(losses[: len(held)].tolist(), held)
-        found = _ranks_and_rows(
-            [{name: own[weight][0] for name, weight in self.weights.items()} for own in held]
-        )
-        records = [
-            _record(step, seen, *ranks, plane)
-            for (step, plane), seen, ranks in zip(self.waiting, traces, found, strict=True)
-        ]
-        self.records, self.waiting = self.records + records, []
-        return self.records
-
-    def _held(self) -> list[Numbers]:
-        """Return what the parameters of each network that waits hold: values and gradients."""
-        each = [
-            zip(stacked.value.unbind(), stacked.gradient.unbind(), strict=True)
-            for stacked in self.stack.parameters
-        ]
-        by_place = islice(zip(*each, strict=True), len(self.waiting))
-        return [dict(zip(self.parameters, numbers, strict=True)) for numbers in by_place]
 
 
 def _record(

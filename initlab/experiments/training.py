@@ -15,10 +15,9 @@ from initlab.arguments import whole
 from initlab.data import Batch
 from initlab.experiments.bars import bar
 from initlab.experiments.history import History
-from initlab.experiments.observe import LateObserver, Observer, update_ratios
+from initlab.experiments.observe import Observer, update_ratios
 from initlab.experiments.recipe import Recipe, checked_data, checked_model
 from initlab.experiments.scores import Loss, evaluate, hits, mode
-from initlab.experiments.stack import can_stack
 from initlab.experiments.threads import one_thread
 
 SMALL = 500_000  # parameters; below it more threads save no time, and cost much on a busy machine
@@ -132,11 +131,7 @@ class _Run:
     @cached_property
     def observer(self) -> Observer:
         """Who looks at the network."""
-        loss, x = self.recipe.loss, self.traced.x
-        if loss is None and x.is_cpu and _is_small(self.model) and can_stack(self.model, x):
-            looks = 1 + math.ceil(self.recipe.steps / (self.record_every or self.recipe.steps))
-            return LateObserver(self.model, self.traced, looks)
-        return Observer(self.model, self.traced, loss)
+        return Observer(self.model, self.traced, self.recipe.loss)
 
     def step(self, batch: Batch) -> bool:
         """Take one step; False means that the loss is no number any more."""

@@ -17,7 +17,7 @@ QUANTITIES = ("weight", "activation", "gradient", "weight_gradient")
 _STATISTICS = ("count", "mean", "std", "rms", "min", "max", "zeros", "nonfinite")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """The distribution of one tensor's elements, in a few numbers.
 
@@ -83,8 +83,8 @@ class LayerTrace:
             batch, 0 to 1. A unit is a channel of a convolution, else an entry of the last
             dimension.
         saturated: For a bounded nonlinearity (tanh, sigmoid, ...), the share of elements in the
-            flat part: farther from the middle of its range than `saturation` (0.97 if not given)
-            times half of the range. `None` for unbounded ones.
+            flat part: farther from the middle of its range than `saturation`
+            (`il.probe.SATURATION` if not given) times half of the range. `None` for unbounded ones.
     """
 
     name: str
