@@ -91,7 +91,7 @@ def normal_std(weight, std):
         Mistake(
             name="constant",
             seen=_every(lambda f: bool(np.ptp(f.values) == 0)),
-            says="All your numbers are equal. Which law should they be drawn from?",
+            says="All your numbers are equal. Which distribution should they be drawn from?",
         ),
         Mistake(
             name="same numbers at each call",
@@ -251,7 +251,7 @@ _READ_TRACE = Exercise(
         "Read a row from left to right. Does the number stay, grow or shrink, and by how many "
         "powers of ten?",
         "The gradient comes from the right: layer 20 is where it starts.",
-        "What tanh emits lies between −1 and 1. Which case is always near the ends?",
+        "The outputs of tanh lie between −1 and 1. Which case is always near the ends?",
     ),
     solution="""
 read_trace = {"A": "vanishing", "B": "healthy", "C": "saturated", "D": "exploding"}

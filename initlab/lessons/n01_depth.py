@@ -87,7 +87,7 @@ def rms_after_layers(width, std, depth):
             "times for power",
             lambda net: net.factor * net.depth,
             "You multiplied the factor by the number of layers. What does the second layer "
-            "multiply: the first input, or what the first layer emits?",
+            "multiply: the first input, or the output of the first layer?",
         ),
         gives_instead(
             "width ignored",

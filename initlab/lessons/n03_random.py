@@ -1,4 +1,4 @@
-"""Notebook 03: the bound of a uniform law; normal numbers whose sum keeps its size."""
+"""Notebook 03: the bound of a uniform distribution; normal numbers whose sum keeps its size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _bound(std: float) -> float:
 def _uniform_std(values: Values) -> str:
     return (
         f"For a standard deviation of {_STDS[1]} you give the bound {float(values.given[1]):.3g}. "
-        f"A uniform law with that bound has the standard deviation "
+        f"A uniform distribution with that bound has the standard deviation "
         f"{float(values.given[1]) / 3**0.5:.3g}."
     )
 
@@ -71,7 +71,8 @@ def uniform_bound(std):
         gives_instead(
             "divided",
             lambda std: std / 3**0.5,
-            "Your number is the standard deviation of a uniform law with the bound `std`. Which of "
+            "Your number is the standard deviation of a uniform distribution with the bound `std`. "
+            "Which of "
             "the two is given, and which is asked for?",
         ),
         gives_instead(
@@ -142,7 +143,7 @@ def lecun_normal(fan_in, fan_out):
                 "bound for std",
                 lambda i, o: (3 / i) ** 0.5,
                 "Your variance is three times too large. Is √(3/fan_in) a standard deviation, or "
-                "the bound of a uniform law?",
+                "the bound of a uniform distribution?",
             ),
         ),
     ),

@@ -280,7 +280,8 @@ EXERCISES = [
         name="sparse_incoming",
         notebook="04",
         task="Write a function that gives each unit exactly `k` incoming weights, drawn from a "
-        "normal law with mean 0 and standard deviation 1, at places drawn afresh for each unit. "
+        "normal distribution with mean 0 and standard deviation 1, at places drawn afresh for each "
+        "unit. "
         "All other weights are 0. The shape is `(fan_out, fan_in)`.",
         stub="def sparse_incoming(fan_in, fan_out, k):\n    ...\n",
         hints=(
@@ -372,7 +373,7 @@ def sparse_incoming(fan_in, fan_out, k):
             Mistake(
                 name="constant",
                 seen=_every(lambda d: bool(np.ptp(d.weights) == 0)),
-                says="All weights that are not 0 are equal. From which law should they be drawn?",
+                says="All weights that are not 0 are equal. Which distribution should they have?",
             ),
             Mistake(
                 name="uniform for normal",
@@ -381,7 +382,7 @@ def sparse_incoming(fan_in, fan_out, k):
             ),
         ),
         otherwise=_otherwise,
-        praise="each unit has k weights, at fresh places and from the normal law, at each call.",
+        praise="each unit has k weights, normally distributed, at fresh places at each call.",
     ),
     _CUT_OFF_SHARE,
 ]

@@ -161,7 +161,8 @@ EXERCISES = [
         hints=(
             "The forward pass asks for Var(w) = 1/fan_in, the backward pass for 1/fan_out. Xavier "
             "takes 1 over the mean of the two fans.",
-            "A uniform law on [−a, a] has the variance a²/3. Which `a` gives the variance that you "
+            "A uniform distribution on [−a, a] has the variance a²/3. "
+            "Which `a` gives the variance that you "
             "want?",
             "The bound `a` is the root of 6 over the sum of the two fans.",
         ),
@@ -185,7 +186,7 @@ def xavier_uniform(fan_in, fan_out):
                 "std for bound",
                 lambda i, o: (2 / (i + o)) ** 0.5 / 3**0.5,
                 "You took the standard deviation as the bound. Which standard deviation has a "
-                "uniform law on [−a, a]?",
+                "uniform distribution on [−a, a]?",
             ),
             wrong_std(
                 "variance for std",
@@ -233,8 +234,8 @@ def xavier_normal(fan_in, fan_out):
             wrong_std(
                 "bound for std",
                 lambda i, o: (6 / (i + o)) ** 0.5,
-                "You gave the normal law the bound of the uniform one. What is the standard "
-                "deviation of a uniform law with that bound?",
+                "You gave the normal distribution the bound of the uniform one. What is the "
+                "standard deviation of a uniform distribution with that bound?",
             ),
             *_BOTH,
         ),

@@ -87,8 +87,8 @@ def kaiming_normal(fan_in, fan_out):
             wrong_std(
                 "bound for std",
                 lambda i, o: (6 / i) ** 0.5,
-                "You gave the normal law the bound of the uniform one. What is the standard "
-                "deviation of a uniform law with that bound?",
+                "You gave the normal distribution the bound of the uniform one. What is the "
+                "standard deviation of a uniform distribution with that bound?",
             ),
             *_BOTH,
         ),
@@ -100,7 +100,7 @@ def kaiming_normal(fan_in, fan_out):
         "uniform numbers around 0, shape `(fan_out, fan_in)`.",
         hints=(
             "First find the variance: it is the same as for the normal form.",
-            "A uniform law on [−b, b] has the variance b²/3.",
+            "A uniform distribution on [−b, b] has the variance b²/3.",
             "Solve b²/3 = Var(w) for `b`, with twice the variance of a linear layer.",
         ),
         solution="""
@@ -117,7 +117,7 @@ def kaiming_uniform(fan_in, fan_out):
                 "std for bound",
                 lambda i, o: (2 / i) ** 0.5 / 3**0.5,
                 "You took the standard deviation as the bound. Which standard deviation has a "
-                "uniform law on [−b, b]?",
+                "uniform distribution on [−b, b]?",
             ),
             wrong_std(
                 "variance for std",
@@ -302,7 +302,7 @@ def leaky_gain(slope):
         gives_instead(
             "variance for second moment",
             lambda slope: 1 / math.sqrt((1 + slope**2) / 2 - (1 - slope) ** 2 / (2 * math.pi)),
-            "You used the standard deviation of what the function emits. Its mean is not 0: does "
+            "You used the standard deviation of its output. Its mean is not 0: does "
             "the next sum see the variance or the second moment?",
             rtol=1e-2,
         ),

@@ -206,7 +206,7 @@ def batchnorm_initial_values(layer):
             Mistake(
                 name="bias one",
                 seen=_has(bias=1.0),
-                says="`bias` is 1. What is the mean of what the layer emits then?",
+                says="`bias` is 1. What is the mean of the output then?",
             ),
             Mistake(
                 name="variance zero",

@@ -64,7 +64,7 @@ def _otherwise(values: Values) -> str:
         for function, gain in zip(values.cases, values.given, strict=True)
     )
     return (
-        f"Your gains are: {given}. Take z with E[z²] = 1, multiply what the function emits by your "
+        f"Your gains are: {given}. Take z with E[z²] = 1, multiply φ(z) by your "
         "gain: is the mean square 1 again?"
     )
 

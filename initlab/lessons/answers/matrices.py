@@ -34,7 +34,7 @@ def like(shape, std):
 
 
 def heavy_tailed(std):
-    """Student's t law with 8 degrees of freedom, scaled to that standard deviation."""
+    """Student's t distribution with 8 degrees of freedom, scaled to that standard deviation."""
     return lambda i, o: std(i, o) * rng.standard_t(8, size=(o, i)) * (6 / 8) ** 0.5
 
 
@@ -101,7 +101,7 @@ def in_place(fill):
 
 
 def right_draws(shape, std, init):
-    """One law in torch, numpy, lists and 16 bits, with a gradient, from PyTorch, and in place."""
+    """Right in torch, numpy, lists and 16 bits, with a gradient, from PyTorch, and in place."""
     draw = like(shape, std)
     return [
         draw,
