@@ -17,7 +17,7 @@ FLOORS = {
     "format": 1, "arguments": 1, "source": 1,
     "theory": 2, "models": 2,
     "apply": 3, "probe": 3,
-    "experiments": 4, "diagnosis": 4, "exercises": 4,
+    "experiments": 4, "diagnosis": 4, "exercises": 4, "lessons": 5,
     "explore": 5,
 }  # fmt: skip
 MAY_IMPORT = {  # what stays cheap to import, and never sees a model
