@@ -15,7 +15,7 @@ from initlab.theory.quadrature import Moments, moments
 
 _LEVELS = 10.0 ** np.arange(-30, 30.5, 0.5)
 _MOST = 1e20  # of a variance, so that the grid reaches beyond where it leads
-_LOW, _HIGH = 1e-100, 1e100  # stand for 0 and for infinity
+_LOW, _HIGH = 1e-36, 1e36  # stand for 0 and for infinity
 _NEUTRAL = 1e-7
 _ROUNDING = 1e-10
 
