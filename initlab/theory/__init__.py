@@ -29,9 +29,10 @@ Legend of symbols (those of the papers):
     ξ_q   layers until |q - q*| falls by e      ξ_c   layers until |c - c*| falls by e
     m_k   mean of the k-th powers of the singular values
 
-Accuracy of the named activations, checked against closed forms and scipy: averages over one number
-1e-7, over a pair 1e-6 of E[φ²]; up to 2e-3 for a pair that is nearly alike, where φ is steep
-(variances above 30). Kinks and jumps of a function of your own are found, a few hundred at the most.
+Accuracy of the named activations, checked against closed forms and scipy: 1e-7 for averages over
+one number, 1e-6 of E[φ²] over a pair, and up to 2e-3 over a pair that is nearly alike where φ is
+steep (variances above 30). Kinks and jumps of a function of your own are found, some hundreds at
+the most.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _SYMMETRIC = {operator.add, operator.iadd, operator.mul, torch.add, torch.mul}
 _SAME_FUNCTIONS = {torch.flatten, "view", "reshape", "flatten", "contiguous", "clone"}
-_NAME_OF = {repr(found.module()): name for name, found in activations.ACTIVATIONS.items()}
+_NAME_OF = {repr(activations.activation(name).module()): name for name in activations.names()}
 
 
 @dataclass(frozen=True)
