@@ -83,7 +83,9 @@ _FURTHER: list[tuple[str, Callable[[Tensor], Tensor], Callable[[], nn.Module]]] 
     ("tanhshrink", F.tanhshrink, nn.Tanhshrink),
 ]
 
-FURTHER_ACTIVATIONS = {name: Activation(name, *rest) for name, *rest in _FURTHER}
+FURTHER_ACTIVATIONS = {
+    name: Activation(name, function, module) for name, function, module in _FURTHER
+}
 """The other elementwise functions of `torch.nn`, with its defaults, which no lesson shows."""
 
 

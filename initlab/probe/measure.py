@@ -30,7 +30,8 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     x = _flat(tensor)
     count = x.numel()
     if not count:
-        return Summary(0, *[math.nan] * 4, 0.0, 0.0, np.zeros(bins, np.int64))
+        nan = math.nan
+        return Summary(0, nan, nan, nan, nan, 0.0, 0.0, np.zeros(bins, np.int64))
     low, high, mean, variance, nonzero = _moments(x)
     if not (math.isfinite(low) and math.isfinite(high)):
         rest = summarize(x[x.isfinite()], bins, sample)
@@ -64,7 +65,7 @@ def _moments(x: Tensor) -> tuple[float, float, float, float, float]:
     The variance is the mean of squared deviations, in float64, so that nothing cancels.
     """
     low, high = torch.aminmax(x)
-    pieces = x.split(_PIECE)
+    pieces = torch.split(x, _PIECE)
     mean = sum(piece.double().sum().item() for piece in pieces) / len(x)
     deviations = (piece.double() - mean for piece in pieces)
     variance = sum(d.dot(d).item() for d in deviations) / len(x)
@@ -73,7 +74,7 @@ def _moments(x: Tensor) -> tuple[float, float, float, float, float]:
 
 def _histogram(x: Tensor, low: float, high: float, bins: int) -> NDArray[np.int64]:
     low, high = bin_range(low, high)
-    counts = [torch.histc(piece.double(), bins, low, high) for piece in x.split(_PIECE)]
+    counts = [torch.histc(piece.double(), bins, low, high) for piece in torch.split(x, _PIECE)]
     total = counts[0] if len(counts) == 1 else torch.stack(counts).sum(0)
     found: NDArray[np.int64] = total.long().cpu().numpy()
     return found

@@ -29,7 +29,7 @@ def preserving(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     """
     modules = list(model.modules())
     own = [module for module in modules if not _is_torchs(module)]
-    parameters = {p for m in modules for p in m._parameters.values() if p is not None}
+    parameters: set[Tensor] = {p for m in modules for p in m._parameters.values() if p is not None}
     values = [b for m in modules for b in m._buffers.values()]
     values += [p for m in own for p in m._parameters.values()]
     with ExitStack() as undo:

@@ -68,8 +68,8 @@ class Probe:
         self._saturation = number("saturation", saturation, low=0, high=1, open_=True)
         self._model = model
         self._names = choose_layers(model, layers)
-        self._makers = {made_weight(module): module for module in self._names}
-        self._makers.pop(None, None)
+        made = {module: made_weight(module) for module in self._names}
+        self._makers = {maker: module for module, maker in made.items() if maker is not None}
         self._module_hooks: list[Any] = []
         self._tensor_hooks: list[Any] = []
         self._begin()
@@ -96,20 +96,24 @@ class Probe:
         """
         uncalled = [m for m in self._names if m not in self._times]
         weights = {module: self._weight(module) for module in self._names}
+
+        def complete(module: nn.Module, record: LayerTrace) -> LayerTrace:
+            weight, gradient = weights[module]
+            return replace(record, weight=weight, weight_gradient=gradient)
+
         return Trace(
-            layers=tuple(replace(record, **weights[module]) for module, record in self._calls),
-            uncalled=tuple(replace(self._record(module), **weights[module]) for module in uncalled),
+            layers=tuple(complete(module, record) for module, record in self._calls),
+            uncalled=tuple(complete(module, self._record(module)) for module in uncalled),
             loss=loss,
         )
 
-    def _weight(self, module: nn.Module) -> dict[str, Summary | None]:
+    def _weight(self, module: nn.Module) -> tuple[Summary | None, Summary | None]:
         """Measure a layer's weight and the gradient that it holds."""
         if module in self._made:
-            made = self._made[module]
-            return {"weight": made.activation, "weight_gradient": made.gradient}
+            return self._made[module].activation, self._made[module].gradient
         weights = weights_of(module)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        return {"weight": self._measure(weights), "weight_gradient": self._measure(gradients)}
+        return self._measure(weights), self._measure(gradients)
 
     def _measure(self, tensors: Sequence[Tensor]) -> Summary | None:
         """Measure several tensors as one."""

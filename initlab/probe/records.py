@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initlab.format import number
+
 QUANTITIES = ("weight", "activation", "gradient", "weight_gradient")
 """What a `LayerTrace` has a `Summary` of, in the order of its rows."""
 
@@ -138,7 +140,7 @@ class Trace:
         return len(self.layers)
 
     def __repr__(self) -> str:
-        loss = "" if self.loss is None else f", loss {self.loss:.4g}"
+        loss = "" if self.loss is None else f", loss {number(self.loss, digits=4)}"
         return f"Trace({len(self.layers)} layers{loss})"
 
     def rows(self) -> list[dict[str, Any]]:

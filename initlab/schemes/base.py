@@ -93,7 +93,7 @@ class Scheme:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "variance" in cls.__dict__:
-            cls.variance = _with_checked_fans(cls.variance)  # type: ignore[method-assign]
+            setattr(cls, "variance", _with_checked_fans(cls.variance))  # noqa: B010 (mypy)
         if "__repr__" not in cls.__dict__:  # else `dataclass` writes one with every default
             cls.__repr__ = Scheme.__repr__  # type: ignore[method-assign]
 

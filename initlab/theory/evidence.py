@@ -11,6 +11,7 @@ import torch
 from torch import Generator, nn
 
 from initlab.arguments import choice, whole
+from initlab.format import number
 from initlab.theory.maps import correlation_map, variance_map
 
 _WIDTH = 512
@@ -57,8 +58,8 @@ class Claim:
     def __str__(self) -> str:
         outcome = "agrees" if self.agrees else "DIFFERS"
         return (
-            f"{self.claim}: predicted {self.predicted:.4g}, "
-            f"measured {self.measured:.4g} ± {self.spread:.2g} ({self.seeds} seeds): {outcome}"
+            f"{self.claim}: predicted {number(self.predicted, 4)}, measured "
+            f"{number(self.measured, 4)} ± {number(self.spread)} ({self.seeds} seeds): {outcome}"
         )
 
 

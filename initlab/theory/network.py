@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from initlab import activations, schemes
+from initlab.format import number
 from initlab.theory import layers
 from initlab.theory.functions import ActivationLike
 from initlab.theory.layers import NoTheory, Rule
@@ -296,5 +297,5 @@ def _weight_square_of(name: str, layer: nn.Linear | None) -> float:
     weight = layer.weight.detach().double()
     square, mean = weight.square().mean().item(), weight.mean().item()
     if mean**2 * weight.numel() > 36 * square and mean**2 * layer.in_features > 0.05 * square:
-        raise NoTheory(f"the weights of {name} have mean {mean:.3g}; theory needs mean 0.")
+        raise NoTheory(f"the weights of {name} have mean {number(mean, 3)}; theory needs mean 0.")
     return square

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from initlab import schemes
 from initlab.arguments import number, whole
+from initlab.format import number as write
 from initlab.theory import network
 from initlab.theory.functions import ActivationLike
 from initlab.theory.layers import Affine, Norm, NoTheory, Same, Signal
@@ -223,7 +224,7 @@ def _check_noise(noise: float, steps: list[Step]) -> None:
         depth = sum(isinstance(step.rule, Affine) for step in steps)
         raise NoTheory(
             f"{depth} linear layers are too many for their width: networks drawn anew differ by "
-            f"a factor of {math.exp(math.sqrt(noise) / 2):.2g} in rms, so no one curve fits."
+            f"a factor of {write(math.exp(math.sqrt(noise) / 2))} in rms, so no one curve fits."
         )
 
 
