@@ -35,7 +35,7 @@ def preserving(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     with ExitStack() as undo:
         for get, put, *device in _generators():
             undo.callback(put, get(*device), *device)
-        undo.callback(_put_back_modes, [(module, module.training) for module in modules])
+        undo.callback(_put_back_attributes, "training", [(m, m.training) for m in modules])
         for module in own:
             for held in (vars(module), module._parameters, module._buffers, module._modules):
                 undo.callback(_put_back, held, dict(held))
@@ -66,18 +66,17 @@ def _generators() -> list[tuple[Any, ...]]:
         (random.getstate, random.setstate),
     ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        get, put = torch.cuda.get_rng_state, torch.cuda.set_rng_state
         found += [
-            (get, lambda state, device: put(state, device), device)
+            (torch.cuda.get_rng_state, torch.cuda.set_rng_state, device)
             for device in range(torch.cuda.device_count())
         ]
     return found
 
 
-def _put_back_modes(before: list[tuple[nn.Module, bool]]) -> None:
-    for module, training in before:
-        if module.training != training:  # setting an attribute of a module is slow
-            module.training = training
+def _put_back_attributes(name: str, before: list[tuple[Any, Any]]) -> None:
+    for thing, value in before:
+        if getattr(thing, name) is not value:  # setting an attribute of a module is slow
+            setattr(thing, name, value)
 
 
 def _put_back(current: dict[str, Any], before: dict[str, Any]) -> None:
@@ -92,18 +91,13 @@ def _put_back_values(tensor: Tensor, before: Tensor) -> None:
 
 
 def _set_gradients_aside(undo: ExitStack, leaves: set[Tensor]) -> None:
-    undo.callback(_put_back_gradients, [(leaf, leaf.grad) for leaf in leaves])
+    undo.callback(_put_back_attributes, "grad", [(leaf, leaf.grad) for leaf in leaves])
     for leaf in leaves:
         leaf.grad = None
         hooks = leaf._post_accumulate_grad_hooks
         if hooks:
             undo.callback(hooks.update, dict(hooks))
             hooks.clear()
-
-
-def _put_back_gradients(before: list[tuple[Tensor, Tensor | None]]) -> None:
-    for leaf, gradient in before:
-        leaf.grad = gradient
 
 
 def leaves_of(loss: Tensor) -> set[Tensor]:
