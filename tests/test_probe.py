@@ -248,6 +248,15 @@ def test_saturated_share(module: nn.Module, z: list[float], share: float | None)
     assert layer.saturated == share
 
 
+def test_dead_and_saturated_mean_the_same_wherever_they_are_counted() -> None:
+    model, x, _ = case("tanh")
+    emitted = model[1](model[0](x))
+    found = il.trace(model, x)["1"]
+    assert found.saturated == il.probe.saturated_share(emitted, (-1, 1))
+    assert found.saturated == (emitted.abs() > il.probe.SATURATION).double().mean()
+    assert il.probe.dead_share(emitted.relu()) == (emitted <= 0).all(0).double().mean()
+
+
 def test_saturation_is_a_parameter() -> None:
     z = torch.tensor([[0.0, 1.0]])  # tanh(1) = 0.76
     assert il.trace(nn.Tanh(), z, saturation=0.7).layers[0].saturated == 0.5

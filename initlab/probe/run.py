@@ -83,7 +83,7 @@ def trace(
 
 
 def traced(model: nn.Module, x: Any, target: Any, *, loss: Loss | None, probe: Probe) -> Trace:
-    """Trace with a probe of the model: who traces it often needs only one."""
+    """Trace with a probe that exists already, which saves time where there are many traces."""
     with one_pass(model, x, target, loss=loss, probe=probe) as (_, value):
         return probe.trace(loss=value.item())
 

@@ -40,7 +40,7 @@ class Reading:
     """How to read layers: which weights they are to have, and on which batch.
 
     Args:
-        scheme: Law of the weights; None takes the ones that are there.
+        scheme: Distribution of the weights; None takes the ones that are there.
         bias_var: Var(b), or "torch_default"; None takes 0 with a scheme, else those there.
         batch_size: For BatchNorm; `inf` for a large one.
         activation: In place of the network's own.
