@@ -1,13 +1,16 @@
 """Which numbers describe this tensor? Exact moments over all elements, and a histogram.
 
-Written in plain torch, so that one way serves every device.
+One way serves every device: numpy's arrays and torch's tensors are asked the same questions, and
+numpy answers those about small tensors on the CPU in half of the time.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +19,8 @@ from torch import Tensor
 
 from initlab.probe.records import Summary, bin_range
 
-_PIECE = 1 << 18  # elements that are held in float64 at a time; a cache of the CPU holds them
+_PIECE = 1 << 13  # elements that are held in float64 at a time: for more, BLAS wakes its threads
+_PIECE_ON_DEVICE = 1 << 22
 
 
 def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
@@ -32,7 +36,7 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     if not count:
         nan = math.nan
         return Summary(0, nan, nan, nan, nan, 0.0, 0.0, np.zeros(bins, np.int64))
-    low, high, mean, variance, nonzero = _moments(x)
+    low, high, mean, variance, zeros = _moments(x)
     if not (math.isfinite(low) and math.isfinite(high)):
         rest = summarize(x[x.isfinite()], bins, sample)
         share = rest.count / count
@@ -40,9 +44,9 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     if low == high:  # rounding would make something of it
         mean, variance = low, 0.0
     if sample is not None and count > sample:
-        x = x[_places_on(count, sample, x.device)]
-    counts = _histogram(x, low, high, bins)
-    return Summary(count, mean, math.sqrt(variance), low, high, 1 - nonzero / count, 0.0, counts)
+        x = x.index_select(0, _places_on(count, sample, x.device))
+    counts = _histogram(x.cpu().numpy(), low, high, bins)
+    return Summary(count, mean, math.sqrt(variance), low, high, zeros, 0.0, counts)
 
 
 def _flat(tensor: Tensor) -> Tensor:
@@ -60,24 +64,36 @@ def _flat(tensor: Tensor) -> Tensor:
 
 
 def _moments(x: Tensor) -> tuple[float, float, float, float, float]:
-    """Return smallest and largest element, mean, variance, and the number of those not zero.
+    """Return smallest and largest element, mean, variance, and the share of those that are 0.
 
     The variance is the mean of squared deviations, in float64, so that nothing cancels.
     """
     low, high = torch.aminmax(x)
-    pieces = torch.split(x, _PIECE)
-    mean = sum(piece.double().sum().item() for piece in pieces) / len(x)
-    deviations = (piece.double() - mean for piece in pieces)
-    variance = sum(d.dot(d).item() for d in deviations) / len(x)
-    return low.item(), high.item(), mean, variance, torch.count_nonzero(x).item()
+    count = x.numel()
+    library: Any
+    values: Any
+    library, values, piece = (np, x.numpy(), _PIECE) if x.is_cpu else (torch, x, _PIECE_ON_DEVICE)
+    sizes, means, squares = [], [], 0.0
+    for start in range(0, count, piece):
+        wide = library.asarray(values[start : start + piece], dtype=library.float64)
+        sizes.append(len(wide))
+        means.append(float(wide.sum()) / len(wide))
+        deviations = wide - means[-1]
+        squares += float(deviations.dot(deviations))
+    mean = sum(map(operator.mul, sizes, means)) / count
+    if len(sizes) > 1:
+        squares += sum(n * (one - mean) ** 2 for n, one in zip(sizes, means, strict=True))
+    zeros = int(library.count_nonzero(values == 0)) / count
+    return low.item(), high.item(), mean, squares / count, zeros
 
 
-def _histogram(x: Tensor, low: float, high: float, bins: int) -> NDArray[np.int64]:
+def _histogram(values: NDArray[Any], low: float, high: float, bins: int) -> NDArray[np.int64]:
+    """Count values in equal bins from `low` to `high`."""
     low, high = bin_range(low, high)
-    counts = [torch.histc(piece.double(), bins, low, high) for piece in torch.split(x, _PIECE)]
-    total = counts[0] if len(counts) == 1 else torch.stack(counts).sum(0)
-    found: NDArray[np.int64] = total.long().cpu().numpy()
-    return found
+    places = ((values.astype(np.float64) - low) * (bins / (high - low))).astype(np.int64)
+    counts = np.bincount(places, minlength=bins + 1)
+    counts[bins - 1] += counts[bins]  # the largest value belongs to the last bin
+    return counts[:bins]
 
 
 @lru_cache(maxsize=64)

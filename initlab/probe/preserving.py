@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+_AccumulateGrad = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
+
 
 @contextmanager
 def preserving(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
@@ -108,7 +110,8 @@ def leaves_of(loss: Tensor) -> set[Tensor]:
     for node in waiting:
         if node not in seen:
             seen.add(node)
-            if hasattr(node, "variable"):  # the end of a path: what adds up a leaf's gradient
+            if type(node) is _AccumulateGrad:
                 leaves.add(node.variable)
-            waiting += [following for following, _ in node.next_functions]
+            else:
+                waiting += [following for following, _ in node.next_functions]
     return leaves
