@@ -10,6 +10,8 @@ import pytest
 from browser import chromium, find_chromium, jupyterlab, opened
 from run_notebooks import MOST_MEMORY_MB, NOTEBOOK_METADATA, NOTEBOOKS
 
+pytestmark = pytest.mark.thorough
+
 WORKS = """
 import ipywidgets as w, matplotlib.figure as mf, io
 def draw(n):
