@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
+ALL_KINDS = {"OMP_NUM_THREADS": "1", "INITLAB_PROGRESS": "off"}  # two workers share the cores
 
 
 def kinds() -> dict[str, dict[str, str]]:
@@ -61,8 +62,9 @@ def main(arguments: list[str]) -> int:
     for kind in chosen.kind or kinds():
         print(f"-- {kind}", flush=True)
         start = time.perf_counter()
-        command = [sys.executable, "-m", "pytest", "-q", *(given or ["notebooks"])]
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | kinds()[kind])
+        command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-q"]
+        environment = os.environ | ALL_KINDS | kinds()[kind]
+        done = subprocess.run([*command, *(given or ["notebooks"])], cwd=ROOT, env=environment)
         print(f"-- {kind}: {time.perf_counter() - start:.0f} s", flush=True)
         if done.returncode:
             failed.append(kind)

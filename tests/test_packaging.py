@@ -59,7 +59,7 @@ def test_a_wheel_holds_all_that_the_sources_hold(tmp_path):
     assert package.is_relative_to(tmp_path)
 
     def files(folder):
-        found = (path for path in folder.rglob("*") if path.is_file())
-        return {p.relative_to(folder) for p in found if "__pycache__" not in p.parts}
+        found = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
+        return {p for p in found if p.parent.name != "__pycache__" and not p.name.startswith(".")}
 
     assert files(package) == files(ROOT / "initlab")
