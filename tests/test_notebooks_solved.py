@@ -14,7 +14,7 @@ import sys
 import nbformat
 import pytest
 
-from initlab.exercises import EXERCISES
+from initlab.lessons import EXERCISES
 from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, run
 
 pytestmark = [
