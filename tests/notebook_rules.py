@@ -21,6 +21,7 @@ from training_rules import Training
 NOTEBOOK_NAME = re.compile(r"\d\d(_[a-z0-9]+)+\.ipynb")
 MOST_BYTES = 1_500_000
 MOST_CELL_LINES, MOST_MEDIAN_LINES, MOST_FUNCTION_LINES = 12, 4, 6
+MOST_CHAOTIC_CELLS = 3  # without training: each layer of a chaotic network magnifies a rounding
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 OPENING = {  # what the text before the first code cell must hold
     "a question": r"\?",
@@ -236,7 +237,7 @@ def compares_all_but_what_training_gave(path: Path, notebook: NotebookNode) -> I
         if shows and not tagged and re.search(r"\d", _text_shown(cell)):
             yield f"code cell {number} shows numbers from training, and tests compare them"
         tagged_without += tagged and not shows
-    if tagged_without > 1:
+    if tagged_without > MOST_CHAOTIC_CELLS:
         yield f"{tagged_without} outputs are not compared, and do not come from training"
     tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for tag in sorted({"nbval-skip", "raises-exception", "nbval-raises-exception"} & tags):

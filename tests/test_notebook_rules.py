@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 
 from notebook_rules import (
     MOST_BYTES,
+    MOST_CHAOTIC_CELLS,
     RULES,
     asserts_what_it_does_not_compare,
     code_cells,
@@ -266,11 +267,12 @@ def test_other_numbers_are_compared(path, sources):
     assert list(compares_all_but_what_training_gave(path, notebook)) == []
 
 
-def test_one_output_at_most_is_not_compared_for_another_reason(path):
-    notebook = made("x", "x + 1")
-    for cell, found in zip(notebook.cells, (0, 1), strict=True):
+def test_few_outputs_are_not_compared_for_another_reason(path):
+    notebook = made(*["x"] * (MOST_CHAOTIC_CELLS + 1))
+    for number, cell in enumerate(notebook.cells, 1):
         cell.metadata.tags = ["nbval-ignore-output"]
-        assert len(list(compares_all_but_what_training_gave(path, notebook))) == found
+        found = len(list(compares_all_but_what_training_gave(path, notebook)))
+        assert found == (number > MOST_CHAOTIC_CELLS)
 
 
 @pytest.mark.parametrize(
