@@ -18,7 +18,7 @@ from initlab.plots import records
 from initlab.plots.axes import at_edge, axes, dress, legend, log_axis
 from initlab.plots.figure import WIDTH, picture, say
 from initlab.plots.records import QUANTITIES, number, percent
-from initlab.plots.style import INK, SPARE, THEORY, looks, themed
+from initlab.plots.style import INK, OTHERS, THEORY, looks, themed
 
 LABELS = {
     "accuracy": "accuracy (share that is right)",
@@ -129,7 +129,7 @@ def update_ratios(
     names = _layers(list(seen[0].update_ratio), layers)
     ax = axes(ax)
     words, drawn = [], [RULE_OF_THUMB]
-    for name, look in zip(names, SPARE * len(names), strict=False):
+    for name, look in zip(names, OTHERS * len(names), strict=False):
         ratios = np.array([record.update_ratio[name] for record in seen])
         steps = np.array([record.step for record in seen])
         fine = np.isfinite(ratios) & (ratios > 0)
@@ -410,7 +410,7 @@ def _chosen_records(history: Any, steps: Sequence[int] | None) -> list[Any]:
 
 def _plane(ax: Axes, regions: Any) -> None:
     count = int(max(regions.labels.max(), regions.classes.max())) + 1
-    kinds = [SPARE[place % len(SPARE)] for place in range(count)]
+    kinds = [OTHERS[place % len(OTHERS)] for place in range(count)]
     colours = ListedColormap([look.colour for look in kinds])
     ax.pcolormesh(
         regions.x, regions.y, regions.classes, cmap=colours, vmin=-0.5, vmax=count - 0.5,
