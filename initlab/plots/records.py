@@ -15,14 +15,14 @@ from statistics import median
 from typing import Any, NamedTuple
 
 QUANTITIES = {  # quantity → the x or y label, with its unit
-    "activation": "activation (no unit)",
+    "activation": "activation",
     "gradient": "gradient (loss per activation)",
-    "weight": "weight (no unit)",
+    "weight": "weight",
     "weight_gradient": "weight gradient (loss per weight)",
 }
 
 
-class Middle(NamedTuple):
+class SeedBand(NamedTuple):
     """One layer of several traces (seeds): their median rms, the lowest and the highest.
 
     It stands where a summary stands. An rms that is no number counts as above all.
@@ -109,7 +109,7 @@ def _check(one: Any) -> None:
         )
 
 
-def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
+def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
     """Put the layers of several traces together: median, lowest and highest of each."""
     if len(runs) == 1:
         return list(runs[0])
@@ -119,7 +119,7 @@ def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
             "trace has a list of traces whose layers differ: only networks of one kind make a band."
         )
     return [
-        Row(layer[0].position, layer[0].name, Middle(median(sizes), min(sizes), max(sizes)))
+        Row(layer[0].position, layer[0].name, SeedBand(median(sizes), min(sizes), max(sizes)))
         for layer in zip(*runs, strict=True)
         for sizes in [[_size(row.summary) for row in layer]]
     ]
@@ -173,14 +173,19 @@ def positions(names: Sequence[str]) -> list[int]:
     return list(range(1, len(names) + 1))
 
 
-def ticks(places: Sequence[int], most: int = 10) -> list[int]:
-    """Choose at most about `most` whole layer numbers, the first and round ones."""
-    places = sorted(set(places))
-    reach = range(places[0], places[-1] + 1)
+def ticks(places: Sequence[int], most: int = 9) -> list[int]:
+    """Choose at most about `most` whole layer numbers: the first, and round ones or every other.
+
+    >>> ticks(range(1, 11)), ticks(range(1, 21))
+    ([1, 3, 5, 7, 9], [1, 5, 10, 15, 20])
+    """
+    first, last = min(places), max(places)
     steps = (base * unit for base in (1, 10, 100, 1000, 10_000) for unit in (1, 2, 5))
-    step = next(step for step in steps if len(reach) <= most * step)
-    round_ones = {place for place in reach if place % step == 0 and place - reach[0] > step / 2}
-    return sorted({reach[0]} | round_ones)
+    step = next(step for step in steps if last - first < most * step)
+    if step <= 2:
+        return list(range(first, last + 1, step))
+    round_ones = [place for place in range(first, last + 1) if place % step == 0]
+    return [first, *(place for place in round_ones if place - first > step / 2)]
 
 
 def number(value: float) -> str:

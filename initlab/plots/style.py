@@ -20,6 +20,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
 INK = "#222222"
 PAPER = "#FFFFFF"
+FONT = 12.0  # points; at 100 pixels to an inch 16.7 pixels, as large as the text around a figure
 
 
 class Look(NamedTuple):
@@ -102,7 +103,6 @@ OTHERS: tuple[Look, ...] = (  # for every name that stands in no table
 )
 MIDDLE = "#B5305F"  # between first and last
 
-LOOKS = SCHEMES
 COLOURS: dict[str, str] = {name: look.colour for name, look in SCHEMES.items()}
 """Scheme → colour, the same in every notebook and explorer."""
 THEORY = MEANINGS["theory"].colour
@@ -139,7 +139,7 @@ def on_dark(colour: str) -> str:
     ('#ffffff', '#e6dcff')
     """
     turned = [[-0.574, 1.430, 0.144], [0.426, 0.430, 0.144], [0.426, 1.430, -0.856]]
-    return to_hex(np.clip(1 - np.array(turned) @ to_rgb(colour), 0, 1))
+    return to_hex(tuple(np.clip(1 - np.array(turned) @ to_rgb(colour), 0, 1)))
 
 
 def ramp(count: int) -> list[str]:
@@ -227,13 +227,13 @@ def _root(name: str) -> str | None:
     return first[1] if first and first[1] in SCHEMES | MEANINGS else None
 
 
-THEME: dict[Any, Any] = {  # `rcParams` while drawing; white also where the page is dark
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "axes.edgecolor": "#555555",
+THEME: dict[Any, Any] = {  # `rcParams` while drawing
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": "#666666",
     "axes.labelcolor": INK,
-    "axes.labelsize": 15,
-    "axes.titlesize": 15,
+    "axes.labelsize": FONT,
+    "axes.titlesize": FONT,
     "axes.titlecolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -242,24 +242,24 @@ THEME: dict[Any, Any] = {  # `rcParams` while drawing; white also where the page
     "axes.axisbelow": True,
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 14,
+    "font.size": FONT,
     "text.color": INK,
     "text.usetex": False,
     "mathtext.fontset": "dejavusans",
     "legend.frameon": False,
-    "legend.fontsize": 14,
+    "legend.fontsize": FONT,
     "legend.labelcolor": INK,
-    "lines.linewidth": 2.5,
-    "lines.markersize": 8,
+    "lines.linewidth": 2.2,
+    "lines.markersize": 7,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 14,
-    "ytick.labelsize": 14,
-    "hatch.color": "#555555",
+    "xtick.labelsize": FONT,
+    "ytick.labelsize": FONT,
+    "hatch.color": "#666666",
     "hatch.linewidth": 0.8,
 }
 GRID: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.8, "linestyle": "-"}
-TICKS: dict[str, Any] = {"labelsize": 14, "color": "#555555", "labelcolor": INK, "length": 4}
+TICKS: dict[str, Any] = {"labelsize": FONT, "color": "#666666", "labelcolor": INK, "length": 4}
 
 
 @contextmanager
