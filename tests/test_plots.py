@@ -23,7 +23,7 @@ from plot_records import NAN, RUN, history, prediction, trace
 ROWS = [{"scheme": name, "depth": d, "accuracy": 1 / d} for name in ("a", "b") for d in (2, 4)]
 DRAW = {  # every drawing function, on axes of ours and on the caller's
     "histograms": lambda **k: plots.histograms({"a": trace([1, 2]), "b": trace([0, 1])}, **k),
-    "ridges": lambda **k: plots.ridges(trace([1, 2]), **k),
+    "one_histogram": lambda **k: plots.histograms(trace([1, 2]), **k),
     "depth_profile": lambda **k: plots.depth_profile(trace([1, 0, 2]), **k),
     "spectrum": lambda **k: plots.spectrum({"a": [3.0, 1.0, 0.0], "b": [1.0, 1.0]}, **k),
     "over_time": lambda **k: plots.over_time(history([2, 1]), **k),
@@ -34,7 +34,7 @@ DRAW = {  # every drawing function, on axes of ours and on the caller's
     "weights": lambda **k: plots.weights(torch.eye(3), **k),
     "scheme_picture": lambda **k: plots.scheme_picture({"eye": torch.eye(3)}, **k),
 }
-ON_FIGURES = ["histograms", "weights", "scheme_picture"]
+ON_FIGURES = ["histograms", "one_histogram", "weights", "scheme_picture"]
 
 
 def figure_of(drawn):
@@ -216,6 +216,7 @@ def test_layers_are_numbered_as_a_reader_counts(names, expected):
         (range(1, 21), [1, 5, 10, 15, 20]),
         (range(1, 31), [1, 5, 10, 15, 20, 25, 30]),
         (range(1, 101), [1, 20, 40, 60, 80, 100]),
+        ([1, 3, 16], [1, 4, 6, 8, 10, 12, 14, 16]),
     ],
 )
 def test_ticks_are_whole_layers(places, expected):

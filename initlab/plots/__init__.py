@@ -11,7 +11,7 @@ from initlab.plots.depth import depth_profile
 from initlab.plots.figure import Picture, alt_text, picture
 from initlab.plots.limits import limits
 from initlab.plots.matrices import scheme_picture, weights
-from initlab.plots.ridgeline import histograms, ridgeline, ridges
+from initlab.plots.ridgeline import histograms, ridgeline
 from initlab.plots.singular import spectrum
 from initlab.plots.style import COLOURS, THEME, Look, colour_of, themed
 from initlab.plots.training import over_time, ranks, update_ratios
@@ -31,7 +31,6 @@ __all__ = [
     "picture",
     "ranks",
     "ridgeline",
-    "ridges",
     "scheme_picture",
     "spectrum",
     "themed",

@@ -15,7 +15,7 @@ from initlab.plots import headlines
 from initlab.plots.axes import Name, at_edge, axes, label_powers, log_axis, name_lines
 from initlab.plots.figure import tell
 from initlab.plots.records import number
-from initlab.plots.style import INK, THEORY, Look, looks, themed
+from initlab.plots.style import DASHES, Look, looks, themed
 
 LABELS = {
     "accuracy": "accuracy (share that is right)",
@@ -26,7 +26,6 @@ LABELS = {
     "lr": "learning rate",
 }
 DENSE = 12  # measured places from which on a band is drawn, not a bar at each
-DASHES: dict[str, Any] = {"linestyle": "--", "linewidth": 1.8}
 
 Rule = Callable[[float], float]
 
@@ -103,12 +102,12 @@ def against(
         end = line[-1].middle if cap is None else min(line[-1].middle, cap)
         names.append(Name(name, end, style[name].dot))
     for name, curve in curves.items():
-        colour, label = (style[name].colour, "_theory") if name else (THEORY, "theory")
-        ax.plot(fine, curve, color=colour, zorder=2.5, label=label, **DASHES)
-    names += [Name("theory", curves.get("", [None])[-1], {"color": INK, **DASHES})] * bool(curves)
+        colour = {"color": style[name].colour} if name else {}
+        ax.plot(fine, curve, label="_theory" if name else "theory", **DASHES | colour)
+    names += [Name("theory", curves.get("", [None])[-1], DASHES)] * bool(curves)
     for name, level in levels.items():
-        ax.axhline(level, color=THEORY, label=name, **DASHES)
-        names.append(Name(name, level, {"color": THEORY, **DASHES}))
+        ax.axhline(level, label=name, **DASHES)
+        names.append(Name(name, level, DASHES))
     _mark_lost(ax, lines, style, cap)
     name_lines(ax, names)
     said = headlines.against_setting(

@@ -17,7 +17,7 @@ from initlab.plots.figure import HEIGHT, clear_alt, picture
 from initlab.plots.style import FONT, GRID, INK, TICKS
 
 LARGEST, SMALLEST = 3.4e38, 1e-45  # of float32: beyond is inf, below is 0
-LETTERS = 26  # of a name beside its line
+LETTERS = 28  # of a name beside its line
 
 
 def axes(ax: Axes | None, height: float = HEIGHT) -> Axes:

@@ -13,9 +13,8 @@ from initlab.plots import headlines, records
 from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
 from initlab.plots.figure import tell
 from initlab.plots.records import QUANTITIES, Row, SeedBand, number
-from initlab.plots.style import INK, THEORY, Look, look_of, looks, themed
+from initlab.plots.style import DASHES, Look, look_of, looks, themed
 
-DASHES: dict[str, Any] = {"linestyle": "--", "linewidth": 1.8, "zorder": 2.5}
 AGREES = 1.25  # a factor: theory and measurement are this close in every layer
 
 
@@ -75,8 +74,11 @@ def depth_profile(
         _dots(ax, one, style[name], name or "measured", shift)
         names.append(_name(name, one, style[name]))
         if _is_known(curves.get(name, [])):
-            _dashes(ax, one, curves[name], style[name] if name else None)
-    names += [Name("theory", None, {"color": INK, **DASHES})] * any(map(_is_known, curves.values()))
+            places = [row.position for row in one]
+            known = [value if 0 < value < math.inf else math.nan for value in curves[name]]
+            colour = {"color": style[name].colour} if name else {}
+            ax.plot(places, known, label="_theory" if name else "theory", **DASHES | colour)
+    names += [Name("theory", None, DASHES)] * any(map(_is_known, curves.values()))
     names += [Name(reason, None, {}) for reason in sorted(_silence(expected))]
     if len(names) > 1 or "\n" in names[0].text or "" not in rows:
         name_lines(ax, names)
@@ -100,7 +102,7 @@ def _values(rows: Mapping[str, Sequence[Row]], curves: Mapping[str, list[float]]
         size
         for one in rows.values()
         for row in one
-        for size in (row.summary if isinstance(row.summary, SeedBand) else [row.summary.rms])
+        for size in (row.summary[:3] if isinstance(row.summary, SeedBand) else [row.summary.rms])
     ]
     sizes += [size for curve in curves.values() for size in curve]
     return [float(size) for size in sizes if 0 < size < math.inf]
@@ -150,12 +152,6 @@ def _name(name: str, rows: Sequence[Row], look: Look) -> Name:
     last = rows[-1]
     y = math.inf if last.position in lost else float(last.summary.rms)
     return Name("\n".join([name or "measured", *words]), y, look.dot | {"linestyle": ""})
-
-
-def _dashes(ax: Axes, rows: Sequence[Row], curve: list[float], look: Look | None) -> None:
-    drawable = [value if 0 < value < math.inf else math.nan for value in curve]
-    colour, label = (look.colour, "_theory") if look else (THEORY, "theory")
-    ax.plot([row.position for row in rows], drawable, color=colour, label=label, **DASHES)
 
 
 def _silence(expected: Mapping[str, Any]) -> set[str]:

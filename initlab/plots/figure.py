@@ -116,6 +116,14 @@ def picture(width: float = WIDTH, height: float = HEIGHT) -> Picture:
     return cast(Picture, made)
 
 
+def tell(drawn: Axes | Figure | SubFigure, said: str, words: str, headline: str | None) -> None:
+    """Write the headline, the caller's or else what the numbers say, and the text alternative."""
+    shown = said if headline is None else headline
+    put_headline(drawn, shown)
+    ax = drawn if isinstance(drawn, Axes) else drawn.axes[0]
+    add_alt(ax, f"{shown.rstrip('.')}. {words}" if shown else words)
+
+
 def put_headline(drawn: Axes | Figure | SubFigure, headline: str) -> None:
     """Write what is to be seen above axes or a figure, broken into lines as wide as it."""
     figure = drawn.figure if isinstance(drawn, Axes) else drawn
@@ -128,13 +136,6 @@ def put_headline(drawn: Axes | Figure | SubFigure, headline: str) -> None:
         drawn.set_title(text, loc="left", **look)
     else:
         drawn.suptitle(text, x=0.01, ha="left", **look)
-
-
-def tell(ax: Axes, said: str, sentence: str, headline: str | None) -> None:
-    """Write the headline (the caller's, else what the numbers say) and the text alternative."""
-    shown = said if headline is None else headline
-    put_headline(ax, shown)
-    add_alt(ax, f"{shown.rstrip('.')}. {sentence}" if shown else sentence)
 
 
 def add_alt(ax: Axes, sentence: str) -> None:

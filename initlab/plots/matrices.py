@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from initlab.plots import headlines, records
 from initlab.plots.arrays import matrix
 from initlab.plots.axes import dress, few_ticks
-from initlab.plots.figure import WIDTH, add_alt, picture, put_headline
+from initlab.plots.figure import WIDTH, picture, tell
 from initlab.plots.records import number
 from initlab.plots.style import FONT, diverging, themed
 
@@ -59,6 +59,7 @@ def weights(
     said = headlines.equal_rows(
         {name: (distinct, len(matrices[name])) for name, (distinct, _) in counts.items()}
     )
+    words = ["Weights as colours."]
     for place, (name, values) in enumerate(matrices.items()):
         ax = grid.flat[place]
         image = _heat(ax, values, limit)
@@ -68,12 +69,12 @@ def weights(
         )
         ax.set_ylabel("unit" if place % columns == 0 else "")
         about = f"{_size(values)}, {', '.join(told)}, {_reach(values)}."
-        add_alt(ax, f"{said}. Weights as colours. " * (place == 0) + _named(name, about))
+        words.append(_named(name, about))
     for ax in grid.flat[len(matrices) :]:
         ax.set_axis_off()
     bar = figure.colorbar(image, ax=grid, shrink=0.8)
     bar.set_label("weight", fontsize=FONT)
-    put_headline(figure, said if headline is None else headline)
+    tell(figure, said, " ".join(words), headline)
     return figure
 
 
@@ -111,6 +112,7 @@ def scheme_picture(
         raise ValueError(f"limit must be a finite number above 0, got {limit!r}.")
     figure = figure or picture(WIDTH, 5.0)
     grid = figure.subplots(2, len(matrices), squeeze=False, height_ratios=[3, 2])
+    words = ["Weights as colours and as histograms."]
     said = headlines.spreads({name: float(values.std()) for name, values in matrices.items()})
     for place, (name, values) in enumerate(matrices.items()):
         top, bottom = grid[:, place]
@@ -119,11 +121,10 @@ def scheme_picture(
         title = [name, f"std {number(values.std())}"]
         top.set_title("\n".join(filter(None, title)), loc="left", fontsize=FONT)
         _histogram(bottom, values, reach)
-        opening = f"{said}. Weights as colours and as histograms. " * (place == 0)
-        add_alt(top, opening + _named(name, _moments(values)))
+        words.append(_named(name, _moments(values)))
     grid[0, 0].set_ylabel("unit")
     grid[1, 0].set_ylabel("% of entries")
-    put_headline(figure, said if headline is None else headline)
+    tell(figure, said, " ".join(words), headline)
     return figure
 
 

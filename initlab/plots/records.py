@@ -23,39 +23,25 @@ QUANTITIES = {  # quantity → the x or y label, with its unit
 
 
 class SeedBand(NamedTuple):
-    """One layer of several traces (seeds): their median rms, the lowest and the highest.
-
-    It stands where a summary stands. An rms that is no number counts as above all.
+    """One layer of several traces (seeds), in the place of its summary.
 
     Args:
-        rms: The median; infinite where it is no number.
+        rms: The median of the rms; infinite where it is no number.
         low: The lowest.
         high: The highest.
+        zeros: 1 where the median layer is all 0.
+        nonfinite: 1 where the median layer holds nan or inf.
+        min: Nothing is known of single elements.
+        max: The same.
     """
 
     rms: float
     low: float
     high: float
-
-    @property
-    def min(self) -> float:
-        """Nothing is known of single elements."""
-        return math.nan
-
-    @property
-    def max(self) -> float:
-        """Nothing is known of single elements."""
-        return math.nan
-
-    @property
-    def zeros(self) -> float:
-        """1 where the median layer is all 0, else 0."""
-        return float(self.rms == 0)
-
-    @property
-    def nonfinite(self) -> float:
-        """1 where the median layer holds nan or inf, else 0."""
-        return float(self.rms == math.inf)
+    zeros: bool
+    nonfinite: bool
+    min: float = math.nan
+    max: float = math.nan
 
 
 class Row(NamedTuple):
@@ -118,11 +104,13 @@ def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
         raise ValueError(
             "trace has a list of traces whose layers differ: only networks of one kind make a band."
         )
-    return [
-        Row(layer[0].position, layer[0].name, SeedBand(median(sizes), min(sizes), max(sizes)))
-        for layer in zip(*runs, strict=True)
-        for sizes in [[_size(row.summary) for row in layer]]
-    ]
+    band = []
+    for layer in zip(*runs, strict=True):
+        sizes = [_size(row.summary) for row in layer]
+        rms = median(sizes)
+        seen = SeedBand(rms, min(sizes), max(sizes), zeros=rms == 0, nonfinite=rms == math.inf)
+        band.append(Row(layer[0].position, layer[0].name, seen))
+    return band
 
 
 def _size(summary: Any) -> float:
@@ -174,18 +162,16 @@ def positions(names: Sequence[str]) -> list[int]:
 
 
 def ticks(places: Sequence[int], most: int = 9) -> list[int]:
-    """Choose at most about `most` whole layer numbers: the first, and round ones or every other.
+    """Choose at most about `most` whole layer numbers: both ends, and round ones between them.
 
     >>> ticks(range(1, 11)), ticks(range(1, 21))
-    ([1, 3, 5, 7, 9], [1, 5, 10, 15, 20])
+    ([1, 4, 6, 8, 10], [1, 5, 10, 15, 20])
     """
     first, last = min(places), max(places)
     steps = (base * unit for base in (1, 10, 100, 1000, 10_000) for unit in (1, 2, 5))
     step = next(step for step in steps if last - first < most * step)
-    if step <= 2:
-        return list(range(first, last + 1, step))
-    round_ones = [place for place in range(first, last + 1) if place % step == 0]
-    return [first, *(place for place in round_ones if place - first > step / 2)]
+    inside = range(first + math.ceil(0.75 * step), last - math.ceil(0.75 * step) + 1)
+    return sorted({first, *(place for place in inside if place % step == 0), last})
 
 
 def number(value: float) -> str:

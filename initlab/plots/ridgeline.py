@@ -14,8 +14,8 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike, NDArray
 
 from initlab.plots import headlines, records
-from initlab.plots.axes import axes, dress, few_ticks
-from initlab.plots.figure import HEIGHT, WIDTH, add_alt, picture, put_headline, tell
+from initlab.plots.axes import dress, few_ticks
+from initlab.plots.figure import HEIGHT, WIDTH, picture, tell
 from initlab.plots.records import QUANTITIES, Row, number
 from initlab.plots.style import FONT, INK, THEORY, look_of, looks, themed
 
@@ -71,62 +71,19 @@ def histograms(
     said = headlines.across_depth(rows, quantity)
     places = [row.position for one in rows.values() for row in one]
     ticks = records.ticks(places, most=9 if lines == 1 else 5)
-    for place, (name, ax) in enumerate(zip(traces, grid.flat, strict=False)):
+    words = [f"Histograms of {quantity.replace('_', ' ')} by layer."]
+    for name, ax in zip(traces, grid.flat, strict=False):
         curve = _curve(expected.get(name), rows[name], quantity)
         _panel(ax, rows[name], limits, style[name].colour, curve, ticks)
         ax.set_title(name, loc="left", fontsize=FONT)
-        opening = f"{said}. Histograms of {quantity.replace('_', ' ')} by layer. "
-        add_alt(ax, opening * (place == 0) + _sentence(name, rows[name], curve))
+        words.append(_sentence(name, rows[name], curve))
     for ax in grid.flat[len(traces) :]:
         ax.set_axis_off()
     _label(figure, grid, _x_label(quantity, rows, bool(expected)))
     if columns > 2 or (columns > 1 and "gradient" in quantity):  # their numbers are long
         few_ticks(grid[0, 0])
-    put_headline(figure, said if headline is None else headline)
+    tell(figure, said, " ".join(words), headline)
     return figure
-
-
-@themed()
-def ridges(
-    trace: Any,
-    quantity: str = "activation",
-    *,
-    layers: Sequence[str] | str | None = None,
-    predicted: Any = None,
-    headline: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the histograms of one trace, the first layer on top, on axes of yours.
-
-    One panel of `histograms`: see there for what is shown and how the x axis is chosen.
-
-    Args:
-        trace: What `il.trace` returns.
-        quantity: "activation", "gradient", "weight" or "weight_gradient".
-        layers: Name globs such as "linear*"; None draws the nonlinearities, if there are any.
-        predicted: What `il.theory.predict` returns.
-        headline: What is to be seen; None computes it, "" writes none.
-        ax: Axes to draw on; None makes a figure.
-
-    Returns:
-        The axes that were drawn on.
-
-    Raises:
-        TypeError: `trace` is no trace.
-        ValueError: `quantity` is unknown, `layers` fits nothing, or there is nothing to draw.
-    """
-    (one,) = records.traces(trace if not isinstance(trace, Mapping) else [trace]).values()
-    rows = records.picked(one, quantity, layers)
-    curve = _curve(predicted, rows, quantity)
-    ax = axes(ax)
-    limits = common_limits([rows], quantity)
-    ticks = records.ticks([row.position for row in rows])
-    _panel(ax, rows, limits, look_of(quantity).colour, curve, ticks)
-    ax.set(xlabel=_x_label(quantity, {"": rows}, bool(curve)), ylabel="layer")
-    said = headlines.across_depth({"": rows}, quantity)
-    about = f"Histograms of {quantity.replace('_', ' ')} by layer. "
-    tell(ax, said, about + _sentence("", rows, curve), headline)
-    return ax
 
 
 def ridgeline(

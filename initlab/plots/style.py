@@ -93,11 +93,11 @@ CLASSES: tuple[Look, ...] = (
 )
 OTHERS: tuple[Look, ...] = (  # for every name that stands in no table
     Look("#4256DE", "d"),
-    Look("#9C3109", "8"),
+    Look("#9C3109", "X"),
     Look("#1D8376", ">"),
-    Look("#3D1433", "H"),
+    Look("#3D1433", "o"),
     Look("#19A1C6", "v"),
-    Look("#831569", "p"),
+    Look("#831569", "P"),
     Look("#94844C", "s"),
     Look("#013B16", "^"),
 )
@@ -106,6 +106,7 @@ MIDDLE = "#B5305F"  # between first and last
 COLOURS: dict[str, str] = {name: look.colour for name, look in SCHEMES.items()}
 """Scheme → colour, the same in every notebook and explorer."""
 THEORY = MEANINGS["theory"].colour
+DASHES: dict[str, Any] = {"color": THEORY, "linestyle": "--", "linewidth": 1.8, "zorder": 2.5}
 
 
 def look_of(name: str) -> Look:

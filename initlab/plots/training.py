@@ -16,7 +16,7 @@ from initlab.plots import headlines, records
 from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
 from initlab.plots.figure import tell
 from initlab.plots.records import number
-from initlab.plots.style import INK, THEORY, Look, looks, ramp, themed
+from initlab.plots.style import DASHES, INK, Look, looks, ramp, themed
 
 LABELS = {
     "loss": "loss (nats if cross-entropy)",
@@ -76,10 +76,13 @@ def over_time(
     >>> alt_text(over_time({"normal": rows}, predicted={"ln 10": 2.3026})).split(". ", 1)[1]
     'loss over 2 steps. normal: 2.3 to 1.1. ln 10: 2.3 (theory).'
     """
-    kinds = {name: _runs(runs, y) for name, runs in _named(history).items()}
+    named = records.named(history) if isinstance(history, Mapping) else {"": history}
+    kinds = {name: _runs(runs, y) for name, runs in named.items()}
     last = max(run[-1][0] for runs in kinds.values() for run in runs)
     bands = {name: _band(runs, last) for name, runs in kinds.items()}
-    rules = _rules(predicted)
+    rules: dict[str, float] = {}
+    if predicted is not None:
+        rules |= predicted if isinstance(predicted, Mapping) else {"expected": predicted}
     ax = axes(ax)
     ax.set(xlabel="step (updates)", ylabel=LABELS.get(y, y), xlim=_room(0, last))
     _y_axis(ax, y, log, bands, rules)
@@ -95,7 +98,7 @@ def over_time(
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
         names.append(Name(text, float(finite[-1]) if len(finite) else math.inf, look))
     for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
-        look = {"linestyle": dashes, "linewidth": 1.8, "color": THEORY}
+        look = DASHES | {"linestyle": dashes}
         ax.axhline(value, label=f"{label} (theory)", **look)
         names.append(Name(f"{label} (theory)", value, look))
     if len(names) > 1 or "" not in bands or bands[""].stopped:
@@ -198,9 +201,8 @@ def update_ratios(
         ax.plot(steps[fine], ratios[fine], label=name, **dot)
         at_edge(ax, steps[ratios == 0].tolist(), top=False, color=colour, marker=marker)
         ended.append(Name(name, float(ratios[-1]), {"linestyle": "-", **Look(colour, marker).dot}))
-    look: dict[str, Any] = {"linestyle": "--", "linewidth": 1.8, "color": THEORY}
-    ax.axhline(RULE_OF_THUMB, label="rule of thumb", **look)
-    name_lines(ax, [*ended, Name("rule of thumb", RULE_OF_THUMB, look)])
+    ax.axhline(RULE_OF_THUMB, label="rule of thumb", **DASHES)
+    name_lines(ax, [*ended, Name("rule of thumb", RULE_OF_THUMB, DASHES)])
     words = [f"{n}: {number(row[0])} to {number(row[-1])}." for n, row in table.items()]
     about = f"Update-to-weight ratio at step {steps[0]} to {steps[-1]}."
     said = headlines.updates({name: float(row[-1]) for name, row in table.items()}, RULE_OF_THUMB)
@@ -222,18 +224,11 @@ def _room(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _named(history: Any) -> dict[str, Any]:
-    return records.named(history) if isinstance(history, Mapping) else {"": history}
-
-
 def _runs(runs: Any, y: str) -> list[list[tuple[int, float]]]:
     """One kind → its runs, each a list of (step, value)."""
-    one = hasattr(runs, "rows") or (bool(runs) and isinstance(_first(runs), Mapping))
+    first = runs[0] if isinstance(runs, Sequence) and len(runs) else None
+    one = hasattr(runs, "rows") or isinstance(first, Mapping)
     return [_values(run, y) for run in ([runs] if one else _as_list(runs))]
-
-
-def _first(runs: Any) -> Any:
-    return runs[0] if isinstance(runs, Sequence) else None
 
 
 def _as_list(runs: Any) -> list[Any]:
@@ -302,12 +297,6 @@ def _stops(band: Band) -> str:
     first = f"step {min(band.stopped)}"
     of = f"{len(band.stopped)} of {band.runs} runs end"
     return f"{of} at {first}" if len(set(band.stopped)) == 1 else f"{of}, the first at {first}"
-
-
-def _rules(predicted: float | Mapping[str, float] | None) -> dict[str, float]:
-    if predicted is None:
-        return {}
-    return dict(predicted) if isinstance(predicted, Mapping) else {"expected": float(predicted)}
 
 
 def _y_axis(
