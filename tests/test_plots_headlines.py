@@ -57,6 +57,8 @@ def test_a_gradient_travels_from_the_last_layer_to_the_first():
 @pytest.mark.parametrize(
     ("y", "ends", "said"),
     [
+        ("loss", {"a": (2.3, 0.5, 0.4, 0.7), "b": (2.3, 0.6, 0.5, 0.7)},
+         "All end alike: loss 0.50 to 0.60"),
         ("loss", {"": (2.3, 0.5)}, "Loss falls from 2.3 to 0.50"),
         ("loss", {"": (2.3, 2.29)}, "Loss stays at 2.3"),
         ("loss", {"a": (2.3, 0.5), "b": (2.3, 2.3)}, "a ends lowest: loss 0.50, b 2.3"),
@@ -68,6 +70,7 @@ def test_a_gradient_travels_from_the_last_layer_to_the_first():
     ],
 )  # fmt: skip
 def test_over_steps(y, ends, said):
+    ends = {name: (*end, end[1], end[1])[:4] for name, end in ends.items()}
     assert headlines.over_steps(y, ends) == said
 
 
@@ -85,6 +88,7 @@ def test_over_steps(y, ends, said):
     ],
 )  # fmt: skip
 def test_against_setting(lines, theory, said):
+    lines = {name: {p: (v, v, v) for p, v in line.items()} for name, line in lines.items()}
     found = headlines.against_setting("depth", "accuracy", lines, theory=theory, beyond="> 1")
     assert found == said
 

@@ -111,7 +111,7 @@ def against(
     _mark_lost(ax, lines, style, cap)
     name_lines(ax, names)
     said = headlines.against_setting(
-        x, y, {name: {p.place: p.middle for p in line} for name, line in lines.items()},
+        x, y, {name: {p.place: p[1:] for p in line} for name, line in lines.items()},
         theory=_distance(theories, lines), beyond="no number" if cap is None else f"> {cap:g}",
     )  # fmt: skip
     tell(ax, said, _sentence(x, y, rows, by, lines, curves, levels, cap), headline)

@@ -126,7 +126,7 @@ def name_lines(ax: Axes, names: Sequence[Name]) -> None:
     heights = np.array([(0.25 + 1.2 * (1 + text.count("\n"))) * letter / pixels for text in texts])
     wanted = np.array([_height(ax, name.y) for name in names])
     for name, text, at, to in zip(names, texts, wanted, apart(wanted, heights), strict=True):
-        right = 1 + np.array([0.0, 1.0, 1.9]) * letter / max(ax.bbox.width, 1.0)
+        right = 1 + np.array([0.0, 1.0, 2.0]) * letter / max(ax.bbox.width, 1.0)
         here: dict[str, Any] = {"transform": ax.transAxes, "clip_on": False}
         if name.y is not None and abs(to - at) > 0.2 * letter / pixels:
             ax.plot(right[:2], [at, to], color="#999999", linewidth=0.8, label="_leader", **here)

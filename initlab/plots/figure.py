@@ -90,10 +90,14 @@ class Picture(Figure):
 
 
 def _small(image: Image.Image) -> bytes:
-    """Write a picture with 18 shades of each colour, a palette, and white as clear."""
-    shades = 15 * np.round(np.asarray(image) / 15)
-    # Lossless where there are at most 256 colours, as in nearly all of our figures.
-    few = Image.fromarray(shades.astype(np.uint8)).quantize(256, dither=Image.Dither.NONE)
+    """Write a picture with at most 256 colours, white as clear: as many shades as that allows."""
+    for shades in (18, 16, 14, 12, 10, 8, 6):  # of red, green and blue each
+        step = 255 / (shades - 1)
+        levels = [round(step * round(value / step)) for value in range(256)]
+        few = image.point(levels * 3)
+        if few.getcolors(256):
+            break
+    few = few.quantize(256, dither=Image.Dither.NONE)
     colours = np.reshape(few.getpalette() or [], (-1, 3))
     written = io.BytesIO()
     few.save(written, format="png", optimize=True, transparency=int(colours.sum(axis=1).argmax()))

@@ -84,33 +84,36 @@ def _is_zero(row: Row) -> bool:
     return bool(row.summary.rms == 0)
 
 
-def over_steps(y: str, ends: Mapping[str, tuple[float, float]]) -> str:
-    """Say who learns and who does not, from the first and the last value of each kind of run."""
-    lost = [name for name, (_, last) in ends.items() if not math.isfinite(last)]
-    kept = {name: one for name, one in ends.items() if name not in lost}
+def over_steps(y: str, ends: Mapping[str, tuple[float, float, float, float]]) -> str:
+    """Say who learns and who does not.
+
+    Args:
+        y: Name of the result.
+        ends: Name of a kind of run → its first median, and median, lowest and highest at the end.
+    """
+    lost = [name for name, end in ends.items() if not math.isfinite(end[1])]
+    kept = {name: end for name, end in ends.items() if name not in lost}
     if "" in ends:
-        first, last = ends[""]
+        first, last, *_ = ends[""]
         return capital(f"{y} {_change(first, last)}" if kept else f"{y} is no number at the end")
-    diverged = f"{listed(lost)} diverged" if lost else ""
-    if not kept:
-        return diverged
     falling = y == "loss"
     order = sorted(kept, key=lambda name: kept[name][1], reverse=not falling)
-    best, worst = (kept[name][1] for name in (order[0], order[-1]))
+    said = []
     if len(kept) == 1:
-        said = f"{order[0]}: {y} {_change(*kept[order[0]])}"
-    elif alike(best, worst):
-        said = f"All end alike: {y} {_between(best, worst)}"
-    else:
+        said = [f"{order[0]}: {y} {_change(*kept[order[0]][:2])}"]
+    elif kept:
+        best, worst = (kept[name] for name in (order[0], order[-1]))
         side = "lowest" if falling else "highest"
-        said = f"{order[0]} ends {side}: {y} {number(best)}, {order[-1]} {number(worst)}"
-    return "; ".join(filter(None, [said, diverged]))
+        said = [f"{order[0]} ends {side}: {y} {number(best[1])}, {order[-1]} {number(worst[1])}"]
+        if alike(best[1], worst[1]) or _overlap(best[1:], worst[1:]):
+            said = [f"All end alike: {y} {_between(best[1], worst[1])}"]
+    return "; ".join([*said, *([f"{listed(lost)} diverged"] if lost else [])])
 
 
 def against_setting(
     x: str,
     y: str,
-    lines: Mapping[str, Mapping[float, float]],
+    lines: Mapping[str, Mapping[float, tuple[float, float, float]]],
     *,
     theory: float | None,
     beyond: str,
@@ -120,7 +123,7 @@ def against_setting(
     Args:
         x: Name of the setting.
         y: Name of the result.
-        lines: Name of a line → place → median.
+        lines: Name of a line → place → median, lowest and highest.
         theory: The largest relative distance from theory; None where there is none.
         beyond: What is said of an infinite result.
     """
@@ -129,16 +132,22 @@ def against_setting(
     shared = set.intersection(*(set(line) for line in lines.values()))
     if len(lines) == 1 or not shared:
         name, line = next(iter(lines.items()))
-        return capital(_one_line(x, y, line) + (f" ({name})" if len(lines) > 1 else ""))
-    spread = {p: _spread([line[p] for line in lines.values()]) for p in sorted(shared)}
+        said = _one_line(x, y, {place: ends[0] for place, ends in line.items()})
+        return capital(said + (f" ({name})" if len(lines) > 1 else ""))
+    spread = {p: _spread([line[p][0] for line in lines.values()]) for p in sorted(shared)}
     place = max(spread, key=lambda p: (spread[p], p))
     here = {name: line[place] for name, line in lines.items()}
-    order = sorted(here, key=lambda name: here[name], reverse=True)
+    order = sorted(here, key=lambda name: here[name][0], reverse=True)
     high, low = here[order[0]], here[order[-1]]
-    if alike(high, low):
+    if alike(high[0], low[0]) or _overlap(high, low):
         return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
-    top, bottom = (number(v) if math.isfinite(v) else beyond for v in (high, low))
+    top, bottom = (number(end[0]) if math.isfinite(end[0]) else beyond for end in (high, low))
     return f"At {x} {setting(place)}, {order[0]} reaches {y} {top}, {order[-1]} {bottom}"
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Tell whether two (median, lowest, highest) over seeds share values, so that luck decides."""
+    return max(one[1], other[1]) < min(one[2], other[2])
 
 
 def _one_line(x: str, y: str, line: Mapping[float, float]) -> str:
@@ -233,7 +242,7 @@ def counts_over_steps(what: str, changes: Mapping[str, tuple[float, float]]) -> 
         course = f"stays {last:.0f}" if first == last else f"goes from {first:.0f} to {last:.0f}"
         return capital(f"{what} {course} in every layer")
     if not grown:
-        return capital(f"{what} grows nowhere")
+        return capital(f"{what} does not grow")
     where = "every layer" if len(grown) == len(changes) else f"{listed(grown)} only"
     return capital(f"{what} grows in {where}")
 

@@ -24,7 +24,7 @@ LABELS = {
     "lr": "learning rate",
 }
 FAR = 3  # times higher than all that trains: what diverges leaves the picture
-COUNTED = {"rank": "rank of the weight", "distinct": "distinct rows of the weight"}
+COUNTED = {"rank": "rank of the weight", "distinct": "number of distinct rows of the weight"}
 RULE_OF_THUMB = 1e-3
 
 
@@ -284,11 +284,13 @@ def _line(ax: Axes, band: Band, look: Look, name: str, place: int, wide: float) 
             markeredgewidth=2.5)  # fmt: skip
 
 
-def _ends(band: Band) -> tuple[float, float]:
-    """Return the first and the last median; infinite where all runs ended early."""
-    finite = band.middle[np.isfinite(band.middle)]
-    lost = len(band.stopped) == band.runs or not len(finite)
-    return (math.inf, math.inf) if lost else (float(finite[0]), float(finite[-1]))
+def _ends(band: Band) -> tuple[float, float, float, float]:
+    """Return the first median, and the last with its extremes; infinite where all ended early."""
+    alive = np.isfinite(band.middle)
+    if len(band.stopped) == band.runs or not alive.any():
+        return (math.inf,) * 4
+    last = [float(values[alive][-1]) for values in (band.middle, band.low, band.high)]
+    return float(band.middle[alive][0]), last[0], last[1], last[2]
 
 
 def _stops(band: Band) -> str:
@@ -342,7 +344,7 @@ def _chosen(known: list[str], layers: Sequence[str] | str | None) -> list[str]:
 def _table(ax: Axes, table: NDArray[np.float64], steps: list[int], names: list[str]) -> None:
     ax.grid(False)
     highest = np.nanmax(table, initial=1.0)
-    ax.imshow(table, cmap="Greys", vmin=0, vmax=max(8, 1.6 * highest), aspect="auto")
+    ax.imshow(table, cmap="Greys", vmin=0, vmax=max(10, 3 * highest), aspect="auto")
     every = -(-len(steps) // 14)
     for line, row in enumerate(table):
         for column in range(0, len(steps), every):
