@@ -182,7 +182,7 @@ def directions(curves: Mapping[str, Sequence[float]]) -> str:
         lost = sum(value <= 1e-6 * one[0] for value in one)
         words = f"loses {lost} of {len(one)} directions"
         if not lost:
-            words = f"stretches one direction {number(one[0] / one[-1])} times as much as another"
+            words = f"stretches unevenly, {number(one[0] / one[-1])} : 1"
         if one[0] > 0 and one[-1] > 0.95 * one[0]:
             words = next(iter(said))
         said.setdefault(words, []).append(name)
@@ -293,5 +293,8 @@ def listed(names: Sequence[str], most: int = 3) -> str:
 
 
 def capital(text: str) -> str:
-    """Begin a sentence of ours with a capital; names of schemes stay as they are."""
-    return text[:1].upper() + text[1:]
+    """Begin with a capital, unless the first word is a symbol ("q", "m₄") or a name in code."""
+    first = text.split(" ", 1)[0].rstrip(":")
+    return (
+        text[:1].upper() + text[1:] if first.isascii() and first.isalpha() and first[1:] else text
+    )

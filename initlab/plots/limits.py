@@ -66,9 +66,14 @@ def limits(
         (outside, look_of("ill").dot | {"markersize": 10}),
     ):
         _dots(ax, {places[name]: values[name] for name in names}, log, look)
-    _scale(ax, [*values.values()], [end for end in (low, high) if end is not None], log)
+    if log:
+        every = [*values.values(), *(end for end in (low, high) if end is not None)]
+        log_axis(ax, [value for value in every if 0 < value < math.inf])
+    else:
+        ax.set_ylim(-0.03, 1.03)
     bottom, top = ax.get_ylim()
-    if low is not None or high is not None:
+    limited = low is not None or high is not None
+    if limited:
         ends = (bottom if low is None else low, top if high is None else high)
         ax.axhspan(*ends, color=BAND, zorder=0, label="_healthy")
         middle = math.sqrt(ends[0] * ends[1]) if log else sum(ends) / 2
@@ -77,7 +82,7 @@ def limits(
         ax.set_ylim(bottom, top)
     ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
     _name_places(ax, [*values])
-    said = headlines.outside(outside, len(values), limited=low is not None or high is not None)
+    said = headlines.outside(outside, len(values), limited=limited)
     tell(ax, said, _sentence(values, low, high, quantity, outside), headline)
     return ax
 
@@ -97,14 +102,6 @@ def _dots(ax: Axes, values: dict[int, float], log: bool, look: dict[str, Any]) -
     at_edge(ax, [x for x, y in lost.items() if not y <= 0], top=True, **look)
 
 
-def _scale(ax: Axes, values: list[float], ends: list[float], log: bool) -> None:
-    if log:
-        drawable = [value for value in [*values, *ends] if 0 < value < math.inf]
-        log_axis(ax, drawable)
-    else:
-        ax.set_ylim(-0.03, 1.03)
-
-
 def _name_places(ax: Axes, names: list[str]) -> None:
     """Write few short names under the axis; else numbers, and which names the ends have."""
     places = range(1, len(names) + 1)
@@ -112,14 +109,9 @@ def _name_places(ax: Axes, names: list[str]) -> None:
         ax.set_xticks([*places], names)
         return
     ax.set_xticks(ticks(places))
-    ends = f"1 = {_short(names[0])}"
-    if len(names) > 1:
-        ends += f",\n{len(names)} = {_short(names[-1])}"
-    ax.set_xlabel(ends)
-
-
-def _short(name: str, most: int = 34) -> str:
-    return name if len(name) <= most else "…" + name[1 - most :]
+    ends = {1: names[0], len(names): names[-1]}
+    short = {k: name if len(name) <= 34 else f"…{name[-33:]}" for k, name in ends.items()}
+    ax.set_xlabel(",\n".join(f"{place} = {name}" for place, name in short.items()))
 
 
 def _sentence(

@@ -65,14 +65,6 @@ def named(records: Any, what: str = "trace") -> dict[str, Any]:
     return several
 
 
-def traces(trace: Any) -> dict[str, Any]:
-    """Name → trace, checked."""
-    several = named(trace)
-    for one in several.values():
-        _check(one)
-    return several
-
-
 def seeds(trace: Any) -> dict[str, list[Any]]:
     """Name → its traces, checked: one, or a list of several that differ by their seed."""
     several = {
@@ -83,16 +75,12 @@ def seeds(trace: Any) -> dict[str, list[Any]]:
         if not runs:
             raise ValueError(f"trace holds an empty list for {name!r}: it needs a trace or more.")
         for one in runs:
-            _check(one)
+            if not hasattr(one, "layers"):
+                raise TypeError(
+                    "trace must be what il.trace(model, x) returns, or a dict or list of such, "
+                    f"got {one!r} of type {type(one).__name__}."
+                )
     return several
-
-
-def _check(one: Any) -> None:
-    if not hasattr(one, "layers"):
-        raise TypeError(
-            "trace must be what il.trace(model, x) returns, or a dict or list of such, "
-            f"got {one!r} of type {type(one).__name__}."
-        )
 
 
 def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:

@@ -43,7 +43,8 @@ def histograms(
     inside the panel; a bar at 0 gives the share of exact zeros; numbers beside it give the rms.
 
     Args:
-        trace: What `il.trace` returns; or a dict (name → trace) or a list of them for panels.
+        trace: What `il.trace` returns; or a dict (name → trace) or a list of them for panels;
+            of several seeds under one name the first is drawn.
         quantity: "activation", "gradient", "weight" or "weight_gradient".
         layers: Name globs such as "linear*"; None draws the nonlinearities, if there are any.
         predicted: What `il.theory.predict` returns, or a dict of it with the traces' names: a
@@ -58,7 +59,7 @@ def histograms(
         TypeError: `trace` is no trace.
         ValueError: `quantity` is unknown, `layers` fits nothing, or there is nothing to draw.
     """
-    traces = records.traces(trace)
+    traces = {name: runs[0] for name, runs in records.seeds(trace).items()}
     rows = {name: records.picked(one, quantity, layers) for name, one in traces.items()}
     expected = records.predictions(predicted, list(traces))
     limits = common_limits(list(rows.values()), quantity)
