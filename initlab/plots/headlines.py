@@ -226,12 +226,14 @@ def spreads(stds: Mapping[str, float]) -> str:
     return capital(f"std from {number(stds[low])} ({low}) to {number(stds[high])} ({high})")
 
 
-def outside(names: Sequence[str], total: int, *, limited: bool) -> str:
-    """Say how many of the values lie outside of the healthy band."""
-    if not names:
-        return f"All {total} are healthy" if limited else "Nothing is marked"
-    verb = "is" if len(names) == 1 else "are"
-    return f"{len(names)} of {total} {verb} {'out of the healthy range' if limited else 'marked'}"
+def outside(names: Sequence[str], values: Sequence[float], *, limited: bool) -> str:
+    """Say how many of the values lie outside of the healthy band, or how far they reach."""
+    if not limited and not names:
+        return f"From {number(values[0])} to {number(values[-1])}"
+    where = "out of the healthy range" if limited else "marked"
+    if not names or len(names) == len(values):
+        return f"All {len(values)} are {where if names else 'healthy'}"
+    return f"{len(names)} of {len(values)} {'is' if len(names) == 1 else 'are'} {where}"
 
 
 def counts_over_steps(what: str, changes: Mapping[str, tuple[float, float]]) -> str:

@@ -82,7 +82,7 @@ def limits(
         ax.set_ylim(bottom, top)
     ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
     _name_places(ax, [*values])
-    said = headlines.outside(outside, len(values), limited=limited)
+    said = headlines.outside(outside, [*values.values()], limited=limited)
     tell(ax, said, _sentence(values, low, high, quantity, outside), headline)
     return ax
 
