@@ -82,6 +82,8 @@ def test_over_steps(y, ends, said):
         ({"a": {1: 0.9, 3: 0.9}, "b": {1: 0.9, 3: 0.2}}, None,
          "At depth 3, a reaches accuracy 0.90, b 0.20"),
         ({"a": {1: 0.9}, "b": {1: 0.9}}, None, "Accuracy: a and b are alike at every depth"),
+        ({"a": {1: 0.9, 2: 0.1}, "b": {1: 0.9, 2: 0.15}}, None,
+         "Accuracy: a and b are alike at every depth"),
         ({"a": {1: 0.9}, "b": {1: 0.9}}, 0.04,
          "Accuracy: theory (dashed) meets the dots within 5 %"),
         ({"a": {1: 0.9}, "b": {2: 0.5}}, 2.0, "Accuracy stays at 0.90 from depth 1 to 1 (a)"),

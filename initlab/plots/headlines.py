@@ -139,7 +139,9 @@ def against_setting(
     here = {name: line[place] for name, line in lines.items()}
     order = sorted(here, key=lambda name: here[name][0], reverse=True)
     high, low = here[order[0]], here[order[-1]]
-    if alike(high[0], low[0]) or _overlap(high, low):
+    medians = [ends[0] for line in lines.values() for ends in line.values()]
+    little = spread[place] < 2 * ALIKE * _spread(medians)
+    if alike(high[0], low[0]) or _overlap(high, low) or little:
         return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
     top, bottom = (number(end[0]) if math.isfinite(end[0]) else beyond for end in (high, low))
     return f"At {x} {setting(place)}, {order[0]} reaches {y} {top}, {order[-1]} {bottom}"
