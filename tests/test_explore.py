@@ -20,8 +20,8 @@ import initlab as il
 from front_end import Browser
 from initlab.explore import Signal, Symmetry, Weight, signal, symmetry, weight
 from initlab.explore.signal_records import signal_records
-from initlab.explore.symmetry import symmetry_records
-from initlab.explore.weight import weight_records
+from initlab.explore.symmetry_records import symmetry_records
+from initlab.explore.weight_records import weight_records
 
 SMALL = {"depth": 4, "width": 32}
 
@@ -282,7 +282,7 @@ def test_symmetry_says_what_is_seen(values, sentence):
 
 
 def test_a_run_in_slices_ends_like_a_run_in_one_go(monkeypatch):
-    monkeypatch.setattr(sys.modules["initlab.explore.symmetry"], "SLICE", 0.0)
+    monkeypatch.setattr(sys.modules["initlab.explore.symmetry_records"], "SLICE", 0.0)
     browser = Browser(symmetry(width=8))
     sent = browser.ask(set={"seed": 7, "step": 150})
     assert sent["unfinished"]
@@ -291,14 +291,14 @@ def test_a_run_in_slices_ends_like_a_run_in_one_go(monkeypatch):
         sent = browser.ask(go_on=True)
     assert not sent["unfinished"]
     fresh = symmetry_records(**browser.explorer.values)
-    sys.modules["initlab.explore.symmetry"]._run.cache_clear()
+    sys.modules["initlab.explore.symmetry_records"]._run.cache_clear()
     again = symmetry_records(**browser.explorer.values)
     assert np.array_equal(fresh.losses, again.losses)
     assert sent["panels"][6]["series"][0]["y"] == pytest.approx(again.losses.tolist())
 
 
 def test_setting_a_trait_in_python_waits_for_the_end_of_the_run(monkeypatch):
-    monkeypatch.setattr(sys.modules["initlab.explore.symmetry"], "SLICE", 0.0)
+    monkeypatch.setattr(sys.modules["initlab.explore.symmetry_records"], "SLICE", 0.0)
     explorer = symmetry(width=8)
     explorer.seed = 8
     assert explorer.scene.finished
@@ -497,7 +497,7 @@ def test_caches_are_bounded():
         run(seed=seed, step=0, patient=False)
     module = sys.modules["initlab.explore.signal_records"]
     assert module._weights.cache_info().currsize == 1
-    assert sys.modules["initlab.explore.symmetry"]._run.cache_info().currsize <= 3
+    assert sys.modules["initlab.explore.symmetry_records"]._run.cache_info().currsize <= 3
 
 
 def test_memory_is_handed_back_when_much_of_it_lies_about(monkeypatch):
