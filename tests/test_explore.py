@@ -12,22 +12,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from threadpoolctl import threadpool_info
 from torch import nn
 
 import initlab as il
 from front_end import Browser
 from initlab.explore import Signal, Symmetry, Weight, signal, symmetry, weight
-from initlab.explore.signal_records import signal_records
+from initlab.explore.signal_records import SignalSettings, signal_records
 from initlab.explore.symmetry_records import symmetry_records
-from initlab.explore.weight_records import weight_records
 
 SMALL = {"depth": 4, "width": 32}
 
 
 def records(**values):
-    return signal_records(**{**Signal.defaults(), **SMALL, **values})
+    return signal_records(SignalSettings(**{**Signal.defaults(), **SMALL, **values}))
 
 
 def run(**values):
@@ -113,19 +111,6 @@ def test_the_histograms_in_the_browser_are_those_of_a_trace(panel, quantity):
         )  # the trace has bins of its own
 
 
-def test_counts_are_numpys_histogram_without_zeros():
-    got = records(depth=2).activation
-    outputs = []
-    model = network({**Signal.defaults(), **SMALL, "depth": 2})
-    for name in ("act1", "act2"):
-        model.get_submodule(name).register_forward_hook(lambda *seen: outputs.append(seen[2]))
-    model(il.data.digits(128).x)
-    for layer, output in enumerate(outputs):
-        values = output.detach().double().numpy()
-        expected, _ = np.histogram(values[values != 0], got.edges)
-        assert np.abs(got.counts[layer] - expected).sum() <= 4  # a value on an edge may round
-
-
 def test_theory_is_laid_over_the_measurement():
     got = records(depth=5, width=256)
     assert got.silence == ""
@@ -187,18 +172,12 @@ def test_deep_networks_are_shown_as_a_heat_map():
     assert kinds == {30: "Ridgeline", 31: "HeatMap"}
 
 
-def test_records_depend_on_their_arguments_only(monkeypatch):
+def test_records_depend_on_their_arguments_only():
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     first = records(depth=6)
     records(depth=9, seed=5)
     again = records(depth=6)
     assert np.array_equal(first.gradient.rms, again.gradient.rms)
-    monkeypatch.setattr(sys.modules["initlab.explore.signal_records"], "KEPT", 3 * 32**2)
-    for _ in range(2):
-        fewer_kept = records(depth=6, seed=1)
-    monkeypatch.undo()
-    records(depth=9, seed=2)
-    assert np.array_equal(records(depth=6, seed=1).gradient.rms, fewer_kept.gradient.rms)
     signal(**SMALL)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
@@ -323,28 +302,6 @@ def test_the_browser_gets_the_matrix_that_the_scheme_fills(scheme):
     found = np.linalg.svd(expected.double().numpy(), compute_uv=False)
     assert singular["series"][0]["y"] == pytest.approx(found, rel=1e-5, abs=1e-5)
     assert json.dumps(sent["panels"], allow_nan=False)
-
-
-def cdf(scheme, std):
-    """The textbook's laws, from scipy."""
-    if scheme == "uniform":
-        return stats.uniform(0, 1).cdf
-    if scheme == "trunc_normal":
-        return stats.truncnorm(-2, 2).cdf
-    if "uniform" in scheme or scheme == "torch_default":
-        return stats.uniform(-math.sqrt(3) * std, 2 * math.sqrt(3) * std).cdf
-    return stats.norm(0, std).cdf
-
-
-@pytest.mark.parametrize("scheme", FILL_A_MATRIX)
-def test_the_law_beside_a_histogram_is_the_scheme_s(scheme):
-    got = weight_records(scheme=scheme, fan_in=200, fan_out=100, gain=0.5, seed=0)
-    if scheme in {"zeros", "ones", "constant", "sparse", "orthogonal", "eye"}:
-        assert got.law is None
-        return
-    below = cdf(scheme, got.std_given / 0.5)(got.edges / 0.5)
-    assert got.law == pytest.approx(np.diff(below), abs=1e-9)
-    assert np.abs(np.cumsum(got.shares) - np.cumsum(got.law)).max() < 0.02
 
 
 @pytest.mark.parametrize(
@@ -496,7 +453,7 @@ def test_caches_are_bounded():
         records(seed=seed)
         run(seed=seed, step=0, patient=False)
     module = sys.modules["initlab.explore.signal_records"]
-    assert module._weights.cache_info().currsize == 1
+    assert module._network.cache_info().currsize == 1
     assert sys.modules["initlab.explore.symmetry_records"]._run.cache_info().currsize <= 3
 
 
@@ -541,7 +498,7 @@ def test_the_still_picture_shows_the_same_numbers():
     figure = explorer.figure()
     assert figure.alt == explorer.sentence
     ridges, _, profile = figure.axes
-    assert [len(line.get_xdata()) for line in ridges.lines] == [61] * 4
+    assert [len(line.get_xdata()) for line in ridges.lines] == [100] * 4
     assert ridges.get_title(loc="left") == "Activations: one histogram per layer"
     shown = {line.get_label(): line.get_ydata() for line in profile.lines}
     got = records()
@@ -576,18 +533,3 @@ def test_slow_theory_follows_the_measurement():
     styles = [[series["style"] for series in sent["panels"][2]["series"]] for sent in (first, then)]
     assert styles == [["dots", "dots"], ["dots", "dashes", "dots", "dashes"]]
     assert first["panels"][2]["series"][0] == then["panels"][2]["series"][0]
-
-
-@pytest.mark.parametrize("size", [1e-37, 1.0, 3e38])
-@pytest.mark.parametrize("low", [0.0, -1.0])
-def test_histograms_reach_the_ends_of_float32(size, low):
-    values = torch.rand(2, 5000, generator=torch.Generator().manual_seed(0)) * (1 - low) + low
-    values = (values * size)[:, torch.arange(5000) % 5 != 0]
-    values[:, :100] = 0
-    values[0, 100:103] = torch.tensor([math.nan, math.inf, -math.inf])
-    module = sys.modules["initlab.explore.signal_records"]
-    got = module._counts(values, low * size, size)
-    for row, counts in zip(values.double().numpy(), got, strict=True):
-        known = row[np.isfinite(row) & (row != 0)]
-        expected, _ = np.histogram(known, module.BINS, (low * size, size))
-        assert np.abs(counts - expected).sum() <= 4  # a value on an edge may round

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from initlab.activations import ACTIVATIONS
 from initlab.data import Batch, digits
-from initlab.explore.signal_records import Times
+from initlab.explore.networks import Times
 from initlab.schemes import Scheme
 from initlab.schemes import scheme as find_scheme
 from initlab.theory import Prediction, batchnorm_factor, predict

@@ -16,7 +16,8 @@ from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Scene, Series
 from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, race_records
-from initlab.explore.signal import FILL_A_MATRIX, histograms, number, percent, when
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.signal import histograms, number, percent, when
 from initlab.plots import COLOURS
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
@@ -151,7 +152,8 @@ def _say_gradients(lanes: list[Lane]) -> str:
     return f"Layer 1's gradient{beside}: {', '.join(told)}."
 
 
-_SCHEMES = {name: name for name in FILL_A_MATRIX}
+_SCHEMES = SchemeOptions()
+_SCHEMES_OR_NONE = SchemeOptions(NOBODY)
 
 
 class Race(Explorer):
@@ -169,9 +171,9 @@ class Race(Explorer):
     step = Slider(0, label="training step", low=0, high=STEPS, whole=True, play=True)
     data = Choice("spirals", label="data", options={name: name for name in DATA})
     first = Choice("kaiming_normal", label="scheme 1", options=_SCHEMES)
-    second = Choice("xavier_normal", label="scheme 2", options={**_SCHEMES, NOBODY: NOBODY})
-    third = Choice("torch_default", label="scheme 3", options={**_SCHEMES, NOBODY: NOBODY})
-    fourth = Choice("zeros", label="scheme 4", options={**_SCHEMES, NOBODY: NOBODY})
+    second = Choice("xavier_normal", label="scheme 2", options=_SCHEMES_OR_NONE)
+    third = Choice("torch_default", label="scheme 3", options=_SCHEMES_OR_NONE)
+    fourth = Choice("zeros", label="scheme 4", options=_SCHEMES_OR_NONE)
     depth = Slider(10, label="depth", low=1, high=20, whole=True)
     width = Choice(32, label="width", options={n: str(n) for n in (16, 32, 64)})
     activation = Choice("relu", label="activation", options={name: name for name in ACTIVATIONS})

@@ -25,8 +25,9 @@ from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.recipe import Recipe, class_count
 from initlab.experiments.stack import Stack
 from initlab.experiments.together import Losses, shares_of
-from initlab.explore.signal_records import BOUNDS, Collector, Signals
+from initlab.explore.signal_records import Signals, signals
 from initlab.models import mlp
+from initlab.probe import trace
 
 STEPS = 200
 BATCH = 128
@@ -190,7 +191,8 @@ class _Run:
         self.data = _data()[data]
         recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
         self.batches = list(recipe.batches(self.data))
-        self.stack = Stack(_models(schemes, data, depth, width, activation, seed))
+        models = _models(schemes, data, depth, width, activation, seed)
+        self.stack, self.model = Stack(models), copy.deepcopy(models[0])
         self.score = Losses(None, self.data.y)
         self.optimizer = recipe.optimizer_for([self.stack.row])
         size = 4 * STATES[optimizer] * self.stack.row.numel()
@@ -247,9 +249,9 @@ class _Run:
         shares = np.array(shares_of(outputs, self.data.y), float)
         plane = _plane(self.data)
         classes = [None] * len(self.schemes) if plane is None else self._classes(plane)
-        signals = self._signals()
         lanes = []
         for lane, scheme in enumerate(self.schemes):
+            activation, gradient = self._signals(lane)
             stopped = self.stopped.get(lane)
             seen = slice(self.at if stopped is None else min(self.at, stopped + 1))
             lanes.append(
@@ -259,8 +261,8 @@ class _Run:
                     accuracies=self.accuracies[lane, seen].copy(),
                     loss=losses[lane].item(),
                     accuracy=shares[lane].item(),
-                    activation=signals[lane][0],
-                    gradient=signals[lane][1],
+                    activation=activation,
+                    gradient=gradient,
                     classes=classes[lane],
                     stopped=stopped if stopped is not None and stopped < self.at else None,
                 )
@@ -274,33 +276,16 @@ class _Run:
         scores = self.stack.forward(points, training=False)
         return np.asarray(scores.argmax(-1).view(-1, GRID, GRID).numpy())
 
-    def _signals(self) -> list[tuple[Signals, Signals]]:
-        """Measure what each hidden layer of each network emits and receives."""
-        lanes, (x, y) = len(self.schemes), (part[:TRACED] for part in self.data)
-        signal, parts = x.expand(lanes, *x.shape), self.stack.network.parts
-        outputs: list[Tensor] = []
-        gradients: list[Tensor] = []
+    def _signals(self, lane: int) -> tuple[Signals, Signals]:
+        """Trace one network: what each hidden layer emits and receives."""
+        model = self.model
         with torch.no_grad():
-            for name, part in parts.items():
-                signal = part.forward(signal, training=True)
-                if name.startswith("act"):
-                    outputs.append(signal)
-            _, gradient = self.score.and_gradient(signal, y)
-            for name, part in reversed(parts.items()):
-                if name.startswith("act"):
-                    gradients.insert(0, gradient.clone())  # which the part may write over
-                gradient = part.backward(gradient, last=name == "linear1")
-        bounds = BOUNDS.get(self.activation)
-        return [
-            (self._collected(outputs, lane, bounds), self._collected(gradients, lane, None))
-            for lane in range(lanes)
-        ]
-
-    def _collected(self, tensors: Any, lane: int, bounds: tuple[float, float] | None) -> Signals:
-        collector = Collector(self.depth, self.width)
-        for layer, tensor in enumerate(tensors):
-            collector.put(layer, tensor[lane])
-        return collector.signals(bounds)
+            for parameter, value in zip(model.parameters(), self.stack.values, strict=True):
+                parameter.copy_(value[lane].view_as(parameter))
+        names = [f"act{layer}" for layer in range(1, self.depth + 1)]
+        x, y = (part[:TRACED] for part in self.data)
+        seen = trace(model, x, y, layers=names, histogram_sample=None, bins=100)
+        return signals(seen, names, "activation"), signals(seen, names, "gradient")
 
 
 def _plane(data: Batch) -> NDArray[np.float64] | None:

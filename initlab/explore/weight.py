@@ -9,12 +9,13 @@ import numpy as np
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, HeatMap, Lines, Scene, Series
-from initlab.explore.signal import FILL_A_MATRIX, number, percent
-from initlab.explore.weight_records import WeightRecords, weight_records
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.signal import number, percent
+from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
 
 
 def weight_scene(records: WeightRecords) -> Scene:
-    """Show the matrix, the histogram of its entries over their law, and its singular values.
+    """Show the matrix, its entries over their distribution, and its singular values.
 
     Args:
         records: What `weight_records` measured.
@@ -44,9 +45,9 @@ def _entries(records: WeightRecords) -> Lines:
     middles = np.asarray((records.edges[:-1] + records.edges[1:]) / 2, np.float32)
     measured = np.asarray(100 * records.shares, np.float32)
     series = [Series(name="measured", x=middles, y=measured, style="dots")]
-    if records.law is not None:
-        theory = np.asarray(100 * records.law, np.float32)
-        series.append(Series(name="its law", x=middles, y=theory, style="dashes"))
+    if records.expected is not None:
+        theory = np.asarray(100 * records.expected, np.float32)
+        series.append(Series(name="its distribution", x=middles, y=theory, style="dashes"))
     return Lines(
         title="Its entries",
         x=Axis(label="weight", low=float(records.edges[0]), high=float(records.edges[-1])),
@@ -107,7 +108,7 @@ class Weight(Explorer):
 
     title = "What a scheme puts into a weight"
 
-    scheme = Choice("xavier_normal", label="scheme", options={name: name for name in FILL_A_MATRIX})
+    scheme = Choice("xavier_normal", label="scheme", options=SchemeOptions())
     fan_in = Slider(96, label="fan-in", low=4, high=256, whole=True)
     fan_out = Slider(64, label="fan-out", low=4, high=256, whole=True)
     gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
@@ -115,7 +116,7 @@ class Weight(Explorer):
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Fill and show."""
-        return weight_scene(weight_records(**values))
+        return weight_scene(weight_records(WeightSettings(**values)))
 
 
 def weight(**values: Any) -> Weight:
