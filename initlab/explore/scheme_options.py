@@ -13,6 +13,12 @@ def fills_a_matrix(scheme: Scheme) -> bool:
     return low <= 2 <= (high or 2)
 
 
+def fills_a_random_matrix(scheme: Scheme) -> bool:
+    """Say whether a scheme fills a matrix with random numbers of mean 0."""
+    is_random = fills_a_matrix(scheme) and scheme.centred
+    return is_random and bool(scheme.variance(64, 64))
+
+
 class SchemeOptions(Mapping[str, str]):
     """The options of a list of schemes: name → what the list shows, in teaching order.
 
