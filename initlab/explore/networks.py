@@ -18,17 +18,14 @@ from initlab.schemes import Scheme
 class KeptNetwork:
     """A network whose weights are random numbers that were drawn once, times a factor.
 
-    No weight wants a gradient: the one bias that does is below all layers that are shown.
-
     Args:
         model: The network as it was initialised; its first linear layer has a bias.
         scaled: The layers whose weights are multiplied.
     """
 
     def __init__(self, model: nn.Module, scaled: Iterable[nn.Linear]) -> None:
-        self.model = model.requires_grad_(False)
+        self.model = for_tracing(model)
         self._drawn = [(layer.weight, layer.weight.detach().clone()) for layer in scaled]
-        linear_layers(model)[0].bias.requires_grad_()
 
     def times(self, factor: float) -> nn.Module:
         """Return the network with its weights times this factor."""
@@ -36,6 +33,13 @@ class KeptNetwork:
             for weight, drawn in self._drawn:
                 torch.mul(drawn, factor, out=weight)
         return self.model
+
+
+def for_tracing(model: nn.Module) -> nn.Module:
+    """Spare a network the gradients of its weights: those at its layers need one bias only."""
+    model.requires_grad_(False)
+    linear_layers(model)[0].bias.requires_grad_()
+    return model
 
 
 def linear_layers(model: nn.Module) -> list[nn.Linear]:

@@ -15,7 +15,14 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Scene, Series
-from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, race_records
+from initlab.explore.race_records import (
+    DATA,
+    STEPS,
+    Lane,
+    RaceRecords,
+    RaceSettings,
+    race_records,
+)
 from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.signal import histograms, number, percent, when
 from initlab.plots import COLOURS
@@ -207,7 +214,7 @@ class Race(Explorer):
         names = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
         schemes = tuple(name for name in names if name != NOBODY)
         quantity = values.pop("quantity")
-        records = race_records(schemes=schemes, patient=patient, **values)
+        records = race_records(RaceSettings(schemes=schemes, **values), patient=patient)
         return race_scene(records, quantity=quantity)
 
     def new_seed(self) -> None:
