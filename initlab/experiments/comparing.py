@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from initlab.activations import activation as find_activation
 from initlab.arguments import number, whole
+from initlab.experiments.parallel import Point, run_all
 from initlab.experiments.recipe import Recipe, checked_data, checked_model, class_count
 from initlab.experiments.runs import Runs
-from initlab.experiments.spreading import Point, run_all
 from initlab.models import mlp
 from initlab.schemes import Scheme, TorchDefault
 from initlab.schemes import scheme as find_scheme
@@ -39,15 +39,16 @@ def compare(
     """Train one network with several schemes, each with several seeds.
 
     Every run sees the same examples in the same order, and with the same seed every scheme
-    starts from the same random numbers, so that what differs is the scheme. Plain stacks of
-    linear layers train at once, up to 16 of them; other networks train one by one.
+    starts from the same random numbers, so that what differs is the scheme. Up to eight seeds of a
+    network of linear layers, nonlinearities and norms train at once; other networks train one by
+    one.
 
     The work spreads over the cores of this machine, or over what
-    `joblib.parallel_config(backend=...)` names. The numbers do not depend on that, bit for bit.
-    They are those of `il.train` with one thread, but for rounding.
+    `joblib.parallel_config(backend=...)` names. The numbers do not depend on that; they are those
+    of `il.train`, to rounding.
 
     Args:
-        schemes: Names, schemes, functions or laws, as `il.initialize` takes them, one or
+        schemes: Names, schemes, functions or distributions, as `il.initialize` takes them, one or
             several; a dict gives each its label.
         model: The network; it stays as it is, and copies of it are initialised and trained.
         data: Inputs and targets, such as `il.data.digits()`.
@@ -55,7 +56,8 @@ def compare(
         bias: What biases start as, as `il.initialize` takes it. None means PyTorch's own for
             "torch_default", and zero for every other scheme.
         store: Folder that keeps what is finished: after a crash or an interrupt the same call
-            goes on from there. A function counts as the same as long as its source is.
+            goes on from there. A function counts as the same as long as its source is, and the
+            values that it uses from around it.
         progress: Whether a bar is shown, where somebody is looking.
         **training: As `il.train` takes them: `steps` and `lr`, and optionally `optimizer`,
             `momentum`, `batch_size`, `loss`, and `seed` for the order of the examples.
@@ -74,17 +76,18 @@ def compare(
     (['xavier_normal', 'kaiming_normal'], 6)
     """
     batch = checked_data(data, checked_model(model))
+    recipe = Recipe.of(training)
     points = [
         Point(
             settings={"scheme": label},
             scheme=scheme,
             bias=_bias(bias, scheme),
+            recipe=recipe,
             build=partial(copy.deepcopy, model),
         )
         for label, scheme in _labelled(schemes)
     ]
-    recipe = Recipe.of(training)
-    return run_all(points, _seeds(seeds), batch, recipe, store=store, progress=progress)
+    return run_all(points, _seeds(seeds), batch, store=store, progress=progress)
 
 
 def sweep(
@@ -108,7 +111,7 @@ def sweep(
     As `compare`, but with a network built for each point.
 
     Args:
-        schemes: Names, schemes, functions or laws, one or several; a dict gives labels.
+        schemes: Names, schemes, functions or distributions, one or several; a dict gives labels.
         data: Inputs (n, n_in) and targets, such as `il.data.digits()`.
         depths: Numbers of hidden layers, one or several, as all that follow.
         widths: Units in each hidden layer.
@@ -152,6 +155,7 @@ def sweep(
             scheme=scheme,
             bias=_bias(bias, scheme),
             gain=gain,
+            recipe=recipe,
             build=partial(model, depth, width, activation, norm=norm, **sizes),
         )
         for (label, scheme), depth, width, activation, gain, norm in product(
@@ -163,7 +167,7 @@ def sweep(
             _axis("norms", norms),
         )
     ]
-    return run_all(points, _seeds(seeds), batch, recipe, store=store, progress=progress)
+    return run_all(points, _seeds(seeds), batch, store=store, progress=progress)
 
 
 def _labelled(schemes: Schemes) -> list[tuple[str, Scheme]]:

@@ -11,12 +11,12 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
-from initlab.experiments import bars
+from initlab.experiments import progress
 
 CODE = """
-from initlab.experiments import bars
-bars.DELAY = 0
-with bars.bar(3, show=True, unit="step") as shown:
+from initlab.experiments import progress
+progress.DELAY = 0
+with progress.bar(3, show=True, unit="step") as shown:
     shown.update(3)
 print("done")
 """
@@ -52,9 +52,9 @@ def test_a_terminal(looking: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: looking)
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(bars, "DELAY", 0)
+    monkeypatch.setattr(progress, "DELAY", 0)
     for show in (True, False):
-        with bars.bar(3, show=show, unit="step") as shown:
+        with progress.bar(3, show=show, unit="step") as shown:
             shown.update(3)
         if not show:
             assert stream.getvalue() == ""
@@ -69,6 +69,6 @@ def test_a_short_run_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", stream)
-    with bars.bar(3, show=True, unit="step") as shown:
+    with progress.bar(3, show=True, unit="step") as shown:
         shown.update(3)
     assert stream.getvalue() == ""
