@@ -19,7 +19,7 @@ import initlab as il
 from front_end import Browser
 from initlab.explore import Signal, Symmetry, Weight, signal, symmetry, weight
 from initlab.explore.signal_records import SignalSettings, signal_records
-from initlab.explore.symmetry_records import symmetry_records
+from initlab.explore.symmetry_records import SymmetrySettings, symmetry_records
 
 SMALL = {"depth": 4, "width": 32}
 
@@ -29,7 +29,9 @@ def records(**values):
 
 
 def run(**values):
-    return symmetry_records(**{**Symmetry.defaults(), "width": 8, **values})
+    patient = values.pop("patient", True)
+    settings = SymmetrySettings(**{**Symmetry.defaults(), "width": 8, **values})
+    return symmetry_records(settings, patient=patient)
 
 
 def network(values):
@@ -186,28 +188,19 @@ def test_records_depend_on_their_arguments_only():
 # ----------------------------------------------------------------------------- symmetry
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
-def test_the_run_is_what_torch_optim_does(activation):
-    got = run(start="normal", value=0.3, activation=activation, step=5)
-    generator = torch.Generator().manual_seed(0)
-    model = il.models.mlp(3, 8, activation)
+@pytest.mark.parametrize("values", [{"start": "normal", "value": 0.3}, {"dropout": 0.2}], ids=str)
+def test_the_run_is_that_of_train(values):
+    got = run(**values, seed=3, step=12)
+    settings = SymmetrySettings(**{**Symmetry.defaults(), **values, "width": 8})
+    model = il.models.mlp(3, 8, "tanh", dropout=settings.dropout)
+    il.initialize(model, settings.scheme, generator=torch.Generator().manual_seed(3))
+    history = il.train(
+        model, il.data.digits(split="train"), steps=12, lr=0.1, momentum=0.9, seed=3, progress=False
+    )
+    assert got.losses[:12] == pytest.approx(history.loss, rel=1e-4)  # after 12 steps of rounding
     layers = [layer for layer in model if isinstance(layer, nn.Linear)]
-    for layer in layers:
-        nn.init.normal_(layer.weight, std=0.3, generator=generator)
-        nn.init.zeros_(layer.bias)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    x, y = il.data.digits(split="train")
-    losses = []
-    for _ in range(5):
-        rows = torch.randint(len(x), (128,), generator=generator)
-        loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert got.losses[:5] == pytest.approx(losses, rel=1e-5)
     for weights, layer in zip(got.weights, layers, strict=True):
-        assert weights == pytest.approx(layer.weight.detach().numpy(), abs=1e-5)
+        assert weights == pytest.approx(layer.weight.detach().numpy(), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -266,12 +259,11 @@ def test_a_run_in_slices_ends_like_a_run_in_one_go(monkeypatch):
     sent = browser.ask(set={"seed": 7, "step": 150})
     assert sent["unfinished"]
     assert "(computing: step 0)" in sent["sentence"]
-    for _ in range(200):
+    while sent["unfinished"]:
         sent = browser.ask(go_on=True)
-    assert not sent["unfinished"]
-    fresh = symmetry_records(**browser.explorer.values)
+    fresh = symmetry_records(SymmetrySettings(**browser.explorer.values))
     sys.modules["initlab.explore.symmetry_records"]._run.cache_clear()
-    again = symmetry_records(**browser.explorer.values)
+    again = symmetry_records(SymmetrySettings(**browser.explorer.values))
     assert np.array_equal(fresh.losses, again.losses)
     assert sent["panels"][6]["series"][0]["y"] == pytest.approx(again.losses.tolist())
 

@@ -16,15 +16,16 @@ from torch import nn
 import initlab as il
 from initlab.explore import BatchNorm, batchnorm
 from initlab.explore.batchnorm import recent
-from initlab.explore.batchnorm_records import SCALES, batchnorm_records
+from initlab.explore.batchnorm_records import SCALES, BatchnormSettings, batchnorm_records
 from test_explore import Browser
 
 MODULE = sys.modules["initlab.explore.batchnorm_records"]
 SMALL = {"depth": 4, "width": 32, "batch_size": 32}
 
 
-def records(**values):
-    return batchnorm_records(**{**BatchNorm.defaults(), **SMALL, **values})
+def records(*, seconds=math.inf, **values):
+    settings = BatchnormSettings(**{**BatchNorm.defaults(), **SMALL, **values})
+    return batchnorm_records(settings, seconds=seconds)
 
 
 def network(scale, depth, width, activation, seed, norm, **_):
@@ -71,24 +72,17 @@ def test_what_the_browser_gets_is_what_a_trace_of_the_same_network_gives(changed
 
 
 @pytest.mark.parametrize(("norm", "place"), [("batch", 0), (None, 1)])
-def test_the_run_is_what_torch_optim_does(norm, place):
+def test_the_run_is_that_of_train(norm, place):
     values = {**BatchNorm.defaults(), **SMALL, "scale": 0.5}
-    model, generator = network(**values, norm=norm)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    x, y = il.data.digits(split="train")
-    shares = []
-    for _ in range(12):
-        rows = torch.randint(len(x), (32,), generator=generator)
-        logits = model(x[rows])
-        shares.append((logits.argmax(1) == y[rows]).float().mean().item())
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(logits, y[rows]).backward()
-        optimizer.step()
-    got = batchnorm_records(**values)
+    model, _ = network(**values, norm=norm)
+    history = il.train(
+        model, il.data.digits(split="train"), steps=12, lr=0.05, batch_size=32, progress=False
+    )
+    got = records(scale=0.5)
     assert got.finished
     accuracies = (got.accuracies, got.plain_accuracies)[place]
     assert len(accuracies) == 100
-    assert accuracies[:12] == pytest.approx(shares, abs=1 / 32 + 1e-6)  # a tie may round
+    assert accuracies[:12] == pytest.approx(history.accuracy, abs=1 / 32 + 1e-6)  # a tie may round
 
 
 def test_scale_invariance_is_that_of_modules():
@@ -106,7 +100,7 @@ def test_scale_invariance_is_that_of_modules():
             for w in weights
         ]
         known[scale] = (logits.detach(), size, max(map(abs, cosines)))
-    got = batchnorm_records(**values).scaled
+    got = records().scaled
     assert [one.factor for one in got] == list(SCALES)
     for one in got:
         logits, size, cosine = known[one.factor]
@@ -270,7 +264,8 @@ def test_the_still_picture_shows_the_same_numbers():
 @pytest.mark.parametrize("seconds", [0.0, 0.05, math.inf])
 def test_what_the_cache_drops_is_freed_without_the_garbage_collector(seconds):
     records(seconds=seconds, seed=9)
-    dropped = weakref.ref(MODULE._study(0.1, 32, 4, 32, "relu", 9))
+    settings = BatchnormSettings(**{**BatchNorm.defaults(), **SMALL, "seed": 9})
+    dropped = weakref.ref(MODULE._study(settings))
     assert dropped() is not None
     gc.disable()
     try:

@@ -13,7 +13,7 @@ import torch
 import initlab as il
 from front_end import Browser
 from initlab.explore import Race, race
-from initlab.explore.race_records import race_records
+from initlab.explore.race_records import RaceSettings, race_records
 
 MODULE = sys.modules["initlab.explore.race_records"]
 SMALL = {"depth": 3, "width": 16, "data": "moons"}
@@ -46,24 +46,26 @@ def trained(scheme, values):
     return model, history
 
 
+def settings(**values):
+    """The controls' values, as the records take them."""
+    values = {**Race.defaults(), **SMALL, **values}
+    lanes = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
+    del values["quantity"]
+    return RaceSettings(schemes=tuple(lane for lane in lanes if lane != "none"), **values)
+
+
 def run_of(values):
     """The run behind these controls, where it stands."""
-    names = ("data", "depth", "width", "activation", "optimizer", "lr", "seed")
-    schemes = tuple(values[lane] for lane in ("first", "second", "third", "fourth"))
-    schemes = tuple(name for name in schemes if name != "none")
-    return MODULE._run(schemes, *(values[name] for name in names))
+    return MODULE._run(settings(**{**values, "step": 0}))
 
 
 def weights_at(step, values):
     explorer = race(**{**values, "step": step})
-    return [value.detach().clone() for value in run_of(explorer.values).networks.parameters()]
+    return [value.detach().clone() for value in run_of(explorer.values).ensemble.parameters()]
 
 
 def records(**values):
-    start = {**Race.defaults(), **SMALL, **values}
-    lanes = [start.pop(lane) for lane in ("first", "second", "third", "fourth")]
-    del start["quantity"]
-    return race_records(schemes=tuple(lane for lane in lanes if lane != "none"), **start)
+    return race_records(settings(**values))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_many_weights_are_kept_at_fewer_steps(monkeypatch):
     monkeypatch.setattr(MODULE, "KEPT", 1e5)
     MODULE._run.cache_clear()
     run = run_of(race(**SMALL, step=60).values)
-    size = sum(4 * 2 * parameter.numel() for parameter in run.networks.parameters())
+    size = sum(4 * 2 * parameter.numel() for parameter in run.ensemble.parameters())
     assert run.keep_every == math.ceil(200 * size / 1e5) > 10
     assert size * (1 + 200 // run.keep_every) < 1.2e5
     assert list(run.kept) == list(range(0, 60, run.keep_every))

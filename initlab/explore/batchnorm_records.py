@@ -189,9 +189,7 @@ def _batch(size: int) -> Batch:
 
 
 @lru_cache(maxsize=2)  # 26 MB each at the most: width 256 and 50 layers
-def _network(
-    depth: int, width: int, activation: str, seed: int, norm: str | None
-) -> KeptNetwork:
+def _network(depth: int, width: int, activation: str, seed: int, norm: str | None) -> KeptNetwork:
     model = mlp(depth, width, activation, norm=norm)
     initialize(model, "kaiming_normal", nonlinearity=activation, generator=generator(seed))
     return KeptNetwork(model, linear_layers(model)[:-1])
@@ -331,7 +329,7 @@ def _gradients(
 
 
 def _size(tensors: list[Tensor]) -> float:
-    return torch.stack([tensor.norm() for tensor in tensors]).norm().item()
+    return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
 
 
 @lru_cache(maxsize=32)
