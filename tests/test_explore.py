@@ -7,13 +7,13 @@ import json
 import math
 import re
 import sys
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info
-from torch import nn
 
 import initlab as il
 from front_end import Browser
@@ -34,26 +34,6 @@ def run(**values):
     return symmetry_records(settings, patient=patient)
 
 
-def network(values):
-    """The same network as the explorer's, built by the package's front door."""
-    norm = "batch" if values["batchnorm"] else None
-    depth, width, activation = values["depth"], values["width"], values["activation"]
-    if values["residual"] == "none":
-        model = il.models.mlp(depth, width, activation, norm=norm)
-    else:
-        share = depth**-0.5 if values["residual"] == "scaled" else 1.0
-        model = il.models.residual(
-            depth, width, activation, norm=norm, branch_scale=share, layers_per_branch=1
-        )
-    generator = torch.Generator().manual_seed(values["seed"])
-    il.initialize(model, values["scheme"], bias=values["bias"], generator=generator)
-    with torch.no_grad():
-        for layer in model.modules():
-            if isinstance(layer, nn.Linear):
-                layer.weight *= values["gain"]
-    return model
-
-
 class Patient(Browser):
     """Waits for the last slice of a computation."""
 
@@ -65,60 +45,6 @@ class Patient(Browser):
 
 
 # ------------------------------------------------------------------------------- signal
-
-
-SAME_NETWORKS = [
-    {},
-    {"scheme": "xavier_uniform", "gain": 0.3, "seed": 3},
-    {"scheme": "torch_default", "bias": "torch_default", "activation": "gelu"},
-    {"scheme": "torch_default", "activation": "selu"},
-    {"scheme": "orthogonal", "bias": "torch_default", "activation": "tanh", "gain": 2.0},
-    {"scheme": "sparse", "batchnorm": True},
-    {"scheme": "zeros"},
-    {"scheme": "constant", "activation": "sigmoid"},
-    {"residual": "plain", "gain": 1.5},
-    {"residual": "scaled", "batchnorm": True, "bias": "torch_default"},
-]
-
-
-@pytest.mark.parametrize("changed", SAME_NETWORKS, ids=str)
-def test_what_the_browser_gets_is_what_a_trace_of_the_same_network_gives(changed):
-    explorer = Signal(**SMALL)
-    sent = Browser(explorer).ask(set=changed)
-    assert sent["error"] == ""
-    trace = il.trace(network(explorer.values), *il.data.digits(128))
-    name = "act{}" if explorer.residual == "none" else "block{}.stream"
-    layers = [trace[name.format(k)] for k in range(1, 5)]
-    dots = [series for series in sent["panels"][2]["series"] if series["style"] == "dots"]
-    for quantity, shown in zip(("activation", "gradient"), dots, strict=True):
-        expected = [getattr(layer, quantity).rms for layer in layers]
-        assert shown["name"] == f"{quantity}s"
-        assert shown["y"] == pytest.approx(expected, rel=1e-5)
-    for hover, layer in zip(sent["panels"][0]["hovers"], layers, strict=True):
-        assert ("exactly 0" in hover) == (layer.activation.zeros > 0)
-
-
-@pytest.mark.parametrize(("panel", "quantity"), [(0, "activation"), (1, "gradient")])
-def test_the_histograms_in_the_browser_are_those_of_a_trace(panel, quantity):
-    explorer = Signal(**SMALL, activation="tanh")
-    ridges = Browser(explorer).ask(hello=True)["panels"][panel]
-    trace = il.trace(network(explorer.values), *il.data.digits(128))
-    heights = np.reshape(ridges["heights"], (4, -1))
-    ends = np.linspace(ridges["x"]["low"], ridges["x"]["high"], heights.shape[1] + 1)[1:]
-    for layer, row in enumerate(heights, start=1):
-        counts, edges = getattr(trace[f"act{layer}"], quantity).histogram
-        expected = np.interp(ends, edges[1:], np.cumsum(counts) / counts.sum())
-        assert (
-            np.abs(np.cumsum(row) / row.sum() - expected).max() < 0.05
-        )  # the trace has bins of its own
-
-
-def test_theory_is_laid_over_the_measurement():
-    got = records(depth=5, width=256)
-    assert got.silence == ""
-    assert got.predicted_activation == pytest.approx(got.activation.rms, rel=0.15)
-    assert got.predicted_gradient == pytest.approx(got.gradient.rms, rel=0.15)
-    assert got.predicted_gradient[-1] == got.gradient.rms[-1]
 
 
 def test_where_theory_is_silent_no_line_is_drawn_and_the_reason_is_told():
@@ -156,17 +82,6 @@ def test_the_sentence_says_what_is_seen(values, parts):
     assert [part for part in parts if part not in sentence] == []
 
 
-def test_the_mean_cosine_is_numpys():
-    tops = []
-    model = network({**Signal.defaults(), **SMALL})
-    model.act4.register_forward_hook(lambda *seen: tops.append(seen[2]))
-    model(il.data.digits(128).x)
-    rows = tops[0].detach().double().numpy()
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    pairs = (unit @ unit.T)[np.triu_indices(128, k=1)]
-    assert records().activation.cosine == pytest.approx(pairs.mean(), abs=1e-9)
-
-
 def test_deep_networks_are_shown_as_a_heat_map():
     kinds = {
         depth: type(Signal(depth=depth, width=32).scene.panels[0]).__name__ for depth in (30, 31)
@@ -174,57 +89,7 @@ def test_deep_networks_are_shown_as_a_heat_map():
     assert kinds == {30: "Ridgeline", 31: "HeatMap"}
 
 
-def test_records_depend_on_their_arguments_only():
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
-    first = records(depth=6)
-    records(depth=9, seed=5)
-    again = records(depth=6)
-    assert np.array_equal(first.gradient.rms, again.gradient.rms)
-    signal(**SMALL)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_num_threads() == threads
-
-
 # ----------------------------------------------------------------------------- symmetry
-
-
-@pytest.mark.parametrize("values", [{"start": "normal", "value": 0.3}, {"dropout": 0.2}], ids=str)
-def test_the_run_is_that_of_train(values):
-    got = run(**values, seed=3, step=12)
-    settings = SymmetrySettings(**{**Symmetry.defaults(), **values, "width": 8})
-    model = il.models.mlp(3, 8, "tanh", dropout=settings.dropout)
-    il.initialize(model, settings.scheme, generator=torch.Generator().manual_seed(3))
-    history = il.train(
-        model, il.data.digits(split="train"), steps=12, lr=0.1, momentum=0.9, seed=3, progress=False
-    )
-    assert got.losses[:12] == pytest.approx(history.loss, rel=1e-4)  # after 12 steps of rounding
-    layers = [layer for layer in model if isinstance(layer, nn.Linear)]
-    for weights, layer in zip(got.weights, layers, strict=True):
-        assert weights == pytest.approx(layer.weight.detach().numpy(), abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("values", "ranks", "distinct"),
-    [
-        ({"start": "zeros", "activation": "relu"}, [0, 0, 0], [1, 1, 1]),
-        ({"start": "zeros", "activation": "tanh"}, [0, 0, 0], [1, 1, 1]),
-        ({"start": "zeros", "activation": "sigmoid"}, [1, 1, 1], [1, 1, 1]),
-        ({"start": "constant"}, [1, 1, 1], [1, 1, 1]),
-        ({"start": "constant", "perturb": 0.5}, [2, 1, 1], [2, 1, 1]),
-        ({"start": "constant", "dropout": 0.2, "step": 200}, None, [8, 8, 8]),
-        ({"start": "normal"}, [8, 8, 8], [8, 8, 8]),
-    ],
-    ids=str,
-)
-def test_symmetry_is_kept_or_broken(values, ranks, distinct):
-    got = run(**{"step": 20, **values})
-    assert got.distinct[got.step, :3].tolist() == distinct
-    assert ranks is None or got.ranks[got.step, :3].tolist() == ranks
-    assert got.finished
-
-
-def test_a_network_of_zeros_guesses():
-    assert run(start="zeros", activation="relu", step=0).losses[0] == pytest.approx(math.log(10))
 
 
 @pytest.mark.parametrize(
@@ -440,26 +305,19 @@ def test_the_front_end_is_told_what_to_build():
     json.dumps(setup)
 
 
-def test_caches_are_bounded():
-    for seed in range(6):
-        records(seed=seed)
-        run(seed=seed, step=0, patient=False)
-    module = sys.modules["initlab.explore.signal_records"]
-    assert module._network.cache_info().currsize == 1
-    assert sys.modules["initlab.explore.symmetry_records"]._run.cache_info().currsize <= 3
-
-
 def test_memory_is_handed_back_when_much_of_it_lies_about(monkeypatch):
-    module = sys.modules["initlab.explore.tidy"]
-    held, trimmed = iter([200, 110, 120, 190, 130, 100, 190, 131, 120]), []
+    module = sys.modules["initlab.explore.memory"]
+    held, trimmed = iter([200, 210, 220, 190, 130, 100, 190, 131, 120]), []
     monkeypatch.setattr(module, "resident", lambda: next(held) * 2**20)
-    tidy = module.Tidy()
-    tidy._trim = trimmed.append
+    monkeypatch.setattr(module, "_least", math.inf)
+    library = SimpleNamespace(malloc_trim=trimmed.append)
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda _: library)
+    monkeypatch.setattr(module.sys, "platform", "linux")
     calls = []
-    for _ in range(6):  # 200 → 110; 120; 190 → 130; 100; 190 → 131; 120
-        tidy.up()
+    for _ in range(7):  # 200; 210; 220 → 190; 130; 100; 190 → 131; 120
+        module.release_memory()
         calls.append(len(trimmed))
-    assert calls == [1, 1, 2, 2, 3, 3]
+    assert calls == [0, 0, 1, 1, 1, 2, 2]
 
 
 # --------------------------------------------------------------------- without a kernel

@@ -23,9 +23,8 @@ from initlab.explore.race_records import (
     RaceSettings,
     race_records,
 )
-from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.scheme_options import SchemeOptions, colour_of
 from initlab.explore.signal import histograms, number, percent, when
-from initlab.plots import COLOURS
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
 EVERY = 25  # steps from one symbol on a curve to the next
@@ -108,14 +107,14 @@ def _curve(lane: Lane, place: int, values: Any) -> Series:
         y=values.astype(np.float32),
         symbol=SYMBOLS[place],
         every=EVERY,
-        colour=COLOURS[lane.scheme],
+        colour=colour_of(lane.scheme),
     )
 
 
 def _ridges(lane: Lane, quantity: str, span: int) -> Panel:
     signals = lane.activation if quantity == "activation" else lane.gradient
     label = "activation" if quantity == "activation" else "gradient of the loss"
-    return histograms(signals, lane.scheme, label, COLOURS[lane.scheme], span=span, height=330)
+    return histograms(signals, lane.scheme, label, colour_of(lane.scheme), span=span, height=330)
 
 
 def say(records: RaceRecords) -> str:

@@ -16,7 +16,7 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Scene, Series
-from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
+from initlab.explore.scheme_options import SchemeOptions, colour_of, fills_a_random_matrix
 from initlab.explore.signal import number
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
@@ -27,7 +27,6 @@ from initlab.explore.spectrum_records import (
     Values,
     spectrum_records,
 )
-from initlab.plots import COLOURS
 
 COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
@@ -121,7 +120,7 @@ def _spread(records: SpectrumRecords) -> Lines:
 
 def _dots(one: SchemeSpectrum, symbol: str, x: Floats, y: Floats) -> Series:
     """Show what was measured, where there is something."""
-    known, colour = ~np.isnan(y), COLOURS[one.scheme]
+    known, colour = ~np.isnan(y), colour_of(one.scheme)
     x, y = x[known], y[known]
     return Series(
         name=one.scheme, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
@@ -133,7 +132,7 @@ def _dashes(one: SchemeSpectrum, name: str, x: Floats, y: Floats) -> Series:
     """Show what theory says, in the colour of its scheme."""
     return Series(
         name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dashes",
-        colour=COLOURS[one.scheme],
+        colour=colour_of(one.scheme),
     )  # fmt: skip
 
 
