@@ -67,6 +67,7 @@ class Loop:
         self.done = 0  # updates so far
         self.lr = recipe.lr_at(0)  # of the latest step
         self.lost: dict[int, int] = {}  # network → the step at which its loss was lost
+        self._held: dict[int, list[Tensor]] = {}  # its numbers at that step
 
     @property
     def going_on(self) -> list[int]:
@@ -84,20 +85,24 @@ class Loop:
         losses.sum().backward()  # type: ignore[no-untyped-call]
         found = self._scores(losses, output, batch.y)
         for place, loss in enumerate(found.losses):
-            if not math.isfinite(loss):
-                self.lost.setdefault(place, self.done)
+            if not math.isfinite(loss) and place not in self.lost:
+                self.lost[place] = self.done
+                if self.ensemble:
+                    self._held[place] = [n.clone() for n in self.ensemble.numbers(place)]
+        self._hold_lost()
         return found
 
     def update(self) -> None:
         """Take the step: every network but those that are lost."""
-        ensemble, kept = self.ensemble, {}
-        if ensemble:
-            kept = {place: [n.clone() for n in ensemble.numbers(place)] for place in self.lost}
         self.optimizer.step()
-        if ensemble:
-            for place, numbers in kept.items():
-                ensemble.put(place, numbers)
+        self._hold_lost()
         self.done += 1
+
+    def _hold_lost(self) -> None:
+        """Undo what a pass (running statistics) or a step has changed in networks that are lost."""
+        if self.ensemble:
+            for place, numbers in self._held.items():
+                self.ensemble.put(place, numbers)
 
     def scores(self, data: Batch) -> Scores:
         """Return loss and accuracy on all of the data, in evaluation mode."""
@@ -115,6 +120,7 @@ class Loop:
         self.network.load_state_dict(saved.network)
         self.optimizer.load_state_dict(copy.deepcopy(saved.optimizer))
         self.done, self.lost = saved.done, dict(saved.lost)
+        self._held = {place: self._held[place] for place in self.lost if place in self._held}
 
     def _losses(self, output: Any, y: Tensor) -> Tensor:
         return losses_of(output, y, self.recipe.loss, stacked=self.ensemble is not None)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from initlab.data import Batch
 from initlab.experiments.history import Regions
-from initlab.probe.run import logits_of
+from initlab.probe.run import logits_of, usual_loss
 
 Loss = Callable[[Any, Tensor], Tensor]
 """(output, target) → scalar."""
@@ -38,7 +38,9 @@ def losses_of(output: Any, y: Tensor, loss: Loss | None, *, stacked: bool) -> Te
     if loss is not None:
         return torch.stack([loss(one, y).reshape(()) for one in output.unbind()])
     if not y.is_floating_point() and y.dim() == 1:  # all in one go
-        every = F.cross_entropy(output.flatten(0, 1), y.repeat(len(output)), reduction="none")
+        every = F.cross_entropy(
+            output.flatten(0, 1), y.long().repeat(len(output)), reduction="none"
+        )
         return every.view(len(output), -1).sum(1) / (y != IGNORED).sum()
     return torch.stack([default_loss(one, y) for one in output.unbind()])
 
@@ -49,15 +51,7 @@ def default_loss(output: Any, target: Tensor) -> Tensor:
     Raises:
         ValueError: Output and target do not fit each other.
     """
-    output = scores(output)
-    if not target.is_floating_point():
-        return F.cross_entropy(output.movedim(class_dim(output, target), 1), target)
-    if output.shape != target.shape:
-        raise ValueError(
-            f"data's y must have the shape of the output, {tuple(output.shape)}, "
-            f"got {tuple(target.shape)}."
-        )
-    return F.mse_loss(output, target)
+    return usual_loss(logits_of(output), target)
 
 
 def hits(output: Any, target: Tensor, *, stacked: bool) -> Tensor | None:
@@ -66,22 +60,13 @@ def hits(output: Any, target: Tensor, *, stacked: bool) -> Tensor | None:
     Shape:
         (1,), or (S,) for the output of an ensemble.
     """
-    output = scores(output) if stacked else scores(output)[None]
+    output = output if stacked else logits_of(output)[None]
     if target.is_floating_point() or output.dim() != target.dim() + 2:
         return None
-    guess = output.argmax(1 + class_dim(output[0], target))
+    classes_last = output.shape[1:-1] == target.shape  # else they are first, as for images
+    guess = output.argmax(-1 if classes_last else 2)
     share: Tensor = (guess == target).to(output.dtype).flatten(1).mean(1)
     return share
-
-
-def scores(output: Any) -> Tensor:
-    """Return the tensor that an output is about, as a trace finds it: `logits`, or the first."""
-    return output if isinstance(output, Tensor) else logits_of(output)
-
-
-def class_dim(output: Tensor, target: Tensor) -> int:
-    """Find the dimension that holds the classes: the last one, or 1 as for images."""
-    return output.dim() - 1 if output.shape[:-1] == target.shape else 1
 
 
 @contextmanager
@@ -106,7 +91,7 @@ def regions(model: nn.Module, data: Batch) -> Regions | None:
     axes = (low - room + shares * (high - low + 2 * room)).unbind(1)
     plane = torch.cartesian_prod(*axes)
     with mode(model, training=False), torch.no_grad():
-        classes = scores(model(plane)).argmax(-1)
+        classes = logits_of(model(plane)).argmax(-1)
     return Regions(
         x=axes[0].cpu().numpy(),
         y=axes[1].cpu().numpy(),

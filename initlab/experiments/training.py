@@ -39,8 +39,8 @@ def train(
     """Train a network in place, and keep what happened.
 
     A run that diverges is a result: it stops, and the history says at which step and why. An
-    interrupt (Ctrl-C, or the stop button) keeps what was recorded. Recording changes no bit of
-    the run, and the caller's random state stays as it was. A network of less than half a million
+    interrupt (Ctrl-C, or the stop button) keeps what was recorded. Recording does not change the
+    run, and the caller's random state stays as it was. A network of less than half a million
     parameters trains in one thread, so that its numbers do not depend on how many cores there are.
 
     Args:
