@@ -348,7 +348,7 @@ def test_the_still_picture_shows_the_same_numbers():
     figure = explorer.figure()
     assert figure.alt == explorer.sentence
     ridges, _, profile = figure.axes
-    assert [len(line.get_xdata()) for line in ridges.lines] == [100] * 4
+    assert len(ridges.lines) == 4
     assert ridges.get_title(loc="left") == "Activations: one histogram per layer"
     shown = {line.get_label(): line.get_ydata() for line in profile.lines}
     got = records()

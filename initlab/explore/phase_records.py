@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import RectBivariateSpline
+from scipy.interpolate import CubicSpline, RectBivariateSpline
 from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS
@@ -204,8 +204,9 @@ class _Theory:
         self.activation = activation
         self.moments = moments(activation)
         averages = [self.moments.averages(10.0**level) for level in LEVELS]
-        self.square = np.array([one.square for one in averages])
-        self.slope_square = np.array([one.slope_square for one in averages])
+        values = np.array([[one.square, one.slope_square] for one in averages])
+        self.square, self.slope_square = values.T
+        self.table = CubicSpline(LEVELS, np.log10(np.maximum(values, 1e-300)))
         self.pairs: list[Floats] = []  # correlation of φ(z) for each of `ANGLES`, at each knot
         self.plane = self._plane()
         self.edge = self._edge()
@@ -232,14 +233,22 @@ class _Theory:
         """Iterate the variance map and the correlation map, and send a gradient back."""
         q, c, factors = [1.0], [settings.similarity], []
         for _ in range(settings.depth - 1):
-            averages = self.moments.averages(q[-1])
-            emitted = settings.weight_var * averages.square
-            factors.append(settings.weight_var * averages.slope_square)
+            square, slope_square = self._averages(q[-1])
+            emitted = settings.weight_var * square
+            factors.append(settings.weight_var * slope_square)
             c.append(self._next_c(q[-1], c[-1], emitted, settings.bias_var))
             q.append(emitted + settings.bias_var)
         with np.errstate(over="ignore"):
             gradient = np.sqrt(np.cumprod([1.0, *factors[::-1]])[::-1])
         return Path(q=np.array(q), c=np.array(c), gradient=gradient)
+
+    def _averages(self, q: float) -> tuple[float, float]:
+        """Give E[φ(z)²] and E[φ′(z)²], from the table where q lies in it."""
+        if 10.0 ** LEVELS[0] < q < 10.0 ** LEVELS[-1]:
+            square, slope_square = 10.0 ** self.table(math.log10(q))
+            return square, slope_square
+        found = self.moments.averages(q)
+        return found.square, found.slope_square
 
     def _next_c(self, q: float, c: float, emitted: float, bias_var: float) -> float:
         if not emitted + bias_var > 0:

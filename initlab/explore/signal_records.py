@@ -196,12 +196,12 @@ def signals(seen: Trace, names: Sequence[str], quantity: str) -> Signals:
     summaries: list[Summary] = [getattr(layer, quantity) for layer in layers]
     rms = np.array([rms_of(one) for one in summaries])
     ends = _ends(summaries)
-    heights = np.stack([density(one, ends)[1] for one in summaries])
+    heights = np.stack([np.atleast_2d(density(one, ends))[-1] for one in summaries])
     bounded = quantity == "activation"
     return Signals(
         rms=rms,
         zeros=np.array([one.zeros for one in summaries]),
-        heights=heights,
+        heights=np.nan_to_num(heights),  # nothing where all is inf or nan
         edges=np.linspace(*ends, heights.shape[1] + 1),
         saturated=np.array([(bounded and layer.saturated) or 0.0 for layer in layers]),
     )
