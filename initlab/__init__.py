@@ -50,7 +50,9 @@ if TYPE_CHECKING:
         schemes,
         theory,
     )
-    from initlab.apply import Report, Rule, initialize, initialize_from, lsuv, scale_residual
+    from initlab.apply import Report, Rule, initialize_from, scale_residual
+    from initlab.apply.initialize import initialize
+    from initlab.apply.lsuv import lsuv
     from initlab.diagnosis import Finding, Findings, diagnose
     from initlab.exercises import ask, check, hint, progress, quiz, solution
     from initlab.experiments import History, Runs, compare, sweep, train

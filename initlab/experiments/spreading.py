@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from initlab.apply.filling import fill
+from initlab.apply.initialize import fill
 from initlab.data import Batch
 from initlab.experiments.bars import bar
 from initlab.experiments.history import History

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from initlab.apply.filling import fill
+from initlab.apply.initialize import fill
 from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.recipe import Recipe, class_count
 from initlab.experiments.stack import Stack
