@@ -12,10 +12,16 @@ Read in this order:
     checkpoint     weights from a file as initialisation
     lsuv           weights whose layers emit unit variance on a real batch
     residual       weights for networks with skip connections
+    audit          what a model holds, and what an initialisation does to it
+    recognise      which scheme numbers look like
+    laws           which distribution numbers follow
+    watch          what an initialisation writes, whatever the values
+    grouping       which rows of a long table can share a line
 """
 
 from __future__ import annotations
 
+from initlab.apply.audit import Audit, AuditRow, audit
 from initlab.apply.checkpoint import initialize_from
 from initlab.apply.initialize import initialize
 from initlab.apply.layers import LAYERS
@@ -26,9 +32,12 @@ from initlab.apply.rules import Rule
 
 __all__ = [
     "LAYERS",
+    "Audit",
+    "AuditRow",
     "Report",
     "Row",
     "Rule",
+    "audit",
     "initialize",
     "initialize_from",
     "lsuv",

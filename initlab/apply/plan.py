@@ -50,7 +50,7 @@ class Step:
     @property
     def name(self) -> str:
         """The weight's name in the model."""
-        return _join(self.layer, self.weight.name)
+        return join(self.layer, self.weight.name)
 
     def pieces(self, value: Tensor) -> list[Tensor]:
         """Cut the weight into the matrices that are filled one by one."""
@@ -74,7 +74,7 @@ def plan(
     used: set[int] = set()
     seen: dict[int, str] = {}
     steps = []
-    for layer, module in _walk(model):
+    for layer, module in walk(model):
         kinds = kinds_of(module) or {}
         for weight in held(module).values():
             step = Step(layer, weight, kinds.get(weight.name))
@@ -89,7 +89,7 @@ def plan(
     return steps
 
 
-def _walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
+def walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """List the modules in the order of `model.apply`: children first, each once."""
     order: dict[nn.Module, None] = {}
     model.apply(order.setdefault)
@@ -115,7 +115,7 @@ def _first_fit(rules: Sequence[Rule], used: set[int], step: Step) -> tuple[Rule 
 def _why_kept(step: Step, seen: Mapping[int, str], kept: Mapping[str, str]) -> str:
     """Say why a weight must stay as it is; empty where it need not."""
     parameters = step.weight.parameters()
-    full = [_join(step.layer, name) for name in parameters]
+    full = [join(step.layer, name) for name in parameters]
     if kept and all(name in kept for name in full):
         return kept[full[0]]
     for parameter in parameters.values():
@@ -220,5 +220,6 @@ def _check_used(
         )
 
 
-def _join(layer: str, name: str) -> str:
+def join(layer: str, name: str) -> str:
+    """Write the full name of a parameter."""
     return f"{layer}.{name}" if layer else name
