@@ -141,13 +141,16 @@ def best_of(seen: Statistics) -> Distribution:
     """Fit the simplest of the three whose numbers these may be, whether they are or not."""
     if seen.std == 0:
         return Distribution(seen.mean, math.inf, seen.low, seen.high)
-    uniform = Distribution(0.0, math.inf, seen.low, seen.high)
+    rounded = seen.rounding * max(seen.high, -seen.low) / 2  # bounds may lie so far beyond
+    uniform = Distribution(0.0, math.inf, seen.low - rounded, seen.high + rounded)
     normal = Distribution(seen.mean, seen.std)
     room = (seen.high - seen.low) / max(seen.n, 2)  # what lies beyond the outermost two
     cut = truncated(seen.mean, seen.std, (seen.high - seen.low) / 2 + room)
+    room += rounded
+    cut = cut._replace(low=seen.low - room, high=seen.high + room)
     simple = max(uniform, normal, key=lambda one: one.log_likelihood(seen))
     gain = cut.log_likelihood(seen) - simple.log_likelihood(seen)
-    return cut if gain > MARGIN else simple
+    return cut if gain > 2 * MARGIN else simple
 
 
 def truncated(mean: float, std: float, reach: float) -> Distribution:
@@ -188,15 +191,18 @@ def unstructured(matrix: Tensor, mean: float, std: float, fourth: float) -> bool
         return True
     if abs(mean) > 1e-3 * std:
         matrix = matrix - mean
+    dtype = torch.promote_types(matrix.dtype, torch.float32)
     for dim in (0, 1):
         rows, length = matrix.shape[1 - dim], matrix.shape[dim]
-        if rows < 4 or length < 24:
+        if min(rows, length) < 4:
             continue
-        means = matrix.mean(dim, dtype=torch.float32) / std
-        squares = torch.linalg.vector_norm(matrix, dim=dim, dtype=torch.float32) / std
-        squares = squares.square() / length - 1
+        means = matrix.mean(dim, dtype=dtype) / std
         if not _chi_squared(float(means.square().sum()) * length, rows, 0.0):
             return False
+        if length < 24:
+            continue
+        squares = torch.linalg.vector_norm(matrix, dim=dim, dtype=dtype) / std
+        squares = squares.square() / length - 1
         spread = float(squares.square().sum()) * length / (fourth - 1)
         if not _chi_squared(spread, rows, 12 / length):
             return False
@@ -204,9 +210,9 @@ def unstructured(matrix: Tensor, mean: float, std: float, fourth: float) -> bool
 
 
 def _chi_squared(value: float, freedom: int, extra: float) -> bool:
-    """Whether a sum of squares is not far too large for so many (Wilson and Hilferty)."""
+    """Whether a sum of so many squares is as large as chance makes it (Wilson and Hilferty)."""
     scale = math.sqrt(2 / 9 / freedom * (1 + extra / 2))
-    return bool(((value / freedom) ** (1 / 3) - 1 + 2 / 9 / freedom) / scale < 6.5)
+    return abs((value / freedom) ** (1 / 3) - 1 + 2 / 9 / freedom) / scale < 6.5
 
 
 def _singular_values_spread(matrix: Tensor, fourth: float) -> bool:
@@ -220,4 +226,4 @@ def _singular_values_spread(matrix: Tensor, fourth: float) -> bool:
     wide = matrix.to(torch.float32)
     products = wide @ wide.t() if m < n else wide.t() @ wide
     sums = float(products.trace()) ** 2 / (m * n) * (m + n + fourth - 2)
-    return bool(abs(float(products.square().sum()) / sums - 1) * math.sqrt(m * n) < 8)
+    return bool(abs(float(products.square().sum()) / sums - 1) * (m + n) / 2 < 8)

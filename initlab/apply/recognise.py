@@ -152,8 +152,6 @@ def _singular_value(matrix: Tensor, rounding: float) -> float:
     wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
     wide = wide.t() if wide.shape[0] > wide.shape[1] else wide  # (short, long)
     short, long = wide.shape
-    if long < 2:
-        return 0.0
     close = 4 * rounding / math.sqrt(long) + 2e-5
     for rows in (wide[:8], wide):  # a few rows tell nearly all of what is not orthogonal
         products = rows @ rows.t()
@@ -165,8 +163,8 @@ def _singular_value(matrix: Tensor, rounding: float) -> float:
             return 0.0
     usual = [1.0, *_GAINS.values(), 0.5, 2.0, 0.1, 0.01]
     gain = math.sqrt(square)
-    if short == 1 and not any(abs(gain / one - 1) < close + 1e-6 for one in usual):
-        return 0.0  # each vector is orthogonal to nothing
+    if short == 1 and not any(abs(gain / one - 1) < close for one in usual):
+        return 0.0  # the row of a matrix with one row has some length in any case
     return gain
 
 
@@ -225,7 +223,7 @@ def _random(
     matrix = pieces[0].dim() > 1
     found = list(_candidates(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n))
     scores = [candidate.gives.log_likelihood(seen) for candidate in found]
-    top = max([*scores, best.log_likelihood(seen) - MARGIN])
+    top = max([*scores, best.log_likelihood(seen) - 1.5 * MARGIN])
     likely = [
         (candidate.order, -score, candidate)
         for candidate, score in zip(found, scores, strict=True)

@@ -40,11 +40,13 @@ class Watched(NamedTuple):
         model: The copy.
         done: Name of a parameter or buffer → "set", "left", "set twice", ...
         blank: Names of those that were left in memory that nobody has written to.
+        wrote: Whether anything was written, be it into memory that is not the model's.
     """
 
     model: nn.Module
     done: dict[str, str]
     blank: set[str]
+    wrote: bool
 
 
 def watch(model: nn.Module, init: Init) -> Watched:
@@ -75,7 +77,7 @@ def watch(model: nn.Module, init: Init) -> Watched:
         try:
             each = _watched(model, lambda twin: twin.apply(run(twin)))
         except Exception:
-            if not reached:
+            if not found.wrote:
                 raise
             return found  # a function of the model, which a part of it is not
         return each if _reached(each) > reached else found
@@ -97,7 +99,7 @@ def _runner(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Any], bo
     owner = getattr(init, "__self__", None)
     if isinstance(init, str):
         if not any(callable(getattr(module, init, None)) for module in names):
-            methods = [n for n in dir(model) if "init" in n or "reset" in n]
+            methods = {n for part in names for n in dir(part) if "init" in n or "reset" in n}
             near = difflib.get_close_matches(init, methods, n=2)
             hint = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
             raise ValueError(
@@ -151,7 +153,8 @@ def _watched(model: nn.Module, run: Callable[[nn.Module], Any]) -> Watched:
         for name, tensor in _tensors(twin)
     }
     blank = {n for n, tensor in _tensors(twin) if done[n] == "left" and writes.of(tensor).blank}
-    return Watched(twin, done, blank)
+    wrote = any(memory.sets or memory.changed for memory in writes.memory.values())
+    return Watched(twin, done, blank, wrote)
 
 
 def _copied(model: nn.Module) -> nn.Module:
