@@ -212,7 +212,7 @@ def unstructured(matrix: Tensor, mean: float, std: float, fourth: float) -> bool
 def _chi_squared(value: float, freedom: int, extra: float) -> bool:
     """Whether a sum of so many squares is as large as chance makes it (Wilson and Hilferty)."""
     scale = math.sqrt(2 / 9 / freedom * (1 + extra / 2))
-    return abs((value / freedom) ** (1 / 3) - 1 + 2 / 9 / freedom) / scale < 6.5
+    return bool(abs((value / freedom) ** (1 / 3) - 1 + 2 / 9 / freedom) / scale < 6.5)
 
 
 def _singular_values_spread(matrix: Tensor, fourth: float) -> bool:
