@@ -17,6 +17,7 @@ Reading map (which module answers which question, and the notebook that introduc
     experiments  what does training make of it?                              02
     diagnosis    what is wrong with my network, and what mends it?           12
     exercises    is what I wrote right, and if not, what did I mix up?       00
+    lessons      what do the notebooks set and ask?                          00
     explore      what happens while I move this slider?                      00
 
 Legend of symbols, in code and notebooks alike:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         exercises,
         experiments,
         explore,
+        lessons,
         models,
         plots,
         probe,
@@ -55,8 +57,9 @@ if TYPE_CHECKING:
     from initlab.apply.initialize import initialize
     from initlab.apply.lsuv import lsuv
     from initlab.diagnosis import Finding, Findings, diagnose
-    from initlab.exercises import ask, check, hint, progress, quiz, solution
+    from initlab.exercises import ask
     from initlab.experiments import History, Runs, compare, sweep, train
+    from initlab.lessons import check, hint, progress, quiz, solution
     from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
     from initlab.schemes import SCHEMES, Scheme, scheme
     from initlab.source import show
@@ -72,7 +75,8 @@ _HOME = {  # public name → the module that it lives in; loaded when it is firs
     **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
     **dict.fromkeys(["Finding", "Findings", "diagnose"], "diagnosis"),
     **dict.fromkeys(["History", "Runs", "compare", "sweep", "train"], "experiments"),
-    **dict.fromkeys(["ask", "check", "hint", "progress", "quiz", "solution"], "exercises"),
+    "ask": "exercises",
+    **dict.fromkeys(["check", "hint", "progress", "quiz", "solution"], "lessons"),
     "show": "source",
 }
 _MODULES = [
@@ -84,6 +88,7 @@ _MODULES = [
     "exercises",
     "experiments",
     "explore",
+    "lessons",
     "models",
     "plots",
     "probe",
@@ -100,7 +105,7 @@ __all__ = [  # noqa: RUF022 (the order of the reading map)
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",
     "activations", "apply", "arguments", "data", "diagnosis", "exercises", "experiments",
-    "explore", "models", "plots", "probe", "schemes", "theory",
+    "explore", "lessons", "models", "plots", "probe", "schemes", "theory",
 ]  # fmt: skip
 
 

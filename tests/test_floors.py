@@ -16,7 +16,7 @@ FLOORS = {
     "schemes": 1, "data": 1, "plots": 1, "activations": 1, "arguments": 1, "source": 1,
     "theory": 2, "models": 2,
     "apply": 3, "probe": 3,
-    "experiments": 4, "diagnosis": 4, "exercises": 4,
+    "experiments": 4, "diagnosis": 4, "exercises": 4, "lessons": 5,
     "explore": 5,
 }  # fmt: skip
 PLOTS_MAY_IMPORT = {"numpy", "matplotlib", "PIL", *sys.stdlib_module_names}  # matplotlib needs PIL

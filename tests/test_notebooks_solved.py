@@ -12,7 +12,7 @@ import re
 import nbformat
 import pytest
 
-from initlab.exercises import EXERCISES
+from initlab.lessons import EXERCISES
 from run_notebooks import NOTEBOOKS, run
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))

@@ -1,7 +1,7 @@
 """What does each layer emit, and what gradient comes back to it?
 
 Reading order: `records` (what a trace holds), `run` (one forward and backward pass), `recorder`
-(the hooks), `side_by_side` (several networks at once), `measure` (numbers from a tensor, exact and
+(the hooks), `measure` (numbers from a tensor, exact and
 cheap), `untouched` (how the model comes back as it was), `views` (numbers that need the tensors
 themselves: singular values, correlations), `matrices` (rank and different rows, one notion for
 all).
