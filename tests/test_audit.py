@@ -3,13 +3,14 @@
 import copy
 import itertools
 import re
+import warnings
 
 import numpy as np
 import pytest
 import torch
 import transformers as hf
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 import initlab as il
 from initlab.apply.grouping import grouped
@@ -250,6 +251,17 @@ def test_a_parametrised_weight_is_told_as_the_layer_uses_it():
     assert first.note.startswith("held by WeightNorm")
     assert second.name == "parametrizations.weight.original1"
     assert second.note == "held by WeightNorm"
+
+
+def test_older_ways_to_hold_a_weight():
+    pruned = prune.random_unstructured(nn.Linear(60, 50), "weight", 0.3)
+    assert il.audit(pruned)["weight_orig"].note == "held by pruning; 30% of the entries are 0"
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        normed = nn.utils.weight_norm(nn.Linear(60, 50))
+    normed(torch.zeros(1, 60))  # leaves a weight that deepcopy refuses
+    audit = il.audit(normed, lambda model: nn.init.ones_(model.bias))
+    assert (audit["weight_g"].scheme, audit["weight_g"].done) == ("torch_default", "left")
+    assert audit["bias"].done == "set"
 
 
 def test_nothing_changes():

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import threading
 
 import pytest
 import torch
@@ -300,6 +301,16 @@ def test_what_init_raises_passes_through_and_nothing_changes():
         il.audit(model, fails)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_model_that_cannot_be_copied():
+    model = network()
+    model.lock = threading.Lock()
+    message = (
+        "can copy, since init runs on a copy, got Sequential, for which it says: cannot pickle"
+    )
+    with pytest.raises(TypeError, match=message):
+        il.audit(model, of_the_model)
 
 
 @pytest.mark.parametrize(

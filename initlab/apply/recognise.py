@@ -230,7 +230,8 @@ def _random(
         if score > top - MARGIN and candidate.gives.fits(seen.sample)
     ]
     if not likely and not best.fits(seen.sample):
-        return Match()
+        zeros = float((seen.sample == 0).double().mean())
+        return Match(note=f"{zeros:.0%} of the entries are 0" if zeros > 0.005 else "")
     gives = min(likely)[2].gives if likely else best
     if matrix and not unstructured(stored.flatten(1), seen.mean, seen.std, gives.fourth()):
         return Match(distribution=gives.kind)

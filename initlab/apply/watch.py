@@ -164,7 +164,13 @@ def _copied(model: nn.Module) -> nn.Module:
         for value in vars(module).values():
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
-    twin = copy.deepcopy(model, memo)
+    try:
+        twin = copy.deepcopy(model, memo)
+    except Exception as error:
+        raise TypeError(
+            "model must be a module that copy.deepcopy can copy, since init runs on a copy, "
+            f"got {type(model).__name__}, for which it says: {error}"
+        ) from error
     for module in twin.modules():  # transformers does nothing to a module with this mark
         vars(module).pop("_is_hf_initialized", None)
     return twin

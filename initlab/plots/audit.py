@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from initlab.plots.axes import axes, legend, log_axis
 from initlab.plots.figure import say
@@ -52,6 +53,7 @@ def std_by_depth(
     finite = [std for stds in expected.values() for std in stds if std > 0 and math.isfinite(std)]
     log_axis(ax, [*(std for _, std in drawn), *finite])
     ax.set(xlabel="weight, in the order of the model", ylabel="standard deviation of its entries")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     say(ax, _sentence(weights, expected))
     return ax
