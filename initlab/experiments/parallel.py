@@ -18,7 +18,7 @@ from uuid import uuid4
 import torch
 from torch import nn
 
-from initlab.apply.filling import fill
+from initlab.apply.initialize import fill
 from initlab.data import Batch
 from initlab.experiments.ensemble import Ensemble, can_stack
 from initlab.experiments.history import History
