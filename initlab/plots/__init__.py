@@ -5,6 +5,7 @@ drew on, calls no `show` and changes no global setting. Dots are measured, dashe
 leaves a sentence with its main numbers: `figure.alt`, or `explain(ax)`.
 """
 
+from initlab.plots.coordinates import coordinates
 from initlab.plots.depth import depth_profile
 from initlab.plots.figure import Picture, explain, picture
 from initlab.plots.limits import limits
@@ -23,6 +24,7 @@ __all__ = [
     "Picture",
     "against",
     "boundaries",
+    "coordinates",
     "depth_profile",
     "explain",
     "histograms",
