@@ -237,6 +237,9 @@ def falling(step: int) -> float:
 def test_rates_of_mup_are_those_of_the_networks_in_an_ensemble() -> None:
     recipe = Recipe(steps=1, lr=0.5, optimizer="mup_adam")
     net = nn.Sequential(nn.Embedding(7, 32), nn.Linear(32, 128), nn.Linear(128, 10))
+    images = nn.Sequential(nn.Conv2d(8, 3, 2), nn.ConvTranspose2d(16, 2, 2, groups=2, bias=False))
+    of_images = [group["lr"] for group in recipe.optimizer_for(images).param_groups]
+    assert of_images == [1.0, 0.5]  # fan-in 8·4 and (16 / 2)·4; and the bias
     groups = recipe.optimizer_for(net).param_groups
     rates = {tuple(p.shape): group["lr"] for group in groups for p in group["params"]}
     assert rates == {(7, 32): 0.5, (128, 32): 1.0, (128,): 0.5, (10, 128): 0.25, (10,): 0.5}
@@ -258,7 +261,7 @@ def test_best_rates_move_with_the_width_but_not_under_mup() -> None:
     assert max(best["adam", 512]) < min(best["adam", 32])
     assert best["mup_adam", 512] & best["mup_adam", 32]
     ax = runs.plot_best_rate()
-    assert ax.get_yscale() == "log"
+    assert ax.get_yscale() == ax.get_xscale() == "log"
     assert ax.get_ylabel() == "best learning rate"
     assert sum(line.get_xdata().tolist() == [32, 512] for line in ax.lines) >= 2
     assert "mup_adam: " in explain(ax)

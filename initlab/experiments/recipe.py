@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
 from initlab.experiments.ensemble import Stacked
 from initlab.experiments.scores import Loss
+from initlab.schemes import fans
 
 OPTIMIZERS = ("sgd", "adam", "mup_adam")
 BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam"
@@ -143,7 +145,13 @@ def _rate_factors(network: nn.Module) -> Iterator[tuple[Tensor, float]]:
             matrix = one.dim() > 1 and not isinstance(module, nn.Embedding)
             if parameter.requires_grad and parameter not in seen:
                 seen.add(parameter)
-                yield parameter, BASE_FAN_IN / one[0].numel() if matrix else 1.0
+                yield parameter, BASE_FAN_IN / _fan_in(module, one) if matrix else 1.0
+
+
+def _fan_in(module: nn.Module, weight: Tensor) -> int:
+    if isinstance(module, _ConvTransposeNd):  # stored as (in, out, *kernel)
+        return fans(weight)[1] // module.groups
+    return fans(weight)[0]
 
 
 def class_count(target: Tensor) -> int:

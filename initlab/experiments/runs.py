@@ -125,8 +125,14 @@ class Runs:
         """
         from initlab import plots
 
-        ax = plots.against(self.best_rates(), x, y="lr", by=by, log=True, **options)
+        rows = self.best_rates()
+        ax = plots.against(rows, x, y="lr", by=by, log=True, **options)
         ax.set_ylabel("best learning rate")
+        if x == "width":  # what changes by a factor is seen on a log axis only
+            widths = sorted({row["width"] for row in rows})
+            ax.set_xscale("log")
+            ax.set_xticks(widths, map(str, widths))
+            ax.set_xticks([], minor=True)
         return ax
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from initlab.plots.axes import dress, log_axis
 from initlab.plots.figure import WIDTH, picture, say
-from initlab.plots.style import SPARE, themed
+from initlab.plots.style import looks, themed
 
 PANELS = 5
 LINES = 8
@@ -60,7 +60,7 @@ def coordinates(
     drawn: list[float] = []
     for ax, step in zip(panels, shown, strict=True):
         words = []
-        for name, look in zip(names, SPARE * len(names), strict=False):
+        for name, look in looks(names).items():
             line = [_median(rows, name, step, width, quantity) for width in widths]
             fine = [(w, size) for w, size in zip(widths, line, strict=True) if 0 < size < math.inf]
             ax.plot(*np.array(fine, dtype=float).reshape(-1, 2).T, label=name, **look.dot)
