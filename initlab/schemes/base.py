@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from initlab.arguments import number, unknown
+from initlab.arguments import number, unknown, whole
 
 
 class Reference(NamedTuple):
@@ -97,6 +98,8 @@ class Scheme:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "variance" in cls.__dict__:
+            setattr(cls, "variance", _with_checked_fans(cls.variance))  # noqa: B010 (mypy)
         if "__repr__" not in cls.__dict__:  # else `dataclass` writes one with every default
             cls.__repr__ = Scheme.__repr__  # type: ignore[method-assign]
         if "draw_" in cls.__dict__ and "distribution" not in cls.__dict__:
@@ -132,6 +135,10 @@ class Scheme:
         Args:
             fan_in: Inputs that a unit sums, at least 1.
             fan_out: Units that an input reaches, at least 1.
+
+        Raises:
+            TypeError: A fan is not a whole number.
+            ValueError: A fan is below 1.
         """
         raise NotImplementedError
 
@@ -225,6 +232,19 @@ class DrawnByTorch(Scheme):
 def normal_below(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the share of a standard normal distribution below each value."""
     return np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z.flat]).reshape(z.shape)
+
+
+Variance = Callable[[Any, int, int], float | None]
+
+
+def _with_checked_fans(variance: Variance) -> Variance:
+    """Let the formula that a scheme writes speak about fans that a layer can have only."""
+
+    @functools.wraps(variance)
+    def checked(self: Any, fan_in: int, fan_out: int) -> float | None:
+        return variance(self, whole("fan_in", fan_in), whole("fan_out", fan_out))
+
+    return checked
 
 
 SCHEMES: dict[str, Scheme] = {}
