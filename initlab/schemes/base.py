@@ -229,11 +229,6 @@ class DrawnByTorch(Scheme):
         function(tensor, **self.parameters(), **source)
 
 
-def normal_below(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the share of a standard normal distribution below each value."""
-    return np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z.flat]).reshape(z.shape)
-
-
 Variance = Callable[[Any, int, int], float | None]
 
 
@@ -245,6 +240,11 @@ def _with_checked_fans(variance: Variance) -> Variance:
         return variance(self, whole("fan_in", fan_in), whole("fan_out", fan_out))
 
     return checked
+
+
+def normal_below(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the share of a standard normal distribution below each value."""
+    return np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z.flat]).reshape(z.shape)
 
 
 SCHEMES: dict[str, Scheme] = {}
