@@ -49,6 +49,21 @@ def test_across_depth(names, said):
     assert headlines.across_depth(rows(*names), "activation") == said
 
 
+def test_names_may_hold_signs():
+    two = {"net #1 {a}": rows("level")[""], "net #2": rows("gone")[""]}
+    said = headlines.across_depth(two, "activation")
+    assert said == "net #1 {a} keeps the signal; net #2 loses it"
+
+
+def test_lines_are_compared_where_seeds_part_them():
+    lines = {
+        "a": {1: (0.9, 0.9, 0.9), 2: (0.9, 0.1, 0.9)},
+        "b": {1: (0.5, 0.5, 0.5), 2: (0.2, 0.1, 0.9)},
+    }
+    said = headlines.against_setting("depth", "accuracy", lines, theory=None, beyond="")
+    assert said == "At depth 1, a reaches accuracy 0.90, b 0.50"
+
+
 def test_a_gradient_travels_from_the_last_layer_to_the_first():
     back = rows("smaller", quantity="gradient")
     assert headlines.across_depth(back, "gradient") == "The gradient shrinks 5.0 times"
