@@ -8,6 +8,7 @@ Reading map (which module answers which question, and the notebook that introduc
     data         a batch to try it on                                        00
     activations  which nonlinearity does this name mean?                     01
     arguments    is this argument what it may be?
+    format       how is a number written?
     plots        what does that look like?                                   00
     source       how is this written? (`il.show`)                            00
     models       a network to try it on                                      00
