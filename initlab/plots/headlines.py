@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from initlab.plots.records import Row, number
+from initlab.format import number
+from initlab.plots.records import Row
 
 SAME, MUCH = 2.0, 100.0
 ALIKE = 0.05  # of the larger: values this close are said to be alike
