@@ -274,7 +274,8 @@ def check_tensor(tensor: Any) -> None:
     if tensor.is_meta:
         raise ValueError(
             "tensor must hold numbers, got one on the meta device: "
-            "give the model memory first with model.to_empty(device=...)."
+            "give the model memory first with model.to_empty(device=...). After that, tied weights "
+            "are tied no longer and buffers hold garbage: tie them again, and fill the buffers."
         )
     if not tensor.is_floating_point():
         raise TypeError(
