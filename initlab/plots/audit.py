@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from initlab.plots.axes import axes, legend, log_axis
-from initlab.plots.figure import say
-from initlab.plots.style import INK, looks, themed
+from initlab.plots.axes import Name, axes, log_axis, name_lines
+from initlab.plots.figure import tell
+from initlab.plots.style import DASHES, look_of, looks, themed
 
 
 @themed()
@@ -18,6 +18,7 @@ def std_by_depth(
     weights: Sequence[tuple[str, float]],
     expected: Mapping[str, Sequence[float]],
     *,
+    headline: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the std of each weight against depth: dots are measured, dashes are named schemes.
@@ -26,6 +27,7 @@ def std_by_depth(
         weights: Name and standard deviation of each weight, in the order of the model. A std of 0
             cannot stand on a logarithmic axis and is said in words.
         expected: Name of a scheme → the standard deviation that it gives each of the weights.
+        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
@@ -45,18 +47,35 @@ def std_by_depth(
                 f"got {len(stds)}."
             )
     ax = axes(ax)
-    style = looks(dict.fromkeys(expected))
-    for name, stds in expected.items():
-        look = style[name]
-        ax.plot(places, stds, linestyle="--", color=look.colour, label=name, zorder=2)
-    ax.plot(*zip(*drawn, strict=True), linestyle="", marker="o", color=INK, label="this model")
     finite = [std for stds in expected.values() for std in stds if std > 0 and math.isfinite(std)]
     log_axis(ax, [*(std for _, std in drawn), *finite])
     ax.set(xlabel="weight, in the order of the model", ylabel="standard deviation of its entries")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(ax)
-    say(ax, _sentence(weights, expected))
+    own = look_of("weight").dot | {"linestyle": ""}
+    names = [Name("this model", drawn[-1][1], own)]
+    for name, look in looks(expected).items():
+        dashes = DASHES | {"color": look.colour}
+        ax.plot(places, expected[name], label=name, **dashes)
+        names.append(Name(name, expected[name][-1], dashes))
+    ax.plot(*zip(*drawn, strict=True), label="this model", **own)
+    name_lines(ax, names)
+    tell(ax, _said(dict(drawn), expected), _sentence(weights, expected), headline)
     return ax
+
+
+def _said(drawn: Mapping[int, float], expected: Mapping[str, Sequence[float]]) -> str:
+    """Say which scheme comes closest, and how far its farthest weight is."""
+    far = {
+        name: max(max(std / given[k - 1], given[k - 1] / std) for k, std in drawn.items())
+        for name, given in expected.items()
+        if all(one > 0 and math.isfinite(one) for one in given)
+    }
+    if not far:
+        return f"{len(drawn)} weights, std {min(drawn.values()):.2g} to {max(drawn.values()):.2g}"
+    name = min(far, key=lambda one: far[one])
+    if far[name] < 1.2:
+        return f"{name} fits every weight"
+    return f"No drawn scheme fits every weight: {name} is off by up to {far[name]:.2g} times"
 
 
 def _sentence(weights: Sequence[tuple[str, float]], expected: Mapping[str, Sequence[float]]) -> str:
