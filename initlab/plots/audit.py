@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from initlab.format import number
 from initlab.plots.axes import Name, axes, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.style import INK, looks, themed
+from initlab.plots.style import DASHES, look_of, looks, themed
 
 
 @themed()
@@ -48,29 +47,44 @@ def std_by_depth(
                 f"got {len(stds)}."
             )
     ax = axes(ax)
-    style, named = looks(dict.fromkeys(expected)), list[Name]()
-    for name, stds in expected.items():
-        look = style[name]
-        ax.plot(places, stds, linestyle="--", color=look.colour, label=name, zorder=2)
-    ax.plot(*zip(*drawn, strict=True), linestyle="", marker="o", color=INK, label="this model")
     finite = [std for stds in expected.values() for std in stds if std > 0 and math.isfinite(std)]
     log_axis(ax, [*(std for _, std in drawn), *finite])
     ax.set(xlabel="weight, in the order of the model", ylabel="standard deviation of its entries")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for name, stds in expected.items():
-        named.append(Name(name, stds[-1], {"linestyle": "--", "color": style[name].colour}))
-    name_lines(ax, named)
-    ratios = _ratios(weights, expected)
-    tell(ax, _headline(ratios), _sentence(weights, ratios), headline)
+    own = look_of("weight").dot | {"linestyle": ""}
+    names = [Name("this model", drawn[-1][1], own)]
+    for name, look in looks(expected).items():
+        dashes = DASHES | {"color": look.colour}
+        ax.plot(places, expected[name], label=name, **dashes)
+        names.append(Name(name, expected[name][-1], dashes))
+    ax.plot(*zip(*drawn, strict=True), label="this model", **own)
+    name_lines(ax, names)
+    tell(ax, _said(dict(drawn), expected), _sentence(weights, expected), headline)
     return ax
 
 
-def _ratios(
-    weights: Sequence[tuple[str, float]], expected: Mapping[str, Sequence[float]]
-) -> dict[str, float]:
-    """Return how many times what each scheme gives the weights are, on (geometric) average."""
-    count = sum(std > 0 for _, std in weights)
-    return {
+def _said(drawn: Mapping[int, float], expected: Mapping[str, Sequence[float]]) -> str:
+    """Say which scheme comes closest, and how far its farthest weight is."""
+    far = {
+        name: max(max(std / given[k - 1], given[k - 1] / std) for k, std in drawn.items())
+        for name, given in expected.items()
+        if all(one > 0 and math.isfinite(one) for one in given)
+    }
+    if not far:
+        return f"{len(drawn)} weights, std {min(drawn.values()):.2g} to {max(drawn.values()):.2g}"
+    name = min(far, key=lambda one: far[one])
+    if far[name] < 1.2:
+        return f"{name} fits every weight"
+    return f"No drawn scheme fits every weight: {name} is off by up to {far[name]:.2g} times"
+
+
+def _sentence(weights: Sequence[tuple[str, float]], expected: Mapping[str, Sequence[float]]) -> str:
+    stds = [std for _, std in weights if std > 0]
+    text = f"The std of {len(weights)} weights is {min(stds):.2g} to {max(stds):.2g}"
+    zeros = len(weights) - len(stds)
+    if zeros:
+        text += f", that of {zeros} is 0"
+    ratios = {
         name: math.exp(
             sum(math.log(std / e) for (_, std), e in zip(weights, given, strict=True) if std > 0)
             / count

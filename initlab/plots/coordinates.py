@@ -11,12 +11,15 @@ import numpy as np
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from initlab.plots.axes import dress, log_axis
-from initlab.plots.figure import WIDTH, add_alt, picture
-from initlab.plots.style import looks, themed
+from initlab.format import number
+from initlab.plots.axes import Name, dress, log_axis, name_lines
+from initlab.plots.figure import WIDTH, picture, tell
+from initlab.plots.headlines import listed
+from initlab.plots.style import FONT, Look, ramp, themed
 
 PANELS = 5
 LINES = 8
+MARKERS = "osD^vP<>"
 LABELS = {"rms": "rms of what a layer emits", "change": "rms of the change since the start"}
 
 
@@ -27,6 +30,7 @@ def coordinates(
     *,
     layers: Sequence[str] | None = None,
     steps: Sequence[int] | None = None,
+    headline: str | None = None,
     figure: Figure | SubFigure | None = None,
 ) -> Figure | SubFigure:
     """Draw how large each layer's output is against the width, log-log, a panel for each step.
@@ -39,6 +43,7 @@ def coordinates(
         quantity: "rms", or "change" for the change since the start (which has no panel there).
         layers: Names of the layers to draw; None draws up to eight, spread over the network.
         steps: Which steps; None draws up to five, spread from the first to the last.
+        headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
     Returns:
@@ -57,20 +62,24 @@ def coordinates(
     widths = sorted({row["width"] for row in rows})
     figure = figure or picture(WIDTH, 4.6)
     panels = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
+    looks = [Look(*one) for one in zip(ramp(len(names)), MARKERS, strict=False)]
     drawn: list[float] = []
+    words: list[str] = []
+    ends: dict[
+        str, tuple[float, float]
+    ] = {}  # of the last panel, at the smallest and largest width
     for ax, step in zip(panels, shown, strict=True):
-        words = []
-        for name, look in looks(names).items():
+        when = "the start" if step == 0 else f"step {step}"
+        words.append(f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}.")
+        for name, look in zip(names, looks, strict=True):
             line = [_median(rows, name, step, width, quantity) for width in widths]
             fine = [(w, size) for w, size in zip(widths, line, strict=True) if 0 < size < math.inf]
             ax.plot(*np.array(fine, dtype=float).reshape(-1, 2).T, label=name, **look.dot)
             drawn += [size for _, size in fine]
-            ends = f"{fine[0][1]:.2g} to {fine[-1][1]:.2g}" if fine else "0 or not finite"
-            words.append(f"{name}: {ends}.")
-        when = "the start" if step == 0 else f"step {step}"
-        ax.set_title(when)
-        add_alt(ax, f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}. "
-            + " ".join(words))  # fmt: skip
+            ends[name] = (fine[0][1], fine[-1][1]) if fine else (math.nan, math.nan)
+            reach = " to ".join(map(number, ends[name])) if fine else "0 or not finite"
+            words.append(f"{name}: {reach}.")
+        ax.set_title(when, loc="left", fontsize=FONT)
     for ax in panels:
         dress(ax)
         log_axis(ax, drawn)
@@ -81,8 +90,19 @@ def coordinates(
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(LABELS[quantity])
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+    name_lines(panels[-1], [Name(name, ends[name][1], {"linestyle": "-", **look.dot})
+                            for name, look in zip(names, looks, strict=True)])  # fmt: skip
+    tell(figure, _said(ends, shown[-1]), " ".join(words), headline)
     return figure
+
+
+def _said(ends: Mapping[str, tuple[float, float]], step: int) -> str:
+    """Say which layers change their size with the width by more than a factor of 2."""
+    when = "at the start" if step == 0 else f"at step {step}"
+    moved = [name for name, (low, high) in ends.items() if not 0.5 < high / low < 2]
+    if not moved:
+        return f"Every layer keeps its size at every width {when}"
+    return f"{listed(moved)} {'does' if len(moved) == 1 else 'do'} not keep the size {when}"
 
 
 def _median(
