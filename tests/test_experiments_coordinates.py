@@ -18,7 +18,7 @@ from initlab.experiments import Coordinates, History, Run, Runs
 from initlab.experiments.coordinates import Size
 from initlab.experiments.ensemble import Ensemble
 from initlab.experiments.recipe import Recipe
-from initlab.plots import explain
+from initlab.plots import alt_text
 
 DIGITS = il.data.digits(512)
 LAYERS = ["linear1", "act1", "linear2", "act2", "linear3", "act3", "head"]
@@ -146,9 +146,12 @@ def test_the_picture_has_a_panel_for_each_step() -> None:
     (line, _) = figure.axes[0].lines
     assert line.get_xdata().tolist() == [10, 20, 40]
     assert line.get_ydata() == pytest.approx([2 * width**0.5 for width in (10, 20, 40)])
-    assert explain(figure).startswith(
+    assert alt_text(figure).startswith(
         "rms of what a layer emits at the start, width 10 to 40. a: 6.3 to 13. b: 2 to 2."
     )
+    assert figure.get_suptitle() == "a is 1.9 times as large at width 40 as at 10, after 1 step"
+    level = powers(b=0.0).plot().get_suptitle()
+    assert level == "Every layer is about as large at width 40 as at 10, after 1 step"
     change = powers(a=0.5).plot(quantity="change", figure=plt.figure())
     assert [ax.get_title() for ax in change.axes] == ["step 1"]
     with pytest.raises(ValueError, match=r"^steps=7 is unknown: there are 0, 1\.$"):
@@ -264,7 +267,7 @@ def test_best_rates_move_with_the_width_but_not_under_mup() -> None:
     assert ax.get_yscale() == ax.get_xscale() == "log"
     assert ax.get_ylabel() == "best learning rate"
     assert sum(line.get_xdata().tolist() == [32, 512] for line in ax.lines) >= 2
-    assert "mup_adam: " in explain(ax)
+    assert "mup_adam: " in alt_text(ax)
 
 
 def test_best_rates_are_those_of_the_lowest_loss() -> None:

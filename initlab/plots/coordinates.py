@@ -11,12 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
+from initlab.format import number, times
 from initlab.plots.axes import dress, log_axis
-from initlab.plots.figure import WIDTH, picture, say
+from initlab.plots.figure import WIDTH, add_alt, picture, put_headline
 from initlab.plots.style import looks, themed
 
 PANELS = 5
 LINES = 8
+LEVEL = 1.5  # a factor from the narrowest to the widest network that is hardly seen
 LABELS = {"rms": "rms of what a layer emits", "change": "rms of the change since the start"}
 
 
@@ -27,6 +29,7 @@ def coordinates(
     *,
     layers: Sequence[str] | None = None,
     steps: Sequence[int] | None = None,
+    headline: str | None = None,
     figure: Figure | SubFigure | None = None,
 ) -> Figure | SubFigure:
     """Draw how large each layer's output is against the width, log-log, a panel for each step.
@@ -39,6 +42,7 @@ def coordinates(
         quantity: "rms", or "change" for the change since the start (which has no panel there).
         layers: Names of the layers to draw; None draws up to eight, spread over the network.
         steps: Which steps; None draws up to five, spread from the first to the last.
+        headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
     Returns:
@@ -65,12 +69,12 @@ def coordinates(
             fine = [(w, size) for w, size in zip(widths, line, strict=True) if 0 < size < math.inf]
             ax.plot(*np.array(fine, dtype=float).reshape(-1, 2).T, label=name, **look.dot)
             drawn += [size for _, size in fine]
-            ends = f"{fine[0][1]:.2g} to {fine[-1][1]:.2g}" if fine else "0 or not finite"
+            ends = f"{number(fine[0][1])} to {number(fine[-1][1])}" if fine else "0 or not finite"
             words.append(f"{name}: {ends}.")
         when = "the start" if step == 0 else f"step {step}"
         ax.set_title(when)
-        say(ax, f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}. "
-            + " ".join(words))  # fmt: skip
+        words = [f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}.", *words]
+        add_alt(ax, " ".join(words))
     for ax in panels:
         dress(ax)
         log_axis(ax, drawn)
@@ -82,7 +86,26 @@ def coordinates(
         ax.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(LABELS[quantity])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+    extremes = {
+        name: [_median(rows, name, shown[-1], width, quantity) for width in (widths[0], widths[-1])]
+        for name in names
+    }
+    said = _headline(extremes, shown[-1], widths) if headline is None else headline
+    if said:
+        put_headline(figure, said)
     return figure
+
+
+def _headline(ends: Mapping[str, list[float]], step: int, widths: Sequence[int]) -> str:
+    """Name the layer that changes most from the narrowest to the widest network."""
+    when = f"after {step} step{'s' * (step > 1)}" if step else "at the start"
+    factors = {name: high / low for name, (low, high) in ends.items() if low > 0 and high > 0}
+    if not factors:
+        return f"No layer has a size {when}"
+    name, factor = max(factors.items(), key=lambda pair: abs(math.log(pair[1])))
+    if 1 / LEVEL < factor < LEVEL:
+        return f"Every layer is about as large at width {widths[-1]} as at {widths[0]}, {when}"
+    return f"{name} is {times(factor)} as large at width {widths[-1]} as at {widths[0]}, {when}"
 
 
 def _median(
