@@ -341,7 +341,7 @@ def test_regression_has_no_accuracy() -> None:
         ({"seeds": 0}, ValueError, "seeds must be a whole number of at least 1, got 0."),
         ({"seeds": [1, 1]}, ValueError, "seeds must differ, got [1, 1]."),
         ({"depths": 0}, ValueError, "depth must be a whole number of at least 1, got 0."),
-        ({"activations": "rleu"}, ValueError, "activation='rleu' is unknown: did you mean 'relu'?"),
+        ({"activations": "rleu"}, ValueError, "activation='rleu' is unknown: did you mean 'relu'"),
         ({"gains": -1}, ValueError, "gains must be a finite number of at least 0, got -1."),
         ({"norms": "bach"}, ValueError, 'norm must be None, "batch" or "layer", got \'bach\'.'),
         ({"stepss": 3}, TypeError, "argument='stepss' is unknown: did you mean 'steps'?"),
