@@ -134,6 +134,7 @@ def tied() -> nn.Module:
         (partial(nn.Sequential, Own(64, 10)), False),
         (partial(nn.Sequential, nn.Linear(64, 10), nn.Softmax(1)), False),
         (partial(nn.Sequential, nn.Linear(64, 10), nn.ReLU(inplace=True)), False),
+        (partial(il.models.mlp, 1, 8, "prelu"), False),
         (tied, False),
     ],
 )

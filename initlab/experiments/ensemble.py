@@ -176,6 +176,9 @@ class _LayerNorm(Stacked):
         return out if self.bias is None else out + self.bias[:, None]
 
 
+_ACTIVATIONS = [one.module() for one in ACTIVATIONS.values()]
 _TYPES = {nn.Sequential, ResidualBlock, nn.Linear, Elementwise} | {
-    type(one.module()) for one in ACTIVATIONS.values()
+    type(one)
+    for one in _ACTIVATIONS
+    if not list(one.parameters())  # as PReLU has
 }

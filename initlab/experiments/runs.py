@@ -10,6 +10,7 @@ from typing import Any
 
 from initlab.arguments import choice
 from initlab.experiments.history import History
+from initlab.format import number
 
 VALUES = ("accuracy", "loss")
 
@@ -178,5 +179,5 @@ def _line(band: dict[str, Any], names: Sequence[str]) -> str:
 
 
 def _span(band: dict[str, Any], value: str) -> str:
-    middle, low, high = (f"{band[value + end]:.3g}" for end in ("", "_low", "_high"))
+    middle, low, high = (number(band[value + end], 3) for end in ("", "_low", "_high"))
     return middle if low == high else f"{middle} ({low} to {high})"

@@ -11,15 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from initlab.format import number
-from initlab.plots.axes import Name, dress, log_axis, name_lines
-from initlab.plots.figure import WIDTH, picture, tell
-from initlab.plots.headlines import listed
-from initlab.plots.style import FONT, Look, ramp, themed
+from initlab.format import number, times
+from initlab.plots.axes import dress, log_axis
+from initlab.plots.figure import WIDTH, add_alt, picture, put_headline
+from initlab.plots.style import looks, themed
 
 PANELS = 5
 LINES = 8
-MARKERS = "osD^vP<>"
+LEVEL = 1.5  # a factor from the narrowest to the widest network that is hardly seen
 LABELS = {"rms": "rms of what a layer emits", "change": "rms of the change since the start"}
 
 
@@ -62,24 +61,20 @@ def coordinates(
     widths = sorted({row["width"] for row in rows})
     figure = figure or picture(WIDTH, 4.6)
     panels = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
-    looks = [Look(*one) for one in zip(ramp(len(names)), MARKERS, strict=False)]
     drawn: list[float] = []
-    words: list[str] = []
-    ends: dict[
-        str, tuple[float, float]
-    ] = {}  # of the last panel, at the smallest and largest width
     for ax, step in zip(panels, shown, strict=True):
-        when = "the start" if step == 0 else f"step {step}"
-        words.append(f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}.")
-        for name, look in zip(names, looks, strict=True):
+        words = []
+        for name, look in looks(names).items():
             line = [_median(rows, name, step, width, quantity) for width in widths]
             fine = [(w, size) for w, size in zip(widths, line, strict=True) if 0 < size < math.inf]
             ax.plot(*np.array(fine, dtype=float).reshape(-1, 2).T, label=name, **look.dot)
             drawn += [size for _, size in fine]
-            ends[name] = (fine[0][1], fine[-1][1]) if fine else (math.nan, math.nan)
-            reach = " to ".join(map(number, ends[name])) if fine else "0 or not finite"
-            words.append(f"{name}: {reach}.")
-        ax.set_title(when, loc="left", fontsize=FONT)
+            ends = f"{number(fine[0][1])} to {number(fine[-1][1])}" if fine else "0 or not finite"
+            words.append(f"{name}: {ends}.")
+        when = "the start" if step == 0 else f"step {step}"
+        ax.set_title(when)
+        words = [f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}.", *words]
+        add_alt(ax, " ".join(words))
     for ax in panels:
         dress(ax)
         log_axis(ax, drawn)
@@ -90,19 +85,27 @@ def coordinates(
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(LABELS[quantity])
-    name_lines(panels[-1], [Name(name, ends[name][1], {"linestyle": "-", **look.dot})
-                            for name, look in zip(names, looks, strict=True)])  # fmt: skip
-    tell(figure, _said(ends, shown[-1]), " ".join(words), headline)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+    extremes = {
+        name: [_median(rows, name, shown[-1], width, quantity) for width in (widths[0], widths[-1])]
+        for name in names
+    }
+    said = _headline(extremes, shown[-1], widths) if headline is None else headline
+    if said:
+        put_headline(figure, said)
     return figure
 
 
-def _said(ends: Mapping[str, tuple[float, float]], step: int) -> str:
-    """Say which layers change their size with the width by more than a factor of 2."""
-    when = "at the start" if step == 0 else f"at step {step}"
-    moved = [name for name, (low, high) in ends.items() if not 0.5 < high / low < 2]
-    if not moved:
-        return f"Every layer keeps its size at every width {when}"
-    return f"{listed(moved)} {'does' if len(moved) == 1 else 'do'} not keep the size {when}"
+def _headline(ends: Mapping[str, list[float]], step: int, widths: Sequence[int]) -> str:
+    """Name the layer that changes most from the narrowest to the widest network."""
+    when = f"after {step} step{'s' * (step > 1)}" if step else "at the start"
+    factors = {name: high / low for name, (low, high) in ends.items() if low > 0 and high > 0}
+    if not factors:
+        return f"No layer has a size {when}"
+    name, factor = max(factors.items(), key=lambda pair: abs(math.log(pair[1])))
+    if 1 / LEVEL < factor < LEVEL:
+        return f"Every layer is about as large at width {widths[-1]} as at {widths[0]}, {when}"
+    return f"{name} is {times(factor)} as large at width {widths[-1]} as at {widths[0]}, {when}"
 
 
 def _median(
