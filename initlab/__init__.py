@@ -8,6 +8,7 @@ Reading map (which module answers which question, and the notebook that introduc
     data         a batch to try it on                                        00
     activations  which nonlinearity does this name mean?                     01
     arguments    is this argument what it may be?
+    format       how is a number written?
     plots        what does that look like?                                   00
     source       how is this written? (`il.show`)                            00
     models       a network to try it on                                      00
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from initlab.apply.lsuv import lsuv
     from initlab.diagnosis import Finding, Findings, diagnose
     from initlab.exercises import ask
-    from initlab.experiments import History, Runs, compare, sweep, train
+    from initlab.experiments import History, Runs, compare, coordinate_check, sweep, train
     from initlab.lessons import check, hint, progress, quiz, solution
     from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
     from initlab.schemes import SCHEMES, Scheme, scheme
@@ -74,7 +75,9 @@ _HOME = {  # public name → the module that it lives in; loaded when it is firs
     ),
     **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
     **dict.fromkeys(["Finding", "Findings", "diagnose"], "diagnosis"),
-    **dict.fromkeys(["History", "Runs", "compare", "sweep", "train"], "experiments"),
+    **dict.fromkeys(
+        ["History", "Runs", "compare", "coordinate_check", "sweep", "train"], "experiments"
+    ),
     "ask": "exercises",
     **dict.fromkeys(["check", "hint", "progress", "quiz", "solution"], "lessons"),
     "show": "source",
@@ -100,7 +103,7 @@ __all__ = [  # noqa: RUF022 (the order of the reading map)
     "SCHEMES", "Scheme", "scheme",
     "Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual",
     "LayerTrace", "Probe", "Summary", "Trace", "trace",
-    "History", "Runs", "compare", "sweep", "train",
+    "History", "Runs", "compare", "coordinate_check", "sweep", "train",
     "Finding", "Findings", "diagnose",
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ _AccumulateGrad = torch._C._functions.AccumulateGrad  # type: ignore[attr-define
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
+def preserving(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     """Undo all that a forward and backward pass inside leaves behind.
 
     Buffers (running statistics), modes and plain attributes of the modules, the gradients that the
@@ -26,31 +26,32 @@ def untouched(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     post-accumulate hook) is held back.
 
     Yields:
-        A function to call with the loss before its backward pass: it sets aside the gradients of
-        leaves that are not among the model's parameters.
+        A function to call with the loss before its backward pass, which then starts from no
+        gradients: it sets aside those of all leaves, also of such as are no parameters.
     """
     modules = list(model.modules())
     own = [module for module in modules if not _is_torchs(module)]
+    parameters: set[Tensor] = {p for m in modules for p in m._parameters.values() if p is not None}
+    values = [b for m in modules for b in m._buffers.values()]
+    values += [p for m in own for p in m._parameters.values()]
     with ExitStack() as undo:
-        _keep_random_states(undo, everywhere=bool(own))
-        undo.callback(_put_back_modes, [(module, module.training) for module in modules])
+        for get, put, *device in _generators():
+            undo.callback(put, get(*device), *device)
+        undo.callback(_put_back_attributes, "training", [(m, m.training) for m in modules])
         for module in own:
             for held in (vars(module), module._parameters, module._buffers, module._modules):
                 undo.callback(_put_back, held, dict(held))
-            _keep_values(undo, module._parameters.values())
-        for module in modules:
-            _keep_values(undo, module._buffers.values())
-        parameters: set[Tensor] = {
-            p for m in modules for p in m._parameters.values() if p is not None
-        }
-        _keep_gradients(undo, parameters)
+        for tensor in values:
+            if tensor is not None:
+                undo.callback(_put_back_values, tensor, tensor.detach().clone())
+        _set_gradients_aside(undo, parameters)
 
-        def keep_other_leaves(loss: Tensor) -> None:
+        def start_from_no_gradients(loss: Tensor) -> None:
             for parameter in parameters:
                 parameter.grad = None  # what a forward pass may have left there
-            _keep_gradients(undo, leaves_of(loss) - parameters)
+            _set_gradients_aside(undo, leaves_of(loss) - parameters)
 
-        yield keep_other_leaves
+        yield start_from_no_gradients
 
 
 def _is_torchs(module: nn.Module) -> bool:
@@ -59,26 +60,25 @@ def _is_torchs(module: nn.Module) -> bool:
     return plain and vars(module).get("max_norm") is None
 
 
-def _keep_random_states(undo: ExitStack, everywhere: bool) -> None:
-    undo.callback(torch.set_rng_state, torch.get_rng_state())
-    if everywhere:
-        undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 (the caller's)
-        undo.callback(random.setstate, random.getstate())
+def _generators() -> list[tuple[Any, ...]]:
+    """List what reads and what writes the state of each random generator, and its device."""
+    found: list[tuple[Any, ...]] = [
+        (torch.get_rng_state, torch.set_rng_state),
+        (np.random.get_state, np.random.set_state),
+        (random.getstate, random.setstate),
+    ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        for device in range(torch.cuda.device_count()):
-            undo.callback(torch.cuda.set_rng_state, torch.cuda.get_rng_state(device), device)
+        found += [
+            (torch.cuda.get_rng_state, torch.cuda.set_rng_state, device)
+            for device in range(torch.cuda.device_count())
+        ]
+    return found
 
 
-def _keep_values(undo: ExitStack, tensors: Iterable[Tensor | None]) -> None:
-    for tensor in tensors:
-        if tensor is not None:
-            undo.callback(_put_back_values, tensor, tensor.detach().clone())
-
-
-def _put_back_modes(before: list[tuple[nn.Module, bool]]) -> None:
-    for module, training in before:
-        if module.training != training:  # setting an attribute of a module is slow
-            module.training = training
+def _put_back_attributes(name: str, before: list[tuple[Any, Any]]) -> None:
+    for thing, value in before:
+        if getattr(thing, name) is not value:  # setting an attribute of a module is slow
+            setattr(thing, name, value)
 
 
 def _put_back(current: dict[str, Any], before: dict[str, Any]) -> None:
@@ -92,20 +92,14 @@ def _put_back_values(tensor: Tensor, before: Tensor) -> None:
         tensor.data.copy_(before)
 
 
-def _keep_gradients(undo: ExitStack, leaves: set[Tensor]) -> None:
-    """Set the caller's gradients aside, so that a backward pass starts from none."""
-    undo.callback(_put_back_gradients, [(leaf, leaf.grad) for leaf in leaves])
+def _set_gradients_aside(undo: ExitStack, leaves: set[Tensor]) -> None:
+    undo.callback(_put_back_attributes, "grad", [(leaf, leaf.grad) for leaf in leaves])
     for leaf in leaves:
         leaf.grad = None
         hooks = leaf._post_accumulate_grad_hooks
         if hooks:
             undo.callback(hooks.update, dict(hooks))
             hooks.clear()
-
-
-def _put_back_gradients(before: list[tuple[Tensor, Tensor | None]]) -> None:
-    for leaf, gradient in before:
-        leaf.grad = gradient
 
 
 def leaves_of(loss: Tensor) -> set[Tensor]:
