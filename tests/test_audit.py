@@ -246,7 +246,7 @@ def test_ties_copies_frozen_padding_gates_and_numbers_that_are_none():
     )
     assert (audit["empty"].scheme, audit["empty"].note) == (
         "",
-        "1 of the entries are nan or infinite",
+        "100 % of the entries are nan or infinite",
     )
     assert audit["huge"].note.startswith("entries up to ")
     assert audit["none"].note == "no entries"
@@ -266,7 +266,7 @@ def test_a_parametrised_weight_is_told_as_the_layer_uses_it():
 
 def test_older_ways_to_hold_a_weight():
     pruned = prune.random_unstructured(nn.Linear(60, 50), "weight", 0.3)
-    assert il.audit(pruned)["weight_orig"].note == "held by pruning; 30% of the entries are 0"
+    assert il.audit(pruned)["weight_orig"].note == "held by pruning; 30 % of the entries are 0"
     with warnings.catch_warnings(action="ignore", category=FutureWarning):
         normed = nn.utils.weight_norm(nn.Linear(60, 50))
     normed(torch.zeros(1, 60))  # leaves a weight that deepcopy refuses

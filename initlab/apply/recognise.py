@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from initlab import format
 from initlab.apply.distributions import (
     MARGIN,
     Distribution,
@@ -83,10 +84,10 @@ def _recognised(
 ) -> Match:
     if not (math.isfinite(seen.low) and math.isfinite(seen.high)):
         wrong = sum(int((~piece.isfinite()).sum()) for piece in pieces)
-        return Match(note=f"{wrong / seen.n:.2g} of the entries are nan or infinite")
+        return Match(note=f"{format.percent(wrong / seen.n)} of the entries are nan or infinite")
     largest = max(seen.high, -seen.low)
     if largest > _HUGE and seen.low != seen.high:
-        return Match(note=f"entries up to {largest:.2g}")
+        return Match(note=f"entries up to {format.number(largest)}")
     return (
         _constant(seen)
         or _identity(pieces, seen)
@@ -236,7 +237,7 @@ def _random(
     ]
     if not likely and not best.fits(seen.sample):
         zeros = float((seen.sample == 0).double().mean())
-        return Match(note=f"{zeros:.0%} of the entries are 0" if zeros > 0.005 else "")
+        return Match(note=f"{format.percent(zeros)} of the entries are 0" if zeros > 0.005 else "")
     gives = min(likely)[2].gives if likely else best
     if matrix and not unstructured(stored.flatten(1), seen.mean, seen.std, gives.fourth()):
         return Match(distribution=gives.kind)
