@@ -13,7 +13,7 @@ Reading map (which module answers which question, and the notebook that introduc
     source       how is this written? (`il.show`)                            00
     models       a network to try it on                                      00
     theory       what should happen?                                         01, 10
-    apply        put a scheme on a whole model, and tell what was done       00, 09
+    apply        put a scheme on a whole model; what does a model hold?      00, 09
     probe        what does each layer emit, and what gradient comes back?    00
     experiments  what does training make of it?                              02
     diagnosis    what is wrong with my network, and what mends it?           12

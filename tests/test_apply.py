@@ -61,7 +61,7 @@ LAYERS = {
         },
     ),
 }
-LAWS = [
+RANDOM = [
     *["xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "lecun_uniform"],
     *["lecun_normal", "uniform", "normal", "trunc_normal"],
 ]
@@ -89,8 +89,8 @@ def same(one, two):
 
 
 @pytest.mark.parametrize(("make", "parameters"), LAYERS.values(), ids=LAYERS)
-@pytest.mark.parametrize("name", LAWS)
-def test_every_law_on_every_layer_type(make, parameters, name):
+@pytest.mark.parametrize("name", RANDOM)
+def test_every_random_scheme_on_every_layer_type(make, parameters, name):
     torch.manual_seed(0)
     model = make()
     report = rows_of(il.initialize(model, name))

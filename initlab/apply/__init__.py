@@ -15,7 +15,7 @@ Read in this order:
     audit          what a model holds, and what an initialisation does to it
     describe       a row for each parameter and buffer
     recognise      which scheme numbers look like
-    laws           which distribution numbers follow
+    distributions  which distribution numbers follow
     watch          what an initialisation writes, whatever the values
     grouping       which rows of a long table can share a line
 """

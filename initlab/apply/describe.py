@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
-from initlab.apply.laws import Distribution
+from initlab.apply.distributions import Distribution
 from initlab.apply.layers import Bias, Kind, Kinds, Weight, kinds_of
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, nn
 
+from initlab import format
 from initlab.apply.initialize import initialize, report_kept, spread
 from initlab.apply.layers import emits_sums
 from initlab.apply.parametrized import held
@@ -127,13 +128,17 @@ def _scale(model: nn.Module, x: Any, module: nn.Module, tolerance: float, passes
     first, last = stds[0], stds[-1]
     count = "1 pass" if len(stds) == 1 else f"{len(stds)} passes"
     if abs(last**2 - 1) <= tolerance:
-        return _Outcome(bool(cuts), f"emits std {last:.3g} after {count}")
+        return _Outcome(bool(cuts), f"emits std {format.number(last, 3)} after {count}")
     if not 0 < first < math.inf:
-        return _Outcome(False, f"emits std {first:.3g}: not scaled further")
+        return _Outcome(False, f"emits std {format.number(first, 3)}: not scaled further")
     if not cuts or (0 < last < math.inf and math.log(first / last) / sum(cuts) > _SAY):
-        return _Outcome(bool(cuts), f"did not converge: emits std {last:.3g} after {count}")
+        return _Outcome(
+            bool(cuts), f"did not converge: emits std {format.number(last, 3)} after {count}"
+        )
     put_back()
-    return _Outcome(False, f"emits std {first:.3g} whatever the size of its weight: not scaled")
+    return _Outcome(
+        False, f"emits std {format.number(first, 3)} whatever the size of its weight: not scaled"
+    )
 
 
 _SAY = 0.1

@@ -7,6 +7,7 @@ is within what so many numbers can tell, the plainest first; and at last plain n
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from initlab.apply.laws import (
+from initlab import format
+from initlab.apply.distributions import (
     MARGIN,
     Distribution,
     Statistics,
@@ -27,10 +29,10 @@ from initlab.schemes import SCHEMES, Scheme, fans
 from initlab.schemes import scheme as find_scheme
 
 _ENOUGH = 256  # fewer numbers follow too many distributions to give one plain numbers
+_CLOSE = 3.0  # how much better a fit may be, in logarithms, than a name that is beyond doubt
 _HUGE = 1e6  # no scheme gives that; memory that nobody wrote to does
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of torch.nn.init.calculate_gain
 _STDS = (1.0, 0.02, 0.01)  # that people write
-_UNIFORM = ("uniform", "torch_default", "lecun_uniform", "xavier_uniform", "kaiming_uniform")
 
 
 class Match(NamedTuple):
@@ -82,16 +84,16 @@ def _recognised(
 ) -> Match:
     if not (math.isfinite(seen.low) and math.isfinite(seen.high)):
         wrong = sum(int((~piece.isfinite()).sum()) for piece in pieces)
-        return Match(note=f"{wrong / seen.n:.2g} of the entries are nan or infinite")
+        return Match(note=f"{format.percent(wrong / seen.n)} of the entries are nan or infinite")
     largest = max(seen.high, -seen.low)
     if largest > _HUGE and seen.low != seen.high:
-        return Match(note=f"entries up to {largest:.2g}")
+        return Match(note=f"entries up to {format.number(largest)}")
     return (
         _constant(seen)
         or _identity(pieces, seen)
         or _orthogonal(pieces, stored, seen)
         or _sparse(pieces, seen)
-        or _beside_zero_rows(pieces, seen)
+        or _beside_zero_rows(pieces, seen, own)
         or _random(pieces, stored, seen, own)
     )
 
@@ -189,7 +191,9 @@ def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
     return Match(f"sparse(sparsity={_share(count, rows)}, std={std})", (), "zeros and normal")
 
 
-def _beside_zero_rows(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
+def _beside_zero_rows(
+    pieces: Sequence[Tensor], seen: Statistics, own: Distribution | None
+) -> Match | None:
     """Name the scheme of the other rows where whole rows are 0, as that of a padding word."""
     if pieces[0].dim() != 2 or not bool((seen.sample == 0).any()):
         return None
@@ -198,7 +202,7 @@ def _beside_zero_rows(pieces: Sequence[Tensor], seen: Statistics) -> Match | Non
     if not how_many:
         return None
     others = [piece[~z] for piece, z in zip(pieces, zero, strict=True)]
-    found = recognise(others, torch.cat(others))
+    found = recognise(others, torch.cat(others), own)
     return found._replace(note=f"{how_many} of {rows} rows {'is' if how_many == 1 else 'are'} 0")
 
 
@@ -223,7 +227,9 @@ def _random(
     matrix = pieces[0].dim() > 1
     found = list(_candidates(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n))
     scores = [candidate.gives.log_likelihood(seen) for candidate in found]
-    top = max([*scores, best.log_likelihood(seen) - 1.5 * MARGIN])
+    # A fit is a little better than the truth; that of a uniform distribution by more.
+    fitted = best.log_likelihood(seen)
+    top = max([*scores, fitted - (MARGIN if best.kind == "uniform" else _CLOSE)])
     likely = [
         (candidate.order, -score, candidate)
         for candidate, score in zip(found, scores, strict=True)
@@ -231,14 +237,14 @@ def _random(
     ]
     if not likely and not best.fits(seen.sample):
         zeros = float((seen.sample == 0).double().mean())
-        return Match(note=f"{zeros:.0%} of the entries are 0" if zeros > 0.005 else "")
+        return Match(note=f"{format.percent(zeros)} of the entries are 0" if zeros > 0.005 else "")
     gives = min(likely)[2].gives if likely else best
     if matrix and not unstructured(stored.flatten(1), seen.mean, seen.std, gives.fourth()):
         return Match(distribution=gives.kind)
-    names = list(dict.fromkeys(candidate.text for *_, candidate in sorted(likely)))
-    if seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH) and not names:
-        names = [_plain(best, seen)]
-    elif names and matrix and seen.n < _ENOUGH:
+    names = [candidate.text for *_, candidate in sorted(likely)]
+    enough = seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH)
+    doubtful = matrix and (not enough or -min(likely)[1] < fitted - _CLOSE) if names else enough
+    if doubtful:
         names.append(_plain(best, seen))
     names = list(dict.fromkeys(names))
     return Match(names[0] if names else "", tuple(names[1:]), gives.kind)
@@ -269,14 +275,14 @@ def _candidates(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iter
     if stored.dim() > 1 and sorted(fans(stored)) != sorted(sizes[0][1]):
         sizes.append((f" of the stored {tuple(stored.shape)}", fans(stored)))
     for where, (fan_in, fan_out) in sizes:
-        for given, text, one in _USUAL:
+        for given, text, one in _usual(tuple(SCHEMES.values())):
             variance = one.variance(fan_in, fan_out)
             if variance is None or (text == "torch_default" and own is not None):
                 continue
             std = math.sqrt(variance)
             wide = math.sqrt(3) * std
             gives = Distribution(0.0, std)
-            if one.name in _UNIFORM:
+            if one.name.endswith(("_uniform", "torch_default")):
                 gives = Distribution(0.0, math.inf, -wide, wide)
             yield Candidate((given + 2 * bool(where), _place(one.name)), text + where, gives)
 
@@ -285,35 +291,27 @@ def _place(name: str) -> int:
     return list(SCHEMES).index(name)
 
 
-def _usual() -> Iterator[tuple[int, str, Scheme]]:
+@functools.cache
+def _usual(schemes: tuple[Scheme, ...]) -> list[tuple[int, str, Scheme]]:
     """Give schemes that read fans: how many arguments are not the default, text, scheme."""
-    for name, default in SCHEMES.items():
-        drawn = type(default).draw_ is Scheme.draw_  # a newcomer's scheme, drawn as all are
-        if not drawn and name not in _UNIFORM and name not in ("xavier_normal", "kaiming_normal"):
-            continue
-        if name == "uniform" or default.variance(100, 100) is None:
-            continue
-        yield 0, name, default
-        if name == "torch_default":
-            yield 1, "kaiming_uniform(a=√5)", default
+    found: list[tuple[int, str, Scheme]] = []
+    for default in schemes:
+        name = default.name
+        drawn = type(default).draw_ is Scheme.draw_  # from a normal distribution, as a newcomer's
+        if drawn or name.startswith(("torch_default", "lecun", "xavier", "kaiming")):
+            found.append((0, name, default))
         if name.startswith("xavier"):
             for gain in _GAINS.values():
-                yield 1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)
+                found.append((1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)))
         if name.startswith("kaiming"):
+            found.append((1, f"{name}(a=√5)", find_scheme(name, a=math.sqrt(5))))
             for mode in ("fan_in", "fan_out"):
-                for given in ({}, *_KAIMING):
-                    params = {**({"mode": mode} if mode == "fan_out" else {}), **given}
-                    if params:
-                        one = find_scheme(name, **params)
-                        yield len(params), repr(one), one
-
-
-_KAIMING: tuple[dict[str, str | float], ...] = (
-    {"nonlinearity": "tanh"},
-    {"nonlinearity": "selu"},
-    {"nonlinearity": "linear"},
-)
-_USUAL = list(_usual())
+                for nonlinearity in ("leaky_relu", "tanh", "selu", "linear"):
+                    one = find_scheme(name, mode=mode, nonlinearity=nonlinearity)
+                    changed = (mode != "fan_in") + (nonlinearity != "leaky_relu")
+                    if changed:
+                        found.append((changed, repr(one), one))
+    return [(changed, text, one) for changed, text, one in found if one.variance(9, 9) is not None]
 
 
 def _plain(best: Distribution, seen: Statistics) -> str:

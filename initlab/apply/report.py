@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, ClassVar
 
+from initlab import format
 from initlab.arguments import unknown
 
 
@@ -166,7 +167,7 @@ def number(value: float | None) -> str:
     """Write a number, or nothing."""
     if value is None:
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+    return str(value) if isinstance(value, int) else format.number(value, 3)
 
 
 def count(how_many: int, what: str) -> str:

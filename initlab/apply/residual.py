@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from initlab import format
 from initlab.apply.initialize import report_kept, spread
 from initlab.apply.layers import Fixed, emits_sums, kinds_of
 from initlab.apply.parametrized import held
@@ -192,5 +193,5 @@ def _scaled(row: Row, parameter: nn.Parameter, factor: float, done: set[nn.Param
         elif parameter not in done:
             parameter.mul_(factor)
     done.add(parameter)
-    scheme = "zeros" if factor == 0 else f"× {factor:.3g}"
+    scheme = "zeros" if factor == 0 else f"× {format.number(factor, 3)}"
     return replace(row, scheme=scheme, note="", std_got=spread(parameter.detach()))
