@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from initlab.explore.colours import THEMES
 from initlab.explore.panels import (
     Axis,
     HeatMap,
@@ -27,7 +27,7 @@ from initlab.plots.figure import Picture, say
 from initlab.plots.records import ticks
 from initlab.plots.style import GRID, THEME, TICKS
 
-COLOURS = ["#0b6fb8", "#c8500a", "#008562", "#a8487f", "#6b6b6b", "#8a6d00"]  # as explorer.css
+COLOURS = THEMES["light"]
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "plus": "P"}
 OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
@@ -56,8 +56,10 @@ def draw(scene: Scene) -> Picture:
                 axes = figure.add_subplot(cells[place])
                 _dress(axes, panel)
                 DRAWERS[type(panel)](axes, panel)
+                _remark(axes, panel)
         axes = figure.axes[0] if rows else figure.add_subplot()
         say(axes, scene.sentence)
+        figure.suptitle(scene.headline, x=0.01, ha="left", fontsize=17, fontweight="bold")
     return figure
 
 
@@ -90,8 +92,17 @@ def _dress(axes: Axes, panel: Panel) -> None:
             ruler.set_major_locator(
                 MaxNLocator(2 if is_narrow else 5, integer=whole, steps=[1, 2, 5, 10])
             )
+        if axis.ticks:
+            ruler.set_ticks(axis.ticks)
         if axis.powers:
             ruler.set_major_formatter(FuncFormatter(lambda tick, _: f"$10^{{{tick:.0f}}}$"))
+
+
+def _remark(axes: Axes, panel: Panel) -> None:
+    if panel.remark:
+        box = {"facecolor": COLOURS["paper"], "edgecolor": COLOURS["ink"], "pad": 4}
+        axes.text(0.5, 0.06, panel.remark, ha="center", bbox=box, zorder=99,
+                  transform=axes.transAxes)  # fmt: skip
 
 
 def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
@@ -100,22 +111,17 @@ def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
     for row, heights in enumerate(panel.heights, start=1):
         ridge = row - 1.4 * heights
         axes.fill_between(x, row, ridge, color="white", zorder=row)
-        axes.fill_between(x, row, ridge, color=_colour(panel.colour), alpha=0.4, lw=0, zorder=row)
-        axes.plot(x, ridge, color=_colour(panel.colour), lw=1.2, zorder=row)
+        axes.fill_between(x, row, ridge, color=COLOURS[panel.colour], alpha=0.4, lw=0, zorder=row)
+        axes.plot(x, ridge, color=COLOURS[panel.colour], lw=1.2, zorder=row)
     axes.set_ylim(panel.rows + 0.15, -0.45)
     axes.set_yticks(ticks(range(1, panel.rows + 1)))
     if panel.span <= 4:
         ends = [panel.x.low, panel.x.high]  # more would touch
         axes.set_xticks(ends, [f"{end:g}" for end in ends])  # and an offset hit the label
-    last = -math.inf
-    notes = panel.notes or []
-    step = panel.rows * 18 / (panel.height - 80)  # rows that one line of text takes
-    for row, note in enumerate(notes, start=1):
-        if row - last >= step:
-            axes.text(1.01, row, note, transform=axes.get_yaxis_transform(), va="baseline")
-            last = row
-    if notes:
-        axes.text(1.01, 1.02, panel.notes_label, transform=axes.transAxes)
+    shares = panel.zeros if panel.zeros is not None else np.zeros(panel.rows)
+    for row, share in enumerate(shares.tolist(), start=1):
+        if share:
+            axes.vlines(0, row - 1.4 * share, row, color=COLOURS["ink"], lw=3, zorder=row)
 
 
 def _heatmap(axes: Axes, panel: HeatMap) -> None:
@@ -126,32 +132,29 @@ def _heatmap(axes: Axes, panel: HeatMap) -> None:
         extent=edges, aspect="auto", interpolation="nearest",
     )  # fmt: skip
     if panel.bar:
-        axes.figure.colorbar(drawn, ax=axes, ticks=[panel.low, panel.high], fraction=0.06)
+        bar = axes.figure.colorbar(drawn, ax=axes, ticks=[panel.low, panel.high], fraction=0.06)
+        if panel.bar_labels:
+            bar.ax.set_yticklabels(panel.bar_labels)
 
 
-def _colours(palette: str | int) -> LinearSegmentedColormap:
-    stops = [COLOURS[0], "#ffffff", COLOURS[1]]
-    if not isinstance(palette, str):
-        stops = ["#ffffff", COLOURS[palette]]
-    return LinearSegmentedColormap.from_list("initlab", stops)
-
-
-def _colour(which: int | str) -> str:
-    return which if isinstance(which, str) else COLOURS[which]
+def _colours(palette: str) -> LinearSegmentedColormap:
+    roles = ["negative", "paper", "positive"] if palette == "diverging" else ["paper", palette]
+    return LinearSegmentedColormap.from_list("initlab", [COLOURS[role] for role in roles])
 
 
 def _regions(axes: Axes, panel: Regions) -> None:
     classes = int(max(panel.values.max(), panel.labels.max())) + 1
     edges = (panel.x.low, panel.x.high, panel.y.low, panel.y.high)
-    pale = ListedColormap([0.6 + 0.4 * np.array(to_rgb(colour)) for colour in COLOURS[:classes]])
+    colours = [COLOURS[f"class {label}"] for label in range(classes)]
+    pale = ListedColormap([0.6 + 0.4 * np.array(to_rgb(colour)) for colour in colours])
     axes.imshow(
-        panel.values, cmap=pale, vmin=0, vmax=classes - 1, extent=edges, aspect="auto",
+        panel.values, cmap=pale, vmin=0, vmax=classes - 1, extent=edges, aspect="equal",
         origin="lower", interpolation="nearest",
     )  # fmt: skip
     for label in range(classes):
         here = panel.labels == label
         axes.plot(panel.points_x[here], panel.points_y[here], MARKERS[OF_CLASSES[label]],
-                  color=COLOURS[label], ms=4)  # fmt: skip
+                  color=colours[label], ms=4)  # fmt: skip
 
 
 def _plane(axes: Axes, panel: Plane) -> None:
@@ -165,7 +168,7 @@ def _plane(axes: Axes, panel: Plane) -> None:
     bar.ax.set_title(panel.quantity)
     for series in panel.series:
         _series(axes, series, panel.y)
-    axes.plot(*panel.point, "o", ms=12, mfc="white", mec="#222222", mew=2.5, clip_on=False)
+    axes.plot(*panel.point, "o", ms=12, mfc="white", mec=COLOURS["ink"], mew=2.5, clip_on=False)
     if panel.series:
         _legend(axes, panel)
 
@@ -175,12 +178,9 @@ def _lines(axes: Axes, panel: Lines) -> None:
     for series in panel.series:
         _series(axes, series, panel.y)
     for rule in panel.rules:
-        axes.axhline(rule.y, color="#222222", lw=1.2, ls=":")
-        axes.text(
-            0.99, rule.y, rule.label, transform=axes.get_yaxis_transform(), ha="right", va="bottom"
-        )
+        axes.axhline(rule.y, color=COLOURS["ink"], lw=1.2, ls=":", label=rule.label)
     if panel.cursor is not None:
-        axes.axvline(panel.cursor, color="#222222", lw=1)
+        axes.axvline(panel.cursor, color=COLOURS["ink"], lw=1)
     _legend(axes, panel)
 
 
@@ -206,8 +206,9 @@ def _series(axes: Axes, series: Series, y: Axis) -> None:
     if series.style != "dashes":
         beyond |= series.y > y.high
     shown = np.where(beyond | below, np.nan, series.y)
-    look: dict[str, Any] = {"color": _colour(series.colour)}
+    look: dict[str, Any] = {"color": COLOURS[series.colour]}
     dots: dict[str, Any] = {"marker": MARKERS[series.symbol], "ms": 6}
+    dots |= {"mfc": "none"} if series.hollow else {}
     if series.style != "dots":
         dots = {"lw": series.thick, **(dots if series.every else {})}
         dots |= {"markevery": series.every} if series.every else {}
