@@ -207,6 +207,8 @@ def _fate(records: PhaseRecords) -> str:
     if np.isnan(c[-1]):
         return "no correlation is left at the top"
     alike = c >= ONE_POINT
+    if alike.all():
+        return "two equal inputs stay equal"
     if records.similarity < ONE_POINT and alike[-1]:
         return f"two inputs become one at layer {int(alike.argmax()) + 1}"
     if max(c[-1], records.fixed.c_star) < records.similarity - 0.1:
@@ -275,7 +277,7 @@ class Phase(Explorer):
         **values: A value for each control that is not to start at its default.
 
     >>> Phase(weight_var=1.0, depth=20, width=100).headline
-    'Ordered: two inputs become one at layer 14.'
+    'Ordered: two inputs stay apart over 20 layers.'
     """
 
     title = "Order, chaos and the edge between them"
