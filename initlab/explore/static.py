@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
+from matplotlib.figure import SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from initlab.explore.colours import THEMES
@@ -32,7 +33,8 @@ MARKERS = {"circle": "o", "square": "s", "diamond": "D", "plus": "P"}
 OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
 WIDTH = 12.0  # inches
-PIXELS = 80  # of the browser to an inch
+LINE = 0.26  # inches of a line of the table
+PIXELS = 68  # of the browser to an inch
 
 
 def draw(scene: Scene) -> Picture:
@@ -46,21 +48,36 @@ def draw(scene: Scene) -> Picture:
         no notebook shows it a second time.
     """
     rows = _rows(scene.panels)
+    head = 0.55 + LINE * len(scene.table.rows)
     heights = [max(panel.height for panel in row) / PIXELS for row in rows] or [1.0]
     with rc_context(THEME):
-        figure = Picture(figsize=(WIDTH, sum(heights)), dpi=100, layout="constrained")
-        grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+        figure = Picture(figsize=(WIDTH, head + sum(heights)), dpi=100, layout="constrained")
+        top, body = figure.subfigures(2, 1, height_ratios=[head, sum(heights)])
+        _head(top, scene)
+        grid = body.add_gridspec(len(heights), 1, height_ratios=heights)
         for line, row in enumerate(rows):
             cells = grid[line].subgridspec(1, len(row), width_ratios=[panel.span for panel in row])
             for place, panel in enumerate(row):
-                axes = figure.add_subplot(cells[place])
+                axes = body.add_subplot(cells[place])
                 _dress(axes, panel)
                 DRAWERS[type(panel)](axes, panel)
                 _remark(axes, panel)
-        axes = figure.axes[0] if rows else figure.add_subplot()
+        axes = figure.axes[0] if rows else body.add_subplot()
         say(axes, scene.sentence)
-        figure.suptitle(scene.headline, x=0.01, ha="left", fontsize=17, fontweight="bold")
     return figure
+
+
+def _head(top: SubFigure, scene: Scene) -> None:
+    """Write the headline, and below it the rows of the table, which are the legend too."""
+    height = top.bbox.height / top.dpi
+    top.text(0.008, 1 - 0.08 / height, scene.headline, va="top", fontsize=17, fontweight="bold")
+    for place, row in enumerate(scene.table.rows):
+        y = 1 - (0.6 + LINE * place) / height
+        pairs = zip(scene.table.columns, row.cells, strict=True)
+        cells = ",  ".join(f"{column.label} = {cell}" for column, cell in pairs if cell)
+        look = {"va": "center", "fontsize": 14}
+        top.text(0.01, y, row.mark, color=COLOURS[row.colour], **look)
+        top.text(0.027 if row.mark else 0.01, y, f"{row.name}:  {cells}", **look)
 
 
 def _rows(panels: list[Panel]) -> list[list[Panel]]:
@@ -78,7 +95,7 @@ def _rows(panels: list[Panel]) -> list[list[Panel]]:
 
 def _dress(axes: Axes, panel: Panel) -> None:
     is_narrow = panel.span <= 3
-    axes.set_title(panel.title, loc="left", fontsize=13 if is_narrow else None)
+    axes.set_title(panel.title, loc="left", fontsize=13 if is_narrow else None, fontweight="bold")
     axes.tick_params(**TICKS)
     for axis, ruler, limits, scale in (
         (panel.x, axes.xaxis, axes.set_xlim, axes.set_xscale),
@@ -121,7 +138,8 @@ def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
     shares = panel.zeros if panel.zeros is not None else np.zeros(panel.rows)
     for row, share in enumerate(shares.tolist(), start=1):
         if share:
-            axes.vlines(0, row - 1.4 * share, row, color=COLOURS["ink"], lw=3, zorder=row)
+            axes.vlines(0, row - 1.4 * share, row, color=COLOURS["ink"], lw=3, zorder=row,
+                        clip_on=False)  # fmt: skip
 
 
 def _heatmap(axes: Axes, panel: HeatMap) -> None:
@@ -185,19 +203,28 @@ def _lines(axes: Axes, panel: Lines) -> None:
 
 
 def _legend(axes: Axes, panel: Lines | Plane) -> None:
-    """Stack title, legend and note above the plot, never over the data."""
-    longest = max((len(series.name) for series in panel.series), default=0)
+    """Stack title, legend and note above the plot, never over the data.
+
+    It names what the table does not, and all dashes of theory at once.
+    """
+    unlisted = {series.name for series in panel.series if not series.listed}
+    handles = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
+    handles = {name: line for name, line in handles.items() if name not in unlisted}
+    if not handles:
+        return
+    longest = max(map(len, handles))
     room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
     columns = min(max(int(room), 1), 4)
-    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=columns,
-                         borderaxespad=0, borderpad=0, columnspacing=1.2)  # fmt: skip
+    legend = axes.legend(handles.values(), handles, loc="lower left", bbox_to_anchor=(0, 1.02),
+                         ncols=columns, borderaxespad=0, borderpad=0,
+                         columnspacing=1.2)  # fmt: skip
     legend.set_in_layout(False)  # its height is in the title's distance
     for handle in legend.get_lines():
         handle.set_linewidth(min(handle.get_linewidth(), 3))
-    rows = -(-len(panel.series) // columns)
+    rows = -(-len(handles) // columns)
     note = panel.note if isinstance(panel, Lines) else ""
     title = f"{panel.title}\n{note}" if note else panel.title
-    axes.set_title(title, loc="left", pad=10 + 21 * rows)
+    axes.set_title(title, loc="left", pad=10 + 21 * rows, fontweight="bold")
 
 
 def _series(axes: Axes, series: Series, y: Axis) -> None:

@@ -76,7 +76,7 @@ def _svd(records: WeightRecords) -> Lines:
     values = np.asarray(records.singular_values, np.float32)
     places = np.arange(1, len(values) + 1, dtype=np.float32)
     return Lines(
-        title="How far it stretches directions",
+        title="Stretch by direction",
         x=Axis(label="place", low=0.5, high=len(values) + 0.5, whole=True),
         y=Axis(label="singular value", low=0, high=1.1 * float(values.max()) or 1.0),
         series=[Series(name="measured", x=places, y=values, style="dots", colour="gradient")],
