@@ -57,7 +57,7 @@ def look(reader, width):
 def test_nothing_jumps_and_all_fits(open_explorer, name):
     with open_explorer(name) as reader:
         reader.sliders()  # unfolds what is folded away
-        for width, moves in ((WIDE, 200), (NARROW, 10), (PHONE, 10)):
+        for width, moves in ((WIDE, 60), (NARROW, 5), (PHONE, 5)):
             found = look(reader, width)
             assert (found["width"], found["overflow"]) == (width, 0)
             assert width < WIDE or found["height"] <= MOST_HEIGHT

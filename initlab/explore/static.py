@@ -52,7 +52,8 @@ def draw(scene: Scene) -> Picture:
     heights = [max(panel.height for panel in row) / PIXELS for row in rows] or [1.0]
     with rc_context(THEME):
         figure = Picture(figsize=(WIDTH, head + sum(heights)), dpi=100, layout="constrained")
-        top, body = figure.subfigures(2, 1, height_ratios=[head, sum(heights)])
+        parts: Any = figure.subfigures(2, 1, height_ratios=[head, sum(heights)])
+        top, body = parts
         _head(top, scene)
         grid = body.add_gridspec(len(heights), 1, height_ratios=heights)
         for line, row in enumerate(rows):
@@ -75,7 +76,7 @@ def _head(top: SubFigure, scene: Scene) -> None:
         y = 1 - (0.6 + LINE * place) / height
         pairs = zip(scene.table.columns, row.cells, strict=True)
         cells = ",  ".join(f"{column.label} = {cell}" for column, cell in pairs if cell)
-        look = {"va": "center", "fontsize": 14}
+        look: dict[str, Any] = {"va": "center", "fontsize": 14}
         top.text(0.01, y, row.mark, color=COLOURS[row.colour], **look)
         top.text(0.027 if row.mark else 0.01, y, f"{row.name}:  {cells}", **look)
 
@@ -208,16 +209,17 @@ def _legend(axes: Axes, panel: Lines | Plane) -> None:
     It names what the table does not, and all dashes of theory at once.
     """
     unlisted = {series.name for series in panel.series if not series.listed}
-    handles = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
-    handles = {name: line for name, line in handles.items() if name not in unlisted}
+    named = {str(line.get_label()): line for line in axes.lines}
+    hidden = unlisted | {name for name in named if name.startswith("_")}  # matplotlib's own names
+    handles = {name: line for name, line in named.items() if name not in hidden}
     if not handles:
         return
     longest = max(map(len, handles))
     room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
     columns = min(max(int(room), 1), 4)
-    legend = axes.legend(handles.values(), handles, loc="lower left", bbox_to_anchor=(0, 1.02),
-                         ncols=columns, borderaxespad=0, borderpad=0,
-                         columnspacing=1.2)  # fmt: skip
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": columns}
+    spaces = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2}
+    legend = axes.legend([*handles.values()], [*handles], **place, **spaces)
     legend.set_in_layout(False)  # its height is in the title's distance
     for handle in legend.get_lines():
         handle.set_linewidth(min(handle.get_linewidth(), 3))
