@@ -13,7 +13,7 @@ window.explorers = (() => {
   // Where each part begins and how high it is.
   function layout() {
     const top = root().getBoundingClientRect().top;
-    const parts = [root(), ...root().querySelectorAll("table, .initlab-side, .initlab-picture")];
+    const parts = [root(), ...root().querySelectorAll(".initlab-summary, .initlab-side, .initlab-picture")];
     return parts.map((e) => [e.getBoundingClientRect().top - top, e.offsetHeight].map(Math.round).join("+")).join(" ");
   }
 

@@ -218,7 +218,7 @@ def _legend(axes: Axes, panel: Lines | Plane) -> None:
     room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
     columns = min(max(int(room), 1), 4)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": columns}
-    spaces = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2}
+    spaces: dict[str, Any] = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2}
     legend = axes.legend([*handles.values()], [*handles], **place, **spaces)
     legend.set_in_layout(False)  # its height is in the title's distance
     for handle in legend.get_lines():
