@@ -126,7 +126,7 @@ def _size(records: PhaseRecords) -> Lines:
     return _lines(
         records,
         "Size: mean of z²",
-        Axis(label="q (log axis)", low=low, high=high, log=True),
+        Axis(label="q", low=low, high=high, log=True),
         "q",
         colour="size",
         rules=[Rule(y=fixed, label=f"q* = {number(fixed)}")] if known else [],
@@ -141,7 +141,7 @@ def _gradient(records: PhaseRecords) -> Lines:
 
 def _distance(records: PhaseRecords) -> Lines:
     """Show the correlation's way to c* on a log axis, where its depth scale is a slope."""
-    axis = Axis(label="|c - c*| (log axis)", low=1e-4, high=2.0, log=True)
+    axis = Axis(label="|c - c*|", low=1e-4, high=2.0, log=True)
     note = (
         f"ξ_c = {_layers(records.fixed.xi_c)} layers" if _is_led(records) else "no c*: shown to 1"
     )
@@ -206,14 +206,15 @@ def _fate(records: PhaseRecords) -> str:
     c, depth = records.measured.c, len(records.measured.c)
     if np.isnan(c[-1]):
         return "no correlation is left at the top"
+    layers = f"{depth} layer{'s' * (depth > 1)}"
     alike = c >= ONE_POINT
     if alike.all():
         return "two equal inputs stay equal"
     if records.similarity < ONE_POINT and alike[-1]:
         return f"two inputs become one at layer {int(alike.argmax()) + 1}"
     if max(c[-1], records.fixed.c_star) < records.similarity - 0.1:
-        return f"two inputs are torn apart over {depth} layers"
-    return f"two inputs stay apart over {depth} layers"
+        return f"two inputs are torn apart over {layers}"
+    return f"two inputs stay apart over {layers}"
 
 
 def _is_led(records: PhaseRecords) -> bool:
