@@ -9,7 +9,7 @@ import pytest
 
 import initlab as il
 from initlab.explore import batchnorm, phase, race, signal, spectrum, symmetry, weight
-from initlab.explore.colours import THEMES
+from initlab.explore.colours import themes
 from initlab.explore.explorer import front_end
 from initlab.explore.signal import trend
 from test_explore import network
@@ -118,7 +118,8 @@ def test_the_factors_in_words_are_those_of_a_trace(gain, depth):
     first, last = trace["act1"], trace[f"act{depth}"]
     up = trend(last.activation.rms / first.activation.rms)
     down = trend(first.gradient.rms / last.gradient.rms)
-    assert explorer.headline == f"Activations {up}, gradients {down} over {depth} layers."
+    both = f"and gradients {up}" if up == down else f"{up}, gradients {down}"
+    assert explorer.headline == f"Activations {both} over {depth} layers."
 
 
 def test_what_is_about_as_large_keeps_its_size():
@@ -172,12 +173,9 @@ def test_controls_have_an_order_of_rank_and_a_meaning(kind):
 
 
 def test_colours_are_named_for_both_pages_and_javascript_has_none():
-    assert THEMES["light"].keys() == THEMES["dark"].keys()
-    assert all(
-        re.fullmatch("#[0-9a-fA-F]{6}", colour)
-        for page in THEMES.values()
-        for colour in page.values()
-    )
+    light, dark = themes()["light"], themes()["dark"]
+    assert light.keys() == dark.keys()
+    assert all(re.fullmatch("#[0-9a-fA-F]{6}", one) for one in [*light.values(), *dark.values()])
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b", front_end())
     assert "import " not in front_end()
 

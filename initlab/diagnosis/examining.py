@@ -131,7 +131,7 @@ def examine(
         stack.enter_context(watch.hooks())
         output, value = stack.enter_context(one_pass(model, x, target, loss=loss, probe=probe))
         parameters = tuple(_parameters(model, watch))
-        trace = probe._trace(loss=value.item())
+        trace = probe.trace(loss=value.item())
         given = first_tensor(x)
         guess = _guess(output, x, target, loss, value)
         stands_in = loss is _own_or_stand_in and own_loss(output) is None

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from initlab.probe import SATURATION
+
 SAMPLES = 64  # of the batch; a share needs no more
-FLAT = 0.97  # of the way to the end of the range, as in a trace
 
 
 def saturated_share(layer: nn.RNNBase, inputs: Any) -> float | None:
@@ -37,7 +38,7 @@ def saturated_share(layer: nn.RNNBase, inputs: Any) -> float | None:
             for backwards in range(2 if layer.bidirectional else 1):
                 states, gates = _unroll(layer, level, backwards, x.flip(0) if backwards else x)
                 outputs.append(states.flip(0) if backwards else states)
-                shares += [(gate.abs() > FLAT).double().mean().item() for gate in gates]
+                shares += [(gate.abs() > SATURATION).double().mean().item() for gate in gates]
             x = torch.cat(outputs, dim=-1)
     return max(shares)
 

@@ -1,4 +1,4 @@
-"""How is one step taken? The batches, the loss and the optimiser that all runs share."""
+"""What decides a run but the network and the data? Steps, batches, loss and optimiser."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
-from initlab.experiments.scores import Loss, default_loss
-from initlab.experiments.threads import go_on
+from initlab.experiments.scores import Loss
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -79,9 +78,7 @@ class Recipe:
 
     def batches(self, data: Batch) -> Iterator[Batch]:
         """Yield the batch of each step: the same for every network that sees the same data."""
-        for batch in islice(self._epochs(data), self.steps):
-            go_on()
-            yield batch
+        yield from islice(self._epochs(data), self.steps)
 
     def _epochs(self, data: Batch) -> Iterator[Batch]:
         generator, n = torch.Generator().manual_seed(self.seed), len(data.x)
@@ -99,18 +96,15 @@ class Recipe:
         """Return the learning rate of a step."""
         return number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
 
-    def optimizer_for(
-        self, parameters: Iterable[Tensor], *, fused: bool = False
-    ) -> torch.optim.Optimizer:
-        """Make the optimiser that updates these parameters, SGD in one go if it is `fused`."""
+    def optimizer_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser that updates these parameters."""
+        found = list(parameters)
+        # One kernel for a whole step; on a CPU the usual way takes several for each parameter.
+        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in found)
+        options: dict[str, Any] = {"lr": self.lr_at(0), "fused": fused}
         if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=self.lr_at(0), foreach=True)
-        kind = {"fused": True} if fused else {"foreach": True}
-        return torch.optim.SGD(parameters, lr=self.lr_at(0), momentum=self.momentum, **kind)
-
-    def loss_of(self, output: Any, target: Tensor) -> Tensor:
-        """Return the loss of one batch."""
-        return (self.loss or default_loss)(output, target)
+            return torch.optim.Adam(found, **options)
+        return torch.optim.SGD(found, momentum=self.momentum, **options)
 
 
 def class_count(target: Tensor) -> int:

@@ -32,7 +32,8 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.signal import decades, first, number, percent, trend
+from initlab.explore.signal import decades, first, trend
+from initlab.format import number, percent
 
 SLICE = 0.03  # seconds of computing between two looks at the controls
 LEARNT = 0.25  # share of digits right, from which on a network counts as one that learns

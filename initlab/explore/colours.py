@@ -1,48 +1,50 @@
-"""Which colour does each meaning have? The one table of all explorers, in the browser and still.
+"""Which colour does each meaning have on a light and on a dark page?
 
-Panels name a role ("activation", "with", "class 1") or a scheme ("kaiming_normal"); `THEMES` gives
-the colour on a light and on a dark page.
+Schemes, meanings ("activation", "with", "negative") and classes are those of all figures
+(`initlab.plots.style`); only what a page needs besides them stands here. Panels name a colour, and
+JavaScript is handed the table.
 """
 
 from __future__ import annotations
 
-from initlab.plots import COLOURS as SCHEMES
+from initlab.plots.style import INK, PAPER, colour_of, on_dark, palette
+from initlab.schemes import SCHEMES
 
-_ROLES = {  # on white, on black
-    "ink": ("#1a1a1a", "#eeeeee"),
-    "paper": ("#ffffff", "#111111"),
-    "grid": ("#d9d9d9", "#4a4a4a"),
-    "muted": ("#767676", "#a0a0a0"),
-    "accent": ("#0b6fb8", "#62b5ee"),
-    "warning": ("#c8500a", "#f59b4c"),
-    "activation": ("#0b6fb8", "#62b5ee"),
-    "gradient": ("#c8500a", "#f59b4c"),
-    "size": ("#008562", "#3fc79a"),
-    "extra": ("#a8487f", "#e394c3"),
-    "with": ("#008562", "#3fc79a"),
-    "without": ("#a8487f", "#e394c3"),
-    "negative": ("#0b6fb8", "#62b5ee"),
-    "positive": ("#c8500a", "#f59b4c"),
-    "class 0": ("#a8487f", "#e394c3"),
-    "class 1": ("#008562", "#3fc79a"),
-    "class 2": ("#6b6b6b", "#b0b0b0"),
-    "class 3": ("#8a6d00", "#e0c040"),
-    "layer 1": ("#0b6fb8", "#62b5ee"),
-    "layer 2": ("#c8500a", "#f59b4c"),
-    "layer 3": ("#008562", "#3fc79a"),
-    "head": ("#a8487f", "#e394c3"),
+_LIGHT = {
+    "ink": INK,
+    "paper": PAPER,
+    "grid": "#d9d9d9",
+    "muted": "#767676",
+    "accent": colour_of("activation"),
+    "warning": colour_of("ill"),
+    "size": colour_of("weight"),
+    "extra": colour_of("last"),
+    "layer 1": colour_of("activation"),
+    "layer 2": colour_of("gradient"),
+    "layer 3": colour_of("weight"),
+    "head": colour_of("last"),
+}
+_DARK = {name: on_dark(colour) for name, colour in _LIGHT.items()} | {
+    "ink": "#eeeeee",
+    "paper": "#111111",  # as JupyterLab's
+    "grid": "#4a4a4a",
 }
 
 
-def _paler(colour: str) -> str:
-    """Mix a colour with white, for a dark page."""
-    parts = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
-    return "#" + "".join(f"{round(part + 0.45 * (255 - part)):02x}" for part in parts)
+def colour(name: str) -> str:
+    """Give a colour on a light page; a scheme that is in no table has one too."""
+    return (palette()["light"] | _LIGHT).get(name) or colour_of(name)
 
 
-THEMES: dict[str, dict[str, str]] = {
-    "light": SCHEMES | {role: colours[0] for role, colours in _ROLES.items()},
-    "dark": {name: _paler(colour) for name, colour in SCHEMES.items()}
-    | {role: colours[1] for role, colours in _ROLES.items()},
-}
-"""Page → role or scheme → "#rrggbb"."""
+def themes() -> dict[str, dict[str, str]]:
+    """Give page ("light", "dark") → name → "#rrggbb", with all schemes registered by now."""
+    own = {name: colour_of(name) for name in SCHEMES}
+    known = palette()
+    return {
+        "light": {**own, **known["light"], **_LIGHT},
+        "dark": {
+            **{name: on_dark(colour) for name, colour in own.items()},
+            **known["dark"],
+            **_DARK,
+        },
+    }

@@ -18,7 +18,7 @@ from traitlets import Dict
 
 from initlab.arguments import unknown
 from initlab.experiments.threads import one_thread
-from initlab.explore.colours import THEMES
+from initlab.explore.colours import themes
 from initlab.explore.controls import Control
 from initlab.explore.panels import Scene, Table, pack
 from initlab.explore.tidy import Tidy
@@ -78,7 +78,7 @@ class Explorer(anywidget.AnyWidget):
             "controls": [control.describe() for control in self.controls().values()],
             "presets": list(self.presets),
             "buttons": list(self.buttons),
-            "theme": THEMES,
+            "theme": themes(),
         }
         self.on_msg(self._receive)
         self.observe(self._changed, names=list(self.controls()))

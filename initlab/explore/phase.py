@@ -36,7 +36,8 @@ from initlab.explore.phase_records import (
     PhaseRecords,
     phase_records,
 )
-from initlab.explore.signal import decades, float32, number
+from initlab.explore.signal import decades, float32
+from initlab.format import number
 
 AT_EDGE = 0.02  # how far χ₁ may be from 1
 ONE_POINT = 0.999  # a correlation from which on two inputs count as one

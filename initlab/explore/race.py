@@ -29,17 +29,9 @@ from initlab.explore.panels import (
     Table,
 )
 from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, race_records
-from initlab.explore.signal import (
-    FILL_A_MATRIX,
-    colours_of,
-    decades,
-    float32,
-    histograms,
-    number,
-    percent,
-    when,
-)
+from initlab.explore.signal import FILL_A_MATRIX, colours_of, decades, float32, histograms, when
 from initlab.explore.signal_records import Signals
+from initlab.format import number, percent
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
 MARKS = "●■◆✚"  # the same in the table

@@ -1,13 +1,12 @@
 """Who learns first, when several schemes train the same network on the same batches?
 
-All networks train at once, stacked, each with the numbers that `il.train` would give it alone. The
-run can be left, taken up again, and wound back: some steps are kept, and the steps after them are
-trained again, to the same weights bit for bit.
+All networks train at once, as an ensemble, each with the numbers that `il.train` would give it
+alone, to rounding. The run can be left, taken up again, and wound back: some steps are kept, and
+the steps after them are trained again, to the same weights.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from initlab.apply.filling import fill
 from initlab.data import Batch, digits, moons, spirals
+from initlab.experiments.ensemble import Ensemble
+from initlab.experiments.loop import Loop, Saved
 from initlab.experiments.recipe import Recipe, class_count
-from initlab.experiments.stack import Stack
-from initlab.experiments.together import Losses, shares_of
+from initlab.experiments.scores import losses_of
 from initlab.explore.signal_records import BOUNDS, Collector, Signals
 from initlab.models import mlp
 
@@ -173,7 +173,7 @@ def _models(
 
 
 class _Run:
-    """The stacked networks, and the way back to any earlier step."""
+    """The networks on their way, and the way back to any earlier step."""
 
     def __init__(
         self,
@@ -190,61 +190,42 @@ class _Run:
         self.data = _data()[data]
         recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
         self.batches = list(recipe.batches(self.data))
-        self.stack = Stack(_models(schemes, data, depth, width, activation, seed))
-        self.score = Losses(None, self.data.y)
-        self.optimizer = recipe.optimizer_for([self.stack.row])
-        size = 4 * STATES[optimizer] * self.stack.row.numel()
+        models = _models(schemes, data, depth, width, activation, seed)
+        self.networks = Ensemble(models)
+        self.loop = Loop(self.networks, recipe)
+        size = 4 * STATES[optimizer] * sum(p.numel() for p in self.networks.parameters())
         self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
-        self.kept: dict[int, tuple[Tensor, dict[str, Any]]] = {}
+        self.kept: dict[int, Saved] = {}
         self.losses = np.zeros((len(schemes), STEPS))
         self.accuracies = np.zeros((len(schemes), STEPS))
         self.stopped: dict[int, int] = {}  # lane → step at which its loss was lost
-        self.at = 0
+
+    @property
+    def at(self) -> int:
+        """How many updates the networks have had."""
+        return self.loop.done
 
     def go_to(self, step: int, seconds: float) -> None:
         """Train up to this step or for this long, from the nearest step that is known."""
         known = max((kept for kept in self.kept if kept <= step), default=0)
         if step < self.at or known > self.at:
-            self._restore(known)
+            self.loop.restore(self.kept[known])
         end = time.perf_counter() + seconds
         while self.at < step:
             self._step()
             if time.perf_counter() >= end:
                 break
 
-    def _keep(self) -> None:
-        weights = self.stack.row.detach().clone()
-        self.kept[self.at] = (weights, copy.deepcopy(self.optimizer.state_dict()))
-
-    def _restore(self, step: int) -> None:
-        weights, state = self.kept[step]
-        with torch.no_grad():
-            self.stack.row.copy_(weights)
-        self.optimizer.load_state_dict(copy.deepcopy(state))
-        self.at = step
-
     def _step(self) -> None:
         if self.at % self.keep_every == 0 and self.at not in self.kept:
-            self._keep()
-        batch = self.batches[self.at]
-        outputs = self.stack.forward(batch.x, training=True)
-        losses, gradient = self.score.and_gradient(outputs, batch.y)
-        shares = np.array(shares_of(outputs, batch.y), float)
-        self.stack.backward(gradient)
-        self.losses[:, self.at], self.accuracies[:, self.at] = losses, shares
-        for lost in np.flatnonzero(~np.isfinite(self.losses[:, self.at])):
-            self.stopped.setdefault(int(lost), self.at)
-        halted = [lane for lane, since in self.stopped.items() if since <= self.at]
-        before = [[part.clone() for part in self.stack.numbers_of(lane)] for lane in halted]
-        self.optimizer.step()
-        for lane, weights in zip(halted, before, strict=True):
-            self.stack.put(lane, weights)  # `il.train` too stops before this update
-        self.at += 1
+            self.kept[self.at] = self.loop.save()
+        scores = self.loop.gradients(self.batches[self.at])
+        self.losses[:, self.at], self.accuracies[:, self.at] = scores
+        self.stopped |= self.loop.lost
+        self.loop.update()
 
     def look(self, wanted: int) -> RaceRecords:
-        outputs = self.stack.forward(self.data.x, training=False)
-        losses = self.score(outputs, self.data.y)
-        shares = np.array(shares_of(outputs, self.data.y), float)
+        losses, shares = self.loop.scores(self.data)
         plane = _plane(self.data)
         classes = [None] * len(self.schemes) if plane is None else self._classes(plane)
         signals = self._signals()
@@ -257,8 +238,8 @@ class _Run:
                     scheme=scheme,
                     losses=self.losses[lane, seen].copy(),
                     accuracies=self.accuracies[lane, seen].copy(),
-                    loss=losses[lane].item(),
-                    accuracy=shares[lane].item(),
+                    loss=losses[lane],
+                    accuracy=float(shares[lane] or 0),
                     activation=signals[lane][0],
                     gradient=signals[lane][1],
                     classes=classes[lane],
@@ -271,25 +252,20 @@ class _Run:
         """Ask each network for the class of every point of the plane, (lanes, rows, columns)."""
         axes = [torch.linspace(low, high, GRID) for low, high in plane]
         points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
-        scores = self.stack.forward(points, training=False)
+        with torch.no_grad():
+            scores = self.networks(points)
         return np.asarray(scores.argmax(-1).view(-1, GRID, GRID).numpy())
 
     def _signals(self) -> list[tuple[Signals, Signals]]:
         """Measure what each hidden layer of each network emits and receives."""
         lanes, (x, y) = len(self.schemes), (part[:TRACED] for part in self.data)
-        signal, parts = x.expand(lanes, *x.shape), self.stack.network.parts
-        outputs: list[Tensor] = []
-        gradients: list[Tensor] = []
-        with torch.no_grad():
-            for name, part in parts.items():
-                signal = part.forward(signal, training=True)
-                if name.startswith("act"):
-                    outputs.append(signal)
-            _, gradient = self.score.and_gradient(signal, y)
-            for name, part in reversed(parts.items()):
-                if name.startswith("act"):
-                    gradients.insert(0, gradient.clone())  # which the part may write over
-                gradient = part.backward(gradient, last=name == "linear1")
+        signal, outputs = x.expand(lanes, *x.shape), []
+        for name, part in self.networks.network.named_children():
+            signal = part(signal)
+            if name.startswith("act"):
+                outputs.append(signal)
+        losses = losses_of(signal, y, None, stacked=True)
+        gradients = torch.autograd.grad(losses.sum(), outputs)
         bounds = BOUNDS.get(self.activation)
         return [
             (self._collected(outputs, lane, bounds), self._collected(gradients, lane, None))
@@ -299,7 +275,7 @@ class _Run:
     def _collected(self, tensors: Any, lane: int, bounds: tuple[float, float] | None) -> Signals:
         collector = Collector(self.depth, self.width)
         for layer, tensor in enumerate(tensors):
-            collector.put(layer, tensor[lane])
+            collector.put(layer, tensor[lane].detach())
         return collector.signals(bounds)
 
 

@@ -32,6 +32,7 @@ from initlab.explore.panels import (
     Table,
 )
 from initlab.explore.signal_records import BATCH, SignalRecords, Signals, signal_records
+from initlab.format import number, percent, times
 from initlab.schemes import SCHEMES
 from initlab.theory import variance_map
 
@@ -282,7 +283,10 @@ def headline(records: SignalRecords) -> str:
         return f"Layer {worst + 1} saturates; {back} over {depth} layers."
     if forwards.cosine > 0.99:
         return f"All inputs look alike at the top; {back}."
-    return f"Activations {trend(forwards.rms[-1] / forwards.rms[0])}, {back} over {depth} layers."
+    up = trend(forwards.rms[-1] / forwards.rms[0])
+    if back == f"gradients {up}":
+        return f"Activations and gradients {up} over {depth} layers."
+    return f"Activations {up}, {back} over {depth} layers."
 
 
 def _say_gradients(signals: Signals) -> str:
@@ -303,7 +307,7 @@ def trend(ratio: float, level: str = "keep their size") -> str:
     """
     if 1 / SAME < ratio < SAME:
         return level
-    return f"grow {number(ratio)} times" if ratio > 1 else f"shrink {number(1 / ratio)} times"
+    return f"grow {times(ratio)}" if ratio > 1 else f"shrink {times(1 / ratio)}"
 
 
 def first(flags: NDArray[np.bool_]) -> int:
@@ -316,19 +320,6 @@ def last(flags: NDArray[np.bool_]) -> int:
     return len(flags) - int(flags[::-1].argmax()) if flags.any() else 0
 
 
-def number(value: float) -> str:
-    """Write two digits: 0.98, 12, 3e-12, as the front end does.
-
-    >>> number(0.98), number(123.4), number(3.04e-12), number(0)
-    ('0.98', '120', '3e-12', '0')
-    """
-    rounded = float(f"{value:.1e}")
-    if 1e-3 <= abs(rounded) < 1e5 or not rounded or not math.isfinite(rounded):
-        return f"{rounded:g}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-
-
 def when(step: int) -> str:
     """Write when a training step is.
 
@@ -336,15 +327,6 @@ def when(step: int) -> str:
     ('At the start', 'After 1 step', 'After 60 steps')
     """
     return f"After {step} step{'s' * (step > 1)}" if step else "At the start"
-
-
-def percent(share: float) -> str:
-    """Write a share in whole percent, 0 and 100 only where it is."""
-    if 0 < share < 0.01:
-        return "under 1 %"
-    if 0.99 < share < 1:
-        return "over 99 %"
-    return f"{share:.0%}".replace("%", " %")
 
 
 class Signal(Explorer):

@@ -27,7 +27,6 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.signal import number
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
     Floats,
@@ -36,6 +35,7 @@ from initlab.explore.spectrum_records import (
     Values,
     spectrum_records,
 )
+from initlab.format import number
 
 SQUARE = ["xavier_normal", "xavier_uniform", "kaiming_normal", "torch_default", "orthogonal"]
 COMPARED = {name: name for name in SQUARE}

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from initlab.explore.colours import THEMES
+from initlab.explore.colours import colour
 from initlab.explore.panels import (
     Axis,
     HeatMap,
@@ -24,11 +24,10 @@ from initlab.explore.panels import (
     Scene,
     Series,
 )
-from initlab.plots.figure import Picture, say
-from initlab.plots.records import ticks
+from initlab.plots.figure import Picture, add_alt
+from initlab.plots.ridgeline import ridgeline
 from initlab.plots.style import GRID, THEME, TICKS
 
-COLOURS = THEMES["light"]
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "plus": "P"}
 OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
@@ -64,7 +63,7 @@ def draw(scene: Scene) -> Picture:
                 DRAWERS[type(panel)](axes, panel)
                 _remark(axes, panel)
         axes = figure.axes[0] if rows else body.add_subplot()
-        say(axes, scene.sentence)
+        add_alt(axes, scene.sentence)
     return figure
 
 
@@ -77,7 +76,7 @@ def _head(top: SubFigure, scene: Scene) -> None:
         pairs = zip(scene.table.columns, row.cells, strict=True)
         cells = ",  ".join(f"{column.label} = {cell}" for column, cell in pairs if cell)
         look: dict[str, Any] = {"va": "center", "fontsize": 14}
-        top.text(0.01, y, row.mark, color=COLOURS[row.colour], **look)
+        top.text(0.01, y, row.mark, color=colour(row.colour), **look)
         top.text(0.027 if row.mark else 0.01, y, f"{row.name}:  {cells}", **look)
 
 
@@ -118,29 +117,18 @@ def _dress(axes: Axes, panel: Panel) -> None:
 
 def _remark(axes: Axes, panel: Panel) -> None:
     if panel.remark:
-        box = {"facecolor": COLOURS["paper"], "edgecolor": COLOURS["ink"], "pad": 4}
+        box = {"facecolor": colour("paper"), "edgecolor": colour("ink"), "pad": 4}
         axes.text(0.5, 0.06, panel.remark, ha="center", bbox=box, zorder=99,
                   transform=axes.transAxes)  # fmt: skip
 
 
 def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
-    bins = panel.heights.shape[1]
-    x = np.linspace(panel.x.low, panel.x.high, 2 * bins + 1)[1::2]
-    for row, heights in enumerate(panel.heights, start=1):
-        ridge = row - 1.4 * heights
-        axes.fill_between(x, row, ridge, color="white", zorder=row)
-        axes.fill_between(x, row, ridge, color=COLOURS[panel.colour], alpha=0.4, lw=0, zorder=row)
-        axes.plot(x, ridge, color=COLOURS[panel.colour], lw=1.2, zorder=row)
-    axes.set_ylim(panel.rows + 0.15, -0.45)
-    axes.set_yticks(ticks(range(1, panel.rows + 1)))
+    zeros = None if panel.zeros is None else panel.zeros.tolist()
+    limits = (panel.x.low, panel.x.high)
+    ridgeline(axes, panel.heights, limits, colour=colour(panel.colour), zeros=zeros)
     if panel.span <= 4:
         ends = [panel.x.low, panel.x.high]  # more would touch
         axes.set_xticks(ends, [f"{end:g}" for end in ends])  # and an offset hit the label
-    shares = panel.zeros if panel.zeros is not None else np.zeros(panel.rows)
-    for row, share in enumerate(shares.tolist(), start=1):
-        if share:
-            axes.vlines(0, row - 1.4 * share, row, color=COLOURS["ink"], lw=3, zorder=row,
-                        clip_on=False)  # fmt: skip
 
 
 def _heatmap(axes: Axes, panel: HeatMap) -> None:
@@ -158,13 +146,13 @@ def _heatmap(axes: Axes, panel: HeatMap) -> None:
 
 def _colours(palette: str) -> LinearSegmentedColormap:
     roles = ["negative", "paper", "positive"] if palette == "diverging" else ["paper", palette]
-    return LinearSegmentedColormap.from_list("initlab", [COLOURS[role] for role in roles])
+    return LinearSegmentedColormap.from_list("initlab", [colour(role) for role in roles])
 
 
 def _regions(axes: Axes, panel: Regions) -> None:
     classes = int(max(panel.values.max(), panel.labels.max())) + 1
     edges = (panel.x.low, panel.x.high, panel.y.low, panel.y.high)
-    colours = [COLOURS[f"class {label}"] for label in range(classes)]
+    colours = [colour(f"class {label}") for label in range(classes)]
     pale = ListedColormap([0.6 + 0.4 * np.array(to_rgb(colour)) for colour in colours])
     axes.imshow(
         panel.values, cmap=pale, vmin=0, vmax=classes - 1, extent=edges, aspect="equal",
@@ -187,7 +175,7 @@ def _plane(axes: Axes, panel: Plane) -> None:
     bar.ax.set_title(panel.quantity)
     for series in panel.series:
         _series(axes, series, panel.y)
-    axes.plot(*panel.point, "o", ms=12, mfc="white", mec=COLOURS["ink"], mew=2.5, clip_on=False)
+    axes.plot(*panel.point, "o", ms=12, mfc="white", mec=colour("ink"), mew=2.5, clip_on=False)
     if panel.series:
         _legend(axes, panel)
 
@@ -197,9 +185,9 @@ def _lines(axes: Axes, panel: Lines) -> None:
     for series in panel.series:
         _series(axes, series, panel.y)
     for rule in panel.rules:
-        axes.axhline(rule.y, color=COLOURS["ink"], lw=1.2, ls=":", label=rule.label)
+        axes.axhline(rule.y, color=colour("ink"), lw=1.2, ls=":", label=rule.label)
     if panel.cursor is not None:
-        axes.axvline(panel.cursor, color=COLOURS["ink"], lw=1)
+        axes.axvline(panel.cursor, color=colour("ink"), lw=1)
     _legend(axes, panel)
 
 
@@ -235,7 +223,7 @@ def _series(axes: Axes, series: Series, y: Axis) -> None:
     if series.style != "dashes":
         beyond |= series.y > y.high
     shown = np.where(beyond | below, np.nan, series.y)
-    look: dict[str, Any] = {"color": COLOURS[series.colour]}
+    look: dict[str, Any] = {"color": colour(series.colour)}
     dots: dict[str, Any] = {"marker": MARKERS[series.symbol], "ms": 6}
     dots |= {"mfc": "none"} if series.hollow else {}
     if series.style != "dots":

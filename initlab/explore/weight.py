@@ -18,8 +18,9 @@ from initlab.explore.panels import (
     Series,
     Table,
 )
-from initlab.explore.signal import FILL_A_MATRIX, number, percent
+from initlab.explore.signal import FILL_A_MATRIX
 from initlab.explore.weight_records import WeightRecords, weight_records
+from initlab.format import number, percent
 
 
 def weight_scene(records: WeightRecords) -> Scene:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from initlab.probe.layers import Filter, choose_layers, weights_of
 from initlab.probe.matrices import distinct_rows, rank, singular_values
+from initlab.probe.preserving import preserving
 from initlab.probe.run import call_model, logits_of, own_copy
 from initlab.probe.tensors import first_tensor, map_tensors
-from initlab.probe.untouched import untouched
 
 Matrices = dict[str, Tensor]
 
@@ -119,7 +119,7 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
 def _present_weights(module: nn.Module) -> Sequence[Tensor]:
     """Return the module's weights as its forward pass would use them."""
     if "parametrizations" in module._modules and isinstance(module.weight, Tensor):
-        with torch.no_grad(), untouched(module):
+        with torch.no_grad(), preserving(module):
             return [module.weight.detach()]
     return weights_of(module)
 
@@ -163,7 +163,7 @@ def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
             "x must be a tensor of floats (or a tuple that starts with one), which can be "
             f"differentiated, got {got}."
         )
-    with torch.inference_mode(False), torch.enable_grad(), untouched(model):
+    with torch.inference_mode(False), torch.enable_grad(), preserving(model):
         first, *rest = map_tensors(own_copy, inputs)
         first.requires_grad_()
         output: Tensor = logits_of(model(first, *rest)).flatten(1)
@@ -213,7 +213,7 @@ def input_correlation(
 
     handles = [module.register_forward_hook(emitted) for module in names]
     try:
-        with torch.no_grad(), untouched(model):
+        with torch.no_grad(), preserving(model):
             call_model(model, x)
     finally:
         for handle in handles:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -12,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from initlab.arguments import number, unknown
+from initlab.arguments import number, unknown, whole
 
 
 class Reference(NamedTuple):
@@ -91,6 +92,8 @@ class Scheme:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "variance" in cls.__dict__:
+            setattr(cls, "variance", _with_checked_fans(cls.variance))  # noqa: B010 (mypy)
         if "__repr__" not in cls.__dict__:  # else `dataclass` writes one with every default
             cls.__repr__ = Scheme.__repr__  # type: ignore[method-assign]
 
@@ -124,6 +127,10 @@ class Scheme:
         Args:
             fan_in: Inputs that a unit sums, at least 1.
             fan_out: Units that an input reaches, at least 1.
+
+        Raises:
+            TypeError: A fan is not a whole number.
+            ValueError: A fan is below 1.
         """
         raise NotImplementedError
 
@@ -188,6 +195,19 @@ class DrawnByTorch(Scheme):
         function = getattr(nn.init, f"{self.name}_")
         source = {"generator": generator} if self.random else {}
         function(tensor, **self.parameters(), **source)
+
+
+Variance = Callable[[Any, int, int], float | None]
+
+
+def _with_checked_fans(variance: Variance) -> Variance:
+    """Let the formula that a scheme writes speak about fans that a layer can have only."""
+
+    @functools.wraps(variance)
+    def checked(self: Any, fan_in: int, fan_out: int) -> float | None:
+        return variance(self, whole("fan_in", fan_in), whole("fan_out", fan_out))
+
+    return checked
 
 
 SCHEMES: dict[str, Scheme] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor, nn
 
+from initlab import activations
 from initlab.arguments import choice, number
 from initlab.schemes.base import (
     DrawnByTorch,
@@ -210,6 +211,13 @@ class Kaiming(Scheme):
     def __post_init__(self) -> None:
         number("a", self.a)
         choice("mode", self.mode, ["fan_in", "fan_out"])
+        if self.nonlinearity not in _SQUARED_GAIN and self.nonlinearity in activations.names():
+            raise ValueError(
+                f"nonlinearity={self.nonlinearity!r} has no gain in PyTorch. il.theory.gain("
+                f"{self.nonlinearity!r}) knows one: give il.scheme the law lambda fan_in, fan_out: "
+                f"il.theory.gain({self.nonlinearity!r}) ** 2 / fan_in, or a scheme that takes "
+                f"gain=, such as il.scheme('xavier_normal', gain=...)."
+            )
         choice("nonlinearity", self.nonlinearity, list(_SQUARED_GAIN))
 
     def variance(self, fan_in: int, fan_out: int) -> float:
