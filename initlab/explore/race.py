@@ -35,7 +35,7 @@ from initlab.format import number, percent
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
 MARKS = "●■◆✚"  # the same in the table
-THICK = [6.0, 4.5, 3.0, 1.8]  # their curves: those underneath are seen where all are equal
+THICK = [4.8, 3.6, 2.5, 1.5]  # their curves: those underneath are seen where all are equal
 EVERY = 25  # steps from one symbol on a curve to the next
 SHOWN = 200  # points that are drawn on a plane
 LEARNT = 0.1  # by how much more than guessing is right where a network counts as one that learns

@@ -55,7 +55,7 @@ function paintNetworkKey(ctx, network, size, theme, colours, y) {
   ctx.font = font(theme);
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
-  let x = 1.4 * em;
+  let x = 0.2 * em;
   const invitation = "click a layer";
   const ends = size.width - ctx.measureText(invitation).width;
   for (const [text, colour] of [[network.low, colours[0]], [network.high, colours[63]]]) {
@@ -63,7 +63,7 @@ function paintNetworkKey(ctx, network, size, theme, colours, y) {
     ctx.fillRect(x, y - 0.4 * em, 0.8 * em, 0.8 * em);
     ctx.fillStyle = colourOf(theme, "ink");
     ctx.fillText(text, x + 1.1 * em, y, size.width - x - 1.1 * em);
-    x += 2.2 * em + ctx.measureText(text).width;
+    x += 2 * em + ctx.measureText(text).width;
   }
   if (x < ends) ctx.fillText(invitation, ends, y);
 }
