@@ -53,10 +53,13 @@ if TYPE_CHECKING:
         schemes,
         theory,
     )
-    from initlab.apply import Report, Rule, initialize, initialize_from, lsuv, scale_residual
+    from initlab.apply import Report, Rule, initialize_from, scale_residual
+    from initlab.apply.audit import audit
+    from initlab.apply.initialize import initialize
+    from initlab.apply.lsuv import lsuv
     from initlab.diagnosis import Finding, Findings, diagnose
     from initlab.exercises import ask
-    from initlab.experiments import History, Runs, compare, sweep, train
+    from initlab.experiments import History, Runs, compare, coordinate_check, sweep, train
     from initlab.lessons import check, hint, progress, quiz, solution
     from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
     from initlab.schemes import SCHEMES, Scheme, scheme
@@ -67,11 +70,14 @@ __version__ = "0.1.0"
 _HOME = {  # public name → the module that it lives in; loaded when it is first used
     **dict.fromkeys(["SCHEMES", "Scheme", "scheme"], "schemes"),
     **dict.fromkeys(
-        ["Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual"], "apply"
+        ["Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual"],
+        "apply",
     ),
     **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
     **dict.fromkeys(["Finding", "Findings", "diagnose"], "diagnosis"),
-    **dict.fromkeys(["History", "Runs", "compare", "sweep", "train"], "experiments"),
+    **dict.fromkeys(
+        ["History", "Runs", "compare", "coordinate_check", "sweep", "train"], "experiments"
+    ),
     "ask": "exercises",
     **dict.fromkeys(["check", "hint", "progress", "quiz", "solution"], "lessons"),
     "show": "source",
@@ -95,9 +101,9 @@ _MODULES = [
 
 __all__ = [  # noqa: RUF022 (the order of the reading map)
     "SCHEMES", "Scheme", "scheme",
-    "Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual",
+    "Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual",
     "LayerTrace", "Probe", "Summary", "Trace", "trace",
-    "History", "Runs", "compare", "sweep", "train",
+    "History", "Runs", "compare", "coordinate_check", "sweep", "train",
     "Finding", "Findings", "diagnose",
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",

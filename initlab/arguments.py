@@ -125,7 +125,8 @@ def _raise_for_parameters(model: nn.Module) -> None:
     if meta:
         raise ValueError(
             f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
-            "give them memory first with model.to_empty(device=...)."
+            "give them memory first with model.to_empty(device=...). After that, tied weights are "
+            "tied no longer and buffers hold garbage: tie them again, and fill the buffers."
         )
 
 

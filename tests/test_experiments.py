@@ -267,7 +267,7 @@ def test_regions_are_what_the_network_says() -> None:
         ({"lr": "big"}, TypeError,
          "lr must be a finite number of at least 0, got 'big' of type str."),
         ({"optimizer": "adm"}, ValueError,
-         "optimizer='adm' is unknown: did you mean 'adam'? Allowed: sgd, adam."),
+         "optimizer='adm' is unknown: did you mean 'adam'? Allowed: sgd, adam, mup_adam."),
         ({"momentum": 1.0}, ValueError, "momentum must be at least 0 and below 1, got 1.0."),
         ({"momentum": 0.9, "optimizer": "adam"}, ValueError,
          "momentum belongs to optimizer=\"sgd\", got momentum=0.9 with optimizer='adam': "

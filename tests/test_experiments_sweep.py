@@ -63,6 +63,7 @@ def test_a_run_is_a_training_run() -> None:
     assert runs.rows()[1] == settings | {
         "gain": 0.5, "norm": None, "seed": 9, "loss": pytest.approx(history.final_loss, rel=1e-3),
         "accuracy": pytest.approx(history.final_accuracy, abs=0.01), "stopped": None,
+        "optimizer": "sgd", "lr": 0.1,
     }  # fmt: skip
 
 

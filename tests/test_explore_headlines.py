@@ -12,8 +12,9 @@ from initlab.explore import batchnorm, phase, race, signal, spectrum, symmetry, 
 from initlab.explore.colours import themes
 from initlab.explore.explorer import front_end
 from initlab.explore.signal import trend
-from test_explore import network
+from initlab.explore.signal_records import SignalSettings
 from test_explore_random import KINDS
+from test_explore_records import signal_network
 
 HEADLINES = [
     (signal, {"gain": 10.0, "depth": 60}, "Activations overflow: inf or nan from layer 38 on."),
@@ -114,7 +115,7 @@ def test_a_headline_concludes_in_twelve_words(explore, values, headline):
 @pytest.mark.parametrize(("gain", "depth"), [(0.3, 12), (0.9, 12), (1.0, 2), (1.2, 8), (3.0, 6)])
 def test_the_factors_in_words_are_those_of_a_trace(gain, depth):
     explorer = signal(gain=gain, depth=depth, width=32)
-    trace = il.trace(network(explorer.values), *il.data.digits(128))
+    trace = il.trace(signal_network(SignalSettings(**explorer.values)), *il.data.digits(128))
     first, last = trace["act1"], trace[f"act{depth}"]
     up = trend(last.activation.rms / first.activation.rms)
     down = trend(first.gradient.rms / last.gradient.rms)

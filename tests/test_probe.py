@@ -381,7 +381,8 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "meta": (
         lambda: il.trace(nn.Linear(4, 3, device="meta"), batch(6, 4)), ValueError,
         "model has parameters on the meta device, which hold no numbers (weight, bias): "
-        "give them memory first with model.to_empty(device=...).",
+        "give them memory first with model.to_empty(device=...). After that, tied weights are "
+        "tied no longer and buffers hold garbage: tie them again, and fill the buffers.",
     ),
     "TorchScript": (
         lambda: il.trace(nn.Sequential(scripted(), nn.Tanh()), batch(6, 4)), TypeError,

@@ -134,7 +134,8 @@ WRONG_TENSORS = [
         torch.empty(2, 2, device="meta"),
         ValueError,
         "tensor must hold numbers, got one on the meta device: give the model memory first with "
-        "model.to_empty(device=...).",
+        "model.to_empty(device=...). After that, tied weights are "
+        "tied no longer and buffers hold garbage: tie them again, and fill the buffers.",
     ),
     (
         "zeros",

@@ -60,7 +60,8 @@ def compare(
             values that it uses from around it.
         progress: Whether a bar is shown, where somebody is looking.
         **training: As `il.train` takes them: `steps` and `lr`, and optionally `optimizer`,
-            `momentum`, `batch_size`, `loss`, and `seed` for the order of the examples.
+            `momentum`, `batch_size`, `loss`, and `seed` for the order of the examples. `lr` and
+            `optimizer` may be several.
 
     Returns:
         The runs, by scheme and seed.
@@ -76,18 +77,17 @@ def compare(
     (['xavier_normal', 'kaiming_normal'], 6)
     """
     batch = checked_data(data, checked_model(model))
-    recipe = Recipe.of(training)
     points = [
         Point(
-            settings={"scheme": label},
+            settings={"scheme": label, **recipe.settings},
             scheme=scheme,
             bias=_bias(bias, scheme),
             recipe=recipe,
             build=partial(copy.deepcopy, model),
         )
-        for label, scheme in _labelled(schemes)
+        for (label, scheme), recipe in product(_labelled(schemes), _recipes(training))
     ]
-    return run_all(points, _seeds(seeds), batch, store=store, progress=progress)
+    return run_all(points, checked_seeds(seeds), batch, store=store, progress=progress)
 
 
 def sweep(
@@ -108,7 +108,8 @@ def sweep(
 ) -> Runs:
     """Train a network at every point of schemes × depths × widths × activations × gains × norms.
 
-    As `compare`, but with a network built for each point.
+    As `compare`, but with a network built for each point. Optimizers and learning rates are two
+    more axes.
 
     Args:
         schemes: Names, schemes, functions or distributions, one or several; a dict gives labels.
@@ -124,7 +125,10 @@ def sweep(
         bias: What biases start as, as in `compare`.
         store: Folder that keeps what is finished, as in `compare`.
         progress: Whether a bar is shown, where somebody is looking.
-        **training: As `il.train` takes them, as in `compare`.
+        **training: As `il.train` takes them, as in `compare`; `lr` and `optimizer` may be several.
+            `il.sweep(..., widths=[64, 256, 1024], lr=[1e-3, 1e-2],
+            optimizer=["adam", "mup_adam"]).plot_best_rate()` shows which rate is best at which
+            width.
 
     Returns:
         The runs, by point and seed.
@@ -140,7 +144,6 @@ def sweep(
     [(2, 2), (4, 2)]
     """
     batch = checked_data(data)
-    recipe = Recipe.of(training)
     sizes = {"n_in": batch.x.shape[-1], "n_out": class_count(batch.y)}
     points = [
         Point(
@@ -151,6 +154,7 @@ def sweep(
                 "activation": find_activation(activation).name,
                 "gain": number("gains", gain, low=0),
                 "norm": norm,
+                **recipe.settings,
             },
             scheme=scheme,
             bias=_bias(bias, scheme),
@@ -158,16 +162,17 @@ def sweep(
             recipe=recipe,
             build=partial(model, depth, width, activation, norm=norm, **sizes),
         )
-        for (label, scheme), depth, width, activation, gain, norm in product(
+        for (label, scheme), depth, width, activation, gain, norm, recipe in product(
             _labelled(schemes),
             _axis("depths", depths),
             _axis("widths", widths),
             _axis("activations", activations),
             _axis("gains", gains),
             _axis("norms", norms),
+            _recipes(training),
         )
     ]
-    return run_all(points, _seeds(seeds), batch, store=store, progress=progress)
+    return run_all(points, checked_seeds(seeds), batch, store=store, progress=progress)
 
 
 def _labelled(schemes: Schemes) -> list[tuple[str, Scheme]]:
@@ -186,6 +191,15 @@ def _labelled(schemes: Schemes) -> list[tuple[str, Scheme]]:
     return pairs
 
 
+def _recipes(training: dict[str, Any]) -> list[Recipe]:
+    """Return a recipe for each optimizer and learning rate."""
+    axes = {name: _axis(name, training[name]) for name in ("optimizer", "lr") if name in training}
+    return [
+        Recipe.of(training | dict(zip(axes, values, strict=True)))
+        for values in product(*axes.values())
+    ]
+
+
 def _bias(bias: Any, scheme: Scheme) -> Any:
     if bias is not None:
         return bias
@@ -201,7 +215,8 @@ def _axis(name: str, values: Any) -> list[Any]:
     return found
 
 
-def _seeds(seeds: int | Sequence[int]) -> list[int]:
+def checked_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """Return the seeds that a number, or a list of them, means."""
     if not isinstance(seeds, Iterable):
         return list(range(whole("seeds", seeds, least=1)))
     found = [whole("seeds", seed, least=0) for seed in _axis("seeds", seeds)]

@@ -113,7 +113,7 @@ def _stacked(layers: Sequence[nn.Module]) -> nn.Module:
     return made
 
 
-class _Stacked(nn.Module):
+class Stacked(nn.Module):
     """S layers: each parameter and each buffer has a first dimension of S."""
 
     weight: Tensor | None
@@ -132,7 +132,7 @@ class _Stacked(nn.Module):
                 self.register_parameter(name, made)
 
 
-class _Linear(_Stacked):
+class _Linear(Stacked):
     weight: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class _Linear(_Stacked):
         return torch.baddbmm(self.bias[:, None], x, self.weight.mT)
 
 
-class _BatchNorm(_Stacked):
+class _BatchNorm(Stacked):
     """S batch normalisations are one over S times as many features."""
 
     running_mean: Tensor
@@ -165,7 +165,7 @@ class _BatchNorm(_Stacked):
         return out.view(len(out), len(x), -1).transpose(0, 1)
 
 
-class _LayerNorm(_Stacked):
+class _LayerNorm(Stacked):
     def __init__(self, layers: Sequence[nn.Module], first: nn.LayerNorm) -> None:
         super().__init__(layers)
         self.shape, self.eps = first.normalized_shape, first.eps

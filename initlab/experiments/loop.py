@@ -47,6 +47,7 @@ class Loop:
     Args:
         network: One network, or an ensemble, in training mode. It is trained in place.
         recipe: How it is trained.
+        optimizer: Somebody's own, with its own rates; None makes that of the recipe.
 
     >>> from initlab.data import digits
     >>> from initlab.models import mlp
@@ -59,11 +60,13 @@ class Loop:
     (3, 4, 4)
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, optimizer: torch.optim.Optimizer | None = None
+    ) -> None:
         self.network, self.recipe = network, recipe
         self.ensemble = network if isinstance(network, Ensemble) else None
         self.count = network.count if isinstance(network, Ensemble) else 1
-        self.optimizer = recipe.optimizer_for(p for p in network.parameters() if p.requires_grad)
+        self.optimizer = optimizer or recipe.optimizer_for(network)
         self.done = 0  # updates so far
         self.lr = recipe.lr_at(0)  # of the latest step
         self.lost: dict[int, int] = {}  # network → the step at which its loss was lost
@@ -76,9 +79,7 @@ class Loop:
 
     def gradients(self, batch: Batch) -> Scores:
         """Leave the gradients of a batch's losses in the parameters; return the scores."""
-        self.lr = self.recipe.lr_at(self.done)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
+        self.lr = self.recipe.set_rates(self.optimizer, self.done)
         self.optimizer.zero_grad()
         output = self.network(batch.x)
         losses = self._losses(output, batch.y)

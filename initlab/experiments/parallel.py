@@ -18,7 +18,7 @@ from uuid import uuid4
 import torch
 from torch import nn
 
-from initlab.apply.filling import fill
+from initlab.apply.initialize import fill
 from initlab.data import Batch
 from initlab.experiments.ensemble import Ensemble, can_stack
 from initlab.experiments.history import History
@@ -31,7 +31,7 @@ from initlab.experiments.training import own_randomness, run
 from initlab.schemes import Scheme
 
 SEEDS = 8  # seeds in a task at most
-_RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
+RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
 _ended: set[str] = set()  # calls that nobody waits for any more
 
 
@@ -168,12 +168,12 @@ def _train(key: str, point: Point, seeds: Sequence[int], data: Batch, go_on: Any
         data: What it is trained on.
         go_on: Raises `Ended` when nobody waits any more.
     """
-    with _RANDOM:
+    with RANDOM:
         models = [point.network(seed).to(data.x.device).train() for seed in seeds]
     if can_stack(models[0], data.x):
         return run(Ensemble(models), data, point.recipe, after_step=go_on)
     histories = []
     for model in models:
-        with _RANDOM, own_randomness(model, point.recipe.seed):
+        with RANDOM, own_randomness(model, point.recipe.seed):
             histories += run(model, data, point.recipe, after_step=go_on)
     return histories

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
+from initlab.experiments.ensemble import Stacked
 from initlab.experiments.scores import Loss
+from initlab.schemes import fans
 
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam", "mup_adam")
+BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,8 @@ class Recipe:
     Args:
         steps: Number of updates, at least 1.
         lr: Learning rate: a number of at least 0, or a function of the step that gives one.
-        optimizer: "sgd" or "adam".
+        optimizer: "sgd", "adam", or "mup_adam": Adam with a rate of lr · 64 / fan_in for each
+            matrix, and lr for biases, gains and embeddings.
         momentum: Share of the last update that SGD keeps, in [0, 1).
         batch_size: Examples in each step; a size above the data's means all of them.
         loss: (output, target) → scalar; None means cross-entropy for whole-number targets and
@@ -76,6 +81,12 @@ class Recipe:
                 raise TypeError(f"{name} must be given, as for il.train: {name}=...")
         return cls(**training)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a row says about it."""
+        lr = getattr(self.lr, "__name__", repr(self.lr)) if callable(self.lr) else self.lr
+        return {"optimizer": self.optimizer, "lr": lr}
+
     def batches(self, data: Batch) -> Iterator[Batch]:
         """Yield the batch of each step: the same for every network that sees the same data."""
         yield from islice(self._epochs(data), self.steps)
@@ -96,15 +107,51 @@ class Recipe:
         """Return the learning rate of a step."""
         return number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
 
-    def optimizer_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Make the optimiser that updates these parameters."""
-        found = list(parameters)
+    def optimizer_for(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Make the optimiser that updates a network; each group has the factor of its rate."""
+        groups: dict[float, list[Tensor]] = {}
+        for parameter, factor in _rate_factors(network):
+            groups.setdefault(factor if self.optimizer == "mup_adam" else 1.0, []).append(parameter)
+        lr = self.lr_at(0)
+        made = [
+            {"params": found, "lr": lr * factor, "factor": factor}
+            for factor, found in groups.items()
+        ]
         # One kernel for a whole step; on a CPU the usual way takes several for each parameter.
-        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in found)
-        options: dict[str, Any] = {"lr": self.lr_at(0), "fused": fused}
-        if self.optimizer == "adam":
-            return torch.optim.Adam(found, **options)
-        return torch.optim.SGD(found, momentum=self.momentum, **options)
+        every = [parameter for found in groups.values() for parameter in found]
+        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in every)
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(made, momentum=self.momentum, fused=fused)
+        return torch.optim.Adam(made, fused=fused)
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> float:
+        """Set the rates of a step in an optimiser that was made here; return the rate."""
+        lr = self.lr_at(step)
+        for group in optimizer.param_groups:
+            if "factor" in group:
+                group["lr"] = lr * group["factor"]
+        return lr
+
+
+def _rate_factors(network: nn.Module) -> Iterator[tuple[Tensor, float]]:
+    """Return each parameter once, with the factor of its rate under "mup_adam".
+
+    Adam moves each weight by about its rate, and the moves of a unit's weights add up.
+    """
+    seen: set[Tensor] = set()
+    for module in network.modules():
+        for parameter in module.parameters(recurse=False):
+            one = parameter[0] if isinstance(module, Stacked) else parameter
+            matrix = one.dim() > 1 and not isinstance(module, nn.Embedding)
+            if parameter.requires_grad and parameter not in seen:
+                seen.add(parameter)
+                yield parameter, BASE_FAN_IN / _fan_in(module, one) if matrix else 1.0
+
+
+def _fan_in(module: nn.Module, weight: Tensor) -> int:
+    if isinstance(module, _ConvTransposeNd):  # stored as (in, out, *kernel)
+        return fans(weight)[1] // module.groups
+    return fans(weight)[0]
 
 
 def class_count(target: Tensor) -> int:

@@ -48,7 +48,9 @@ def train(
         data: Inputs and targets, such as `il.data.digits()`; each step takes a batch of them.
         steps: Number of updates, at least 1.
         lr: Learning rate: a number of at least 0, or a function of the step that gives one.
-        optimizer: "sgd" or "adam".
+        optimizer: "sgd", "adam", or "mup_adam": Adam with a rate of lr · 64 / fan_in for each
+            matrix (so that in wide networks the moves of a unit's weights do not add up to more),
+            and lr for biases, gains and embeddings (Yang et al. 2022).
         momentum: Share of the last update that SGD keeps, in [0, 1).
         batch_size: Examples in each step; a size above the data's means all of them. Examples
             that do not fill a batch wait for the next epoch's shuffle.

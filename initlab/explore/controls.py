@@ -5,6 +5,7 @@ A control is a trait: `explorer.gain` is a plain number in Python and a slider i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from traitlets import TraitType
@@ -101,7 +102,9 @@ class Choice(Control):
 
     kind = "choice"
 
-    def __init__(self, default: Any, *, label: str, options: dict[Any, str], **more: Any) -> None:
+    def __init__(
+        self, default: Any, *, label: str, options: Mapping[Any, str], **more: Any
+    ) -> None:
         super().__init__(default, label=label, **more)
         self.options = options
 

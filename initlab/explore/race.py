@@ -28,8 +28,9 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, race_records
-from initlab.explore.signal import FILL_A_MATRIX, colours_of, decades, float32, histograms, when
+from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, RaceSettings, race_records
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.signal import colours_of, decades, float32, histograms, when
 from initlab.explore.signal_records import Signals
 from initlab.format import number, percent
 
@@ -221,8 +222,7 @@ def _cells(lane: Lane) -> list[str]:
     return [right, number(lane.loss), share or number(first)]
 
 
-_SCHEMES = {name: name for name in FILL_A_MATRIX}
-_OR_NONE = {**_SCHEMES, NOBODY: NOBODY}
+_SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
 
 
 class Race(Explorer):
@@ -295,7 +295,7 @@ class Race(Explorer):
         names = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
         schemes = tuple(name for name in names if name != NOBODY)
         quantity = values.pop("quantity")
-        records = race_records(schemes=schemes, patient=patient, **values)
+        records = race_records(RaceSettings(schemes=schemes, **values), patient=patient)
         return race_scene(records, quantity=quantity)
 
     def new_seed(self) -> None:

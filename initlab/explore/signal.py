@@ -31,7 +31,14 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.signal_records import BATCH, SignalRecords, Signals, signal_records
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.signal_records import (
+    BATCH,
+    SignalRecords,
+    Signals,
+    SignalSettings,
+    signal_records,
+)
 from initlab.format import number, percent, times
 from initlab.schemes import SCHEMES
 from initlab.theory import variance_map
@@ -39,7 +46,6 @@ from initlab.theory import variance_map
 MOST_RIDGES = 30  # deeper networks are shown as a heat map
 LARGEST = 1e30  # second moment that theory is asked about
 SAME = 1.25  # a factor below which a size counts as kept
-FILL_A_MATRIX = [name for name, scheme in SCHEMES.items() if scheme.dims[0] <= 2]
 Curve = NDArray[np.float64]
 
 
@@ -97,7 +103,7 @@ def histograms(signals: Signals, title: str, label: str, colour: str, **more: An
         "remark": _remark(signals),
         **more,
     }
-    heights = _heights(signals.counts)
+    heights = signals.heights.astype(np.float32)
     zeros = signals.zeros.astype(np.float32)
     if depth <= MOST_RIDGES:
         return Ridgeline(heights=heights, colour=colour, zeros=zeros, **common)
@@ -106,12 +112,6 @@ def histograms(signals: Signals, title: str, label: str, colour: str, **more: An
     return HeatMap(
         values=heights, low=0, high=1, palette=colour, bar_labels=["none", "peak"], **common
     )
-
-
-def _heights(counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Scale each layer's histogram to its own peak."""
-    peaks = np.maximum(counts.max(axis=1, keepdims=True), 1)
-    return np.asarray(counts / peaks, dtype=np.float32)
 
 
 def _hover(signals: Signals, layer: int) -> str:
@@ -345,7 +345,7 @@ class Signal(Explorer):
     _seen: dict[str, Any] = {}  # noqa: RUF012 (replaced, never changed): values of the last picture
 
     scheme = Choice(
-        "kaiming_normal", label="scheme", options={name: name for name in FILL_A_MATRIX},
+        "kaiming_normal", label="scheme", options=SchemeOptions(),
         hint="How each weight matrix is drawn", main=True,
     )  # fmt: skip
     gain = Slider(
@@ -395,7 +395,7 @@ class Signal(Explorer):
         is_slow = values["residual"] != "none" or values["batchnorm"]
         at_first = is_slow and not patient and values != self._seen
         self._seen = values
-        records = signal_records(with_theory=not at_first, **values)
+        records = signal_records(SignalSettings(**values), with_theory=not at_first)
         scene = signal_scene(records, **values)
         return replace(scene, finished=not at_first)
 

@@ -27,18 +27,19 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
+from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
     Floats,
     SchemeSpectrum,
     SpectrumRecords,
+    SpectrumSettings,
     Values,
     spectrum_records,
 )
 from initlab.format import number
 
-SQUARE = ["xavier_normal", "xavier_uniform", "kaiming_normal", "torch_default", "orthogonal"]
-COMPARED = {name: name for name in SQUARE}
+COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
 MARKS = "●□"  # the same in the table
 ALIKE = 0.005  # in log₁₀, about one percent
@@ -306,7 +307,7 @@ class Spectrum(Explorer):
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Multiply, in slices unless `patient`, and show."""
-        return spectrum_scene(spectrum_records(patient=patient, **values))
+        return spectrum_scene(spectrum_records(SpectrumSettings(**values), patient=patient))
 
 
 def spectrum(**values: Any) -> Spectrum:
@@ -316,10 +317,9 @@ def spectrum(**values: Any) -> Spectrum:
     their scheme only.
 
     Args:
-        **values: Where the controls start: `scheme` and `other` (the one beside it; each of
-            "xavier_normal", "xavier_uniform", "kaiming_normal", "torch_default" and
-            "orthogonal"), `gain` (factor on every weight's std, 0.1 to 10), `depth` (1 to 100),
-            `width` (32, 64 or 128), `activation`, `seed`.
+        **values: Where the controls start: `scheme` and `other` (the one beside it; each fills a
+            matrix with random numbers of mean 0), `gain` (factor on every weight's std, 0.1 to
+            10), `depth` (1 to 100), `width` (32, 64 or 128), `activation`, `seed`.
 
     Returns:
         The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.

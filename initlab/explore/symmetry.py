@@ -28,7 +28,13 @@ from initlab.explore.panels import (
 )
 from initlab.explore.signal import when
 from initlab.explore.signal_records import round_up
-from initlab.explore.symmetry_records import CLASSES, STEPS, SymmetryRecords, symmetry_records
+from initlab.explore.symmetry_records import (
+    CLASSES,
+    STEPS,
+    SymmetryRecords,
+    SymmetrySettings,
+    symmetry_records,
+)
 
 LAYERS = ["layer 1", "layer 2", "layer 3", "head"]
 
@@ -218,7 +224,7 @@ class Symmetry(Explorer):
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Train, in slices unless `patient`, and show."""
-        return symmetry_scene(symmetry_records(patient=patient, **values))
+        return symmetry_scene(symmetry_records(SymmetrySettings(**values), patient=patient))
 
 
 def symmetry(**values: Any) -> Symmetry:

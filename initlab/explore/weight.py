@@ -18,13 +18,13 @@ from initlab.explore.panels import (
     Series,
     Table,
 )
-from initlab.explore.signal import FILL_A_MATRIX
-from initlab.explore.weight_records import WeightRecords, weight_records
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
 from initlab.format import number, percent
 
 
 def weight_scene(records: WeightRecords) -> Scene:
-    """Show the matrix, the histogram of its entries over their law, and its singular values.
+    """Show the matrix, its entries over their distribution, and its singular values.
 
     Args:
         records: What `weight_records` measured.
@@ -58,8 +58,8 @@ def _entries(records: WeightRecords) -> Lines:
     middles = np.asarray((records.edges[:-1] + records.edges[1:]) / 2, np.float32)
     measured = np.asarray(100 * records.shares, np.float32)
     series = [Series(name="measured", x=middles, y=measured, style="dots", colour="activation")]
-    if records.law is not None:
-        theory = np.asarray(100 * records.law, np.float32)
+    if records.expected is not None:
+        theory = np.asarray(100 * records.expected, np.float32)
         series.append(
             Series(name="its distribution", x=middles, y=theory, style="dashes", colour="ink")
         )
@@ -152,7 +152,7 @@ class Weight(Explorer):
     title = "What a scheme puts into a weight"
 
     scheme = Choice(
-        "xavier_normal", label="scheme", options={name: name for name in FILL_A_MATRIX},
+        "xavier_normal", label="scheme", options=SchemeOptions(),
         hint="How the matrix is filled", main=True,
     )  # fmt: skip
     fan_in = Slider(
@@ -179,7 +179,7 @@ class Weight(Explorer):
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Fill and show."""
-        return weight_scene(weight_records(**values))
+        return weight_scene(weight_records(WeightSettings(**values)))
 
 
 def weight(**values: Any) -> Weight:

@@ -7,6 +7,7 @@ writes a headline, computed from what it draws, and leaves a text alternative wi
 """
 
 from initlab.plots.against import against
+from initlab.plots.coordinates import coordinates
 from initlab.plots.depth import depth_profile
 from initlab.plots.figure import Picture, alt_text, picture
 from initlab.plots.limits import limits
@@ -24,6 +25,7 @@ __all__ = [
     "against",
     "alt_text",
     "colour_of",
+    "coordinates",
     "depth_profile",
     "histograms",
     "limits",

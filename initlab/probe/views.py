@@ -201,15 +201,39 @@ def input_correlation(
     >>> input_correlation(nn.Sequential(nn.Identity()), x)
     {'0': 0.0}
     """
-    found: dict[str, float] = {}
+    outputs = layer_outputs(model, x, layers=layers)
+    return {name: _mean_cosine(one[:samples]) for name, one in outputs.items() if one.dim() > 1}
+
+
+def layer_outputs(model: nn.Module, x: Any, *, layers: Filter | None = None) -> dict[str, Tensor]:
+    """Return what each layer emits, in the order of the forward pass.
+
+    All of it is kept at once, so this is for small batches.
+
+    Args:
+        model: Any module; it comes back as it was.
+        x: The batch, as for `trace`.
+        layers: Which layers, as for `trace`.
+
+    Returns:
+        Layer name (`name:2` for a second call) → the tensor, detached. Layers that emit no tensor
+        of floats are left out.
+
+    Raises:
+        ValueError: An entry of `layers` fits nothing.
+
+    >>> layer_outputs(nn.Sequential(nn.ReLU()), torch.tensor([-1.0, 2.0]))
+    {'0': tensor([0., 2.])}
+    """
+    found: dict[str, Tensor] = {}
     names = choose_layers(model, layers)
 
     def emitted(module: nn.Module, _: Any, output: Any) -> None:
         tensor = first_tensor(output)
-        if tensor is not None and tensor.dim() > 1:
+        if tensor is not None:
             times = 1 + sum(key.split(":")[0] == names[module] for key in found)
             key = names[module] if times == 1 else f"{names[module]}:{times}"
-            found[key] = _mean_cosine(tensor.detach()[:samples])
+            found[key] = tensor.detach().clone()  # the next layer may work in place
 
     handles = [module.register_forward_hook(emitted) for module in names]
     try:

@@ -36,6 +36,7 @@ class TorchDefault(Scheme):
 
     name = "torch_default"
     formula = r"w \sim \mathcal{U}\left(\pm\frac{1}{\sqrt{n_{in}}}\right)"
+    distribution = "uniform"
     summary = "What PyTorch's layers do by themselves: variance 1/3 over fan-in."
     reference = torch_docs("generated/torch.nn.Linear.html", "torch.nn.Linear")
 
@@ -84,6 +85,7 @@ class LeCunUniform(LeCun):
 
     name = "lecun_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm\sqrt{\frac{3}{n_{in}}}\right)"
+    distribution = "uniform"
 
     def draw_(self, tensor: Tensor, generator: Generator | None) -> None:
         """Draw as `kaiming_uniform_` does with a gain of 1."""
@@ -155,6 +157,7 @@ class XavierUniform(DrawnByTorch, Xavier):
 
     name = "xavier_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm g\,\sqrt{\frac{6}{n_{in} + n_{out}}}\right)"
+    distribution = "uniform"
 
 
 @register
@@ -168,6 +171,7 @@ class XavierNormal(DrawnByTorch, Xavier):
 
     name = "xavier_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{2\,g^2}{n_{in} + n_{out}}\right)"
+    distribution = "normal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +258,7 @@ class KaimingUniform(DrawnByTorch, Kaiming):
 
     name = "kaiming_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm g\,\sqrt{\frac{3}{n}}\right)"
+    distribution = "uniform"
 
 
 @register
@@ -267,3 +272,4 @@ class KaimingNormal(DrawnByTorch, Kaiming):
 
     name = "kaiming_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{g^2}{n}\right)"
+    distribution = "normal"

@@ -1,12 +1,9 @@
-"""Where does a module keep a weight: as a parameter, or behind a parametrization?"""
+"""How does a module hold a weight: as a plain parameter, or computed from others?"""
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -21,40 +18,19 @@ _SPECTRAL_NORM = sys.modules["torch.nn.utils.spectral_norm"].SpectralNorm
 _ENOUGH = 20  # power iterations for the largest singular value of a fresh weight
 
 
-@dataclass
-class Change:
-    """What to copy where, once every layer is ready.
-
-    Args:
-        effective: The weight that the layer will use.
-        copies: Pairs of a tensor of the model and its new values.
-        then: Called after the copies.
-    """
-
-    effective: Tensor
-    copies: list[tuple[Tensor, Tensor]]
-    then: Callable[[], object] = lambda: None
-
-    def commit(self) -> None:
-        """Write it into the model."""
-        with torch.no_grad():
-            for target, values in self.copies:
-                target.copy_(values)
-            self.then()
-
-
-@dataclass
-class Slot:
-    """A plain parameter.
+class Held:
+    """A weight that is a plain parameter.
 
     Args:
         module: Its owner.
         name: The name under which the layer reads it.
     """
 
-    module: nn.Module
-    name: str
-    note: str = field(default="", init=False)
+    note = ""
+    """How it is held, for a report."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        self.module, self.name = module, name
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """The parameters that hold it, by their names in the module."""
@@ -65,12 +41,20 @@ class Slot:
         """Give the weight that the layer uses now."""
         return self.parameters()[self.name].detach()
 
-    def put(self, value: Tensor) -> Change:
-        """Prepare to make the layer use this value."""
-        return Change(value, [(self.value(), value)])
+    def put(self, value: Tensor) -> None:
+        """Make the layer use this value.
+
+        Raises:
+            ValueError: A parametrization cannot take it, for a reason that the message gives;
+                others raise what they raise. Nothing has changed then.
+        """
+        self.value().copy_(value)
+
+    def refresh(self) -> None:
+        """Compute the weight again, after the parameters that hold it have changed."""
 
 
-class Parametrized(Slot):
+class Parametrized(Held):
     """A weight that `torch.nn.utils.parametrize` computes from other parameters."""
 
     def __init__(self, module: nn.Module, name: str) -> None:
@@ -90,7 +74,7 @@ class Parametrized(Slot):
         with torch.no_grad():
             return copy.deepcopy(self.list)().detach()  # type: ignore[no-any-return]
 
-    def put(self, value: Tensor) -> Change:
+    def put(self, value: Tensor) -> None:
         """Ask a copy of the parametrization for the originals that give this value."""
         twin = copy.deepcopy(self.list)
         with torch.no_grad():
@@ -98,105 +82,112 @@ class Parametrized(Slot):
             for step in twin:
                 if hasattr(step, "_power_method") and value.dim() > 1:  # spectral norm
                     step._power_method(step._reshape_weight_to_matrix(twin.original), _ENOUGH)
-            effective = twin().detach()
-        return Change(effective, list(zip(_state(self.list), _state(twin), strict=True)))
+            after = _state(twin)
+            _copy(list(zip(_state(self.list), after, strict=True)), effective=twin())
 
 
-class Hooked(Slot):
+class Hooked(Held):
     """A weight that a hook computes from other parameters before each pass."""
 
-    def __init__(self, module: nn.Module, name: str, hook: Any, by: str) -> None:
+    by: str
+    ends: tuple[str, ...]
+    """What follows the weight's name in the names of the parameters that hold it."""
+
+    def __init__(self, module: nn.Module, name: str, hook: Any) -> None:
         super().__init__(module, name)
-        self.hook = hook
-        self.note = f"held by {by}"
-
-
-class WeightNormed(Hooked):
-    """A weight behind the older `torch.nn.utils.weight_norm`: g·v / ‖v‖."""
+        self.hook, self.note = hook, f"held by {self.by}"
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Length and direction."""
-        names = [f"{self.name}_g", f"{self.name}_v"]
+        """What the hook reads."""
+        names = [f"{self.name}_{end}" for end in self.ends]
         return {name: self.module.get_parameter(name) for name in names}
 
     def value(self) -> Tensor:
         """Compute it."""
         with torch.no_grad():
-            return self.hook.compute_weight(self.module)  # type: ignore[no-any-return]
+            return self.compute().detach()
 
-    def put(self, value: Tensor) -> Change:
+    def compute(self) -> Tensor:
+        """Do what the hook does."""
+        return self.hook.compute_weight(self.module)  # type: ignore[no-any-return]
+
+    def refresh(self) -> None:
+        """Set the attribute that the layer reads."""
+        setattr(self.module, self.name, self.value())
+
+
+class WeightNormed(Hooked):
+    """A weight behind the older `torch.nn.utils.weight_norm`: g·v / ‖v‖."""
+
+    by, ends = "weight_norm", ("g", "v")
+
+    def put(self, value: Tensor) -> None:
         """Store the value as direction, and its norms as length."""
-        length, direction = self.parameters().values()
+        length, direction = (p.detach() for p in self.parameters().values())
         norms = torch.norm_except_dim(value, 2, self.hook.dim)
         effective = torch._weight_norm(value, norms, self.hook.dim)
-        return Change(effective, [(length, norms), (direction, value)], self._refresh)
-
-    def _refresh(self) -> None:
-        setattr(self.module, self.name, self.hook.compute_weight(self.module))
+        _copy([(length, norms), (direction, value)], effective)
+        self.refresh()
 
 
 class Pruned(Hooked):
     """A weight that `torch.nn.utils.prune` multiplies by a mask of zeros and ones."""
 
-    def parameters(self) -> dict[str, nn.Parameter]:
-        """The weight before the mask."""
-        return {f"{self.name}_orig": self.module.get_parameter(f"{self.name}_orig")}
+    by, ends = "pruning", ("orig",)
 
-    def value(self) -> Tensor:
-        """Compute it."""
-        with torch.no_grad():
-            return self.hook.apply_mask(self.module)  # type: ignore[no-any-return]
+    def compute(self) -> Tensor:
+        """Apply the mask."""
+        return self.hook.apply_mask(self.module)  # type: ignore[no-any-return]
 
-    def put(self, value: Tensor) -> Change:
+    def put(self, value: Tensor) -> None:
         """Store the value; the mask stays."""
-        (original,) = self.parameters().values()
-        effective = value * self.module.get_buffer(f"{self.name}_mask")
-        refresh = partial(setattr, self.module, self.name, effective)
-        return Change(effective, [(original, value)], refresh)
+        (original,) = (p.detach() for p in self.parameters().values())
+        original.copy_(value)
+        self.refresh()
 
 
 class SpectralNormed(Hooked):
     """A weight behind the older `torch.nn.utils.spectral_norm`: w / its largest singular value."""
 
-    def parameters(self) -> dict[str, nn.Parameter]:
-        """The weight before it is divided."""
-        return {f"{self.name}_orig": self.module.get_parameter(f"{self.name}_orig")}
+    by, ends = "spectral_norm", ("orig",)
 
-    def value(self) -> Tensor:
-        """Compute it."""
-        with torch.no_grad():
-            return self.hook.compute_weight(  # type: ignore[no-any-return]
-                self.module, do_power_iteration=False
-            )
+    def compute(self) -> Tensor:
+        """Divide, and leave the singular vectors."""
+        return self.hook.compute_weight(  # type: ignore[no-any-return]
+            self.module, do_power_iteration=False
+        )
 
-    def put(self, value: Tensor) -> Change:
+    def put(self, value: Tensor) -> None:
         """Store the value, and singular vectors that belong to it."""
-        (original,) = self.parameters().values()
+        (original,) = (p.detach() for p in self.parameters().values())
         u, v = (self.module.get_buffer(f"{self.name}_{end}") for end in "uv")
         matrix, left, right = self.hook.reshape_weight_to_matrix(value), u, v
         for _ in range(_ENOUGH):
             right = F.normalize(matrix.t() @ left, dim=0, eps=self.hook.eps)
             left = F.normalize(matrix @ right, dim=0, eps=self.hook.eps)
         effective = value / (left @ matrix @ right)
-        copies = [(original, value), (u, left), (v, right)]
-        return Change(effective, copies, partial(setattr, self.module, self.name, effective))
+        _copy([(original, value), (u, left), (v, right)], effective)
+        self.refresh()
 
 
-def slots(module: nn.Module) -> dict[str, Slot]:
-    """Find what a module holds itself, by the names under which it reads it."""
-    found: dict[str, Slot] = {}
+def held(module: nn.Module) -> dict[str, Held]:
+    """Find the weights that a module holds itself, by the names under which it reads them."""
+    found: dict[str, Held] = {}
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, _WEIGHT_NORM):
-            found[hook.name] = WeightNormed(module, hook.name, hook, "weight_norm")
+            found[hook.name] = WeightNormed(module, hook.name, hook)
         elif isinstance(hook, _SPECTRAL_NORM):
-            found[hook.name] = SpectralNormed(module, hook.name, hook, "spectral_norm")
+            found[hook.name] = SpectralNormed(module, hook.name, hook)
         elif isinstance(hook, BasePruningMethod):
-            found[hook._tensor_name] = Pruned(module, hook._tensor_name, hook, "pruning")
-    for name in _parametrized(module):
-        found[name] = Parametrized(module, name)
-    behind = {name for slot in found.values() for name in slot.parameters()}
+            found[hook._tensor_name] = Pruned(module, hook._tensor_name, hook)
+    if parametrize.is_parametrized(module):
+        lists: Any = module.parametrizations
+        for name, steps in lists.items():
+            if list(steps.parameters(recurse=False)):
+                found[name] = Parametrized(module, name)
+    behind = {name for weight in found.values() for name in weight.parameters()}
     plain = [name for name, p in module._parameters.items() if p is not None]
-    return {**{name: Slot(module, name) for name in plain if name not in behind}, **found}
+    return {**{name: Held(module, name) for name in plain if name not in behind}, **found}
 
 
 def own_values(module: nn.Module) -> dict[str, Tensor] | None:
@@ -216,26 +207,25 @@ def own_values(module: nn.Module) -> dict[str, Tensor] | None:
 def _twin(module: nn.Module) -> nn.Module:
     """Copy a module with its own parameters and buffers, free of any parametrization."""
     twin: nn.Module = object.__new__(parametrize.type_before_parametrizations(module))
-    held = slots(module)
+    weights = held(module)
     children = {n: c for n, c in module._modules.items() if n != "parametrizations"}
-    values = {n: None if n not in held else nn.Parameter(held[n].value().clone()) for n in held}
+    values = {name: nn.Parameter(weight.value().clone()) for name, weight in weights.items()}
     missing = {n: None for n, p in module._parameters.items() if p is None}
-    twin.__dict__.update({k: v for k, v in module.__dict__.items() if k not in held})
+    buffers = {n: None if b is None else b.clone() for n, b in module._buffers.items()}
+    twin.__dict__.update({k: v for k, v in module.__dict__.items() if k not in weights})
     twin.__dict__["_parameters"] = {**values, **missing}
-    twin.__dict__["_buffers"] = {n: None if b is None else b.clone() for n, b in _buffers(module)}
+    twin.__dict__["_buffers"] = buffers
     twin.__dict__["_modules"] = {n: None if c is None else _twin(c) for n, c in children.items()}
     return twin
 
 
-def _parametrized(module: nn.Module) -> list[str]:
-    if not parametrize.is_parametrized(module):
-        return []
-    lists = module.parametrizations.items()  # type: ignore[operator, union-attr]
-    return [name for name, steps in lists if list(steps.parameters(recurse=False))]
-
-
-def _buffers(module: nn.Module) -> Iterator[tuple[str, Tensor | None]]:
-    yield from module._buffers.items()
+def _copy(pairs: list[tuple[Tensor, Tensor]], effective: Tensor) -> None:
+    """Copy values into tensors of the model, if the weight that comes of them is finite."""
+    if not effective.isfinite().all():
+        raise ValueError("it would not be finite")
+    with torch.no_grad():
+        for target, values in pairs:
+            target.copy_(values)
 
 
 def _state(module: nn.Module) -> list[Tensor]:

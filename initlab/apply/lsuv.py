@@ -9,15 +9,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
-from initlab.apply.drafting import random_state_kept_on_failure
-from initlab.apply.filling import initialize
+from initlab.apply.initialize import initialize, report_kept, spread
 from initlab.apply.layers import emits_sums
+from initlab.apply.parametrized import held
 from initlab.apply.report import Report, Row
+from initlab.apply.restore import keep_values, restored_on_failure
 from initlab.apply.rules import AnyScheme
-from initlab.apply.slots import Slot, slots
-from initlab.apply.telling import spread, untouched
 from initlab.arguments import network, number, whole
 from initlab.probe.run import call_model
 from initlab.probe.tensors import first_tensor
@@ -37,7 +36,8 @@ def lsuv(
     Theory assumes wide layers and inputs of unit variance; this rule measures instead. Layer by
     layer, in the order of the forward pass, it divides the weight by the standard deviation
     that the layer emits, at most `passes` times. Linear and bilinear layers and convolutions
-    take part; others keep what `scheme` gave them.
+    take part; others keep what `scheme` gave them. So does a layer whose weight has (nearly) no
+    say in what it emits: behind a dead layer, under a large bias or under spectral norm.
 
     The model runs in the mode in which it is. Buffers (running statistics) and the random state
     are as before; so are the weights if anything fails.
@@ -69,63 +69,75 @@ def lsuv(
     network(model, hooked=True)
     number("tolerance", tolerance, low=0, open_=True)
     whole("passes", passes)
-    with random_state_kept_on_failure(model, generator), _weights_kept_on_failure(model):
+    with restored_on_failure(model, generator):
         if scheme is None:
-            start = untouched(model, "kept")
+            start = report_kept(model, "kept")
         else:
             start = initialize(model, scheme, generator=generator)
         with _buffers_kept(model):
-            notes = _scale_layers(model, x, tolerance, passes)
-    return Report(
-        [_told(row, notes[row.name], model) if row.name in notes else row for row in start]
-    )
+            outcomes = _scale_layers(model, x, tolerance, passes)
+    return Report([_told(row, outcomes, model) for row in start])
 
 
-class _Note(NamedTuple):
+class _Outcome(NamedTuple):
+    """What became of the weight of one layer."""
+
     scaled: bool
     text: str
 
 
-def _scale_layers(model: nn.Module, x: Any, tolerance: float, passes: int) -> dict[str, _Note]:
-    """Scale layer after layer, and give a note for each weight."""
+def _scale_layers(model: nn.Module, x: Any, tolerance: float, passes: int) -> dict[str, _Outcome]:
+    """Scale layer after layer, and tell for each weight what became of it, by its full name."""
     layers = {m: _weight_name(name, m) for name, m in model.named_modules() if emits_sums(m)}
-    unseen = _Note(False, "not called by the forward pass: not scaled")
-    notes = dict.fromkeys(layers.values(), unseen)
-    done: dict[int, str] = {}
+    unseen = _Outcome(False, "not called by the forward pass: not scaled")
+    outcomes = dict.fromkeys(layers.values(), unseen)
+    done: dict[nn.Parameter, str] = {}
     for module in _call_order(model, x, list(layers)):
-        slot = slots(module)["weight"]
-        parameters = slot.parameters().values()
-        tied = [done[id(p)] for p in parameters if id(p) in done]
+        parameters = held(module)["weight"].parameters().values()
+        tied = [done[p] for p in parameters if p in done]
         if tied:
-            note = _Note(False, f"tied to {tied[0]}: scaled there")
+            outcome = _Outcome(False, f"tied to {tied[0]}: scaled there")
         elif not all(p.requires_grad for p in parameters):
-            note = _Note(False, "frozen (requires_grad=False): not scaled")
+            outcome = _Outcome(False, "frozen (requires_grad=False): not scaled")
         else:
-            note = _Note(True, _scale(model, x, module, slot, tolerance, passes))
-        notes[layers[module]] = note
-        done.update({id(p): layers[module] for p in parameters})
-    return notes
+            outcome = _scale(model, x, module, tolerance, passes)
+        outcomes[layers[module]] = outcome
+        done.update(dict.fromkeys(parameters, layers[module]))
+    return outcomes
 
 
 def _weight_name(layer: str, module: nn.Module) -> str:
     """Name the parameter that holds the weight, or the first of those that do."""
-    first = next(iter(slots(module)["weight"].parameters()))
+    first = next(iter(held(module)["weight"].parameters()))
     return f"{layer}.{first}" if layer else first
 
 
-def _scale(
-    model: nn.Module, x: Any, module: nn.Module, slot: Slot, tolerance: float, passes: int
-) -> str:
-    """Scale one layer until it emits unit variance, and say what came of it."""
-    for attempt in range(1, passes + 1):
-        std = _emitted_std(model, x, module)
-        if not std > 0 or std == float("inf"):
-            return f"emits std {std:.3g}: not scaled further"
-        if abs(std**2 - 1) <= tolerance:
-            return f"emits std {std:.3g} after {attempt} {'pass' if attempt == 1 else 'passes'}"
-        if attempt < passes:
-            slot.put(slot.value() / std).commit()
-    return f"did not converge: emits std {std:.3g} after {passes} passes"
+def _scale(model: nn.Module, x: Any, module: nn.Module, tolerance: float, passes: int) -> _Outcome:
+    """Scale one layer until it emits unit variance, or put it back where scaling is no use."""
+    weight, put_back = held(module)["weight"], keep_values(module)
+    stds = [_emitted_std(model, x, module)]
+    cuts: list[float] = []  # logarithms of what the weight was divided by
+    power = 1.0  # the std grows as this power of the weight: above 1 if other layers share it
+    while abs(stds[-1] ** 2 - 1) > tolerance and 0 < stds[-1] < math.inf and len(stds) < passes:
+        if cuts:
+            power = max(1.0, math.log(stds[-2] / stds[-1]) / cuts[-1])
+        cuts.append(math.log(stds[-1]) / power)
+        weight.put(weight.value() * math.exp(-cuts[-1]))
+        stds.append(_emitted_std(model, x, module))
+    first, last = stds[0], stds[-1]
+    count = "1 pass" if len(stds) == 1 else f"{len(stds)} passes"
+    if abs(last**2 - 1) <= tolerance:
+        return _Outcome(bool(cuts), f"emits std {last:.3g} after {count}")
+    if not 0 < first < math.inf:
+        return _Outcome(False, f"emits std {first:.3g}: not scaled further")
+    if not cuts or (0 < last < math.inf and math.log(first / last) / sum(cuts) > _SAY):
+        return _Outcome(bool(cuts), f"did not converge: emits std {last:.3g} after {count}")
+    put_back()
+    return _Outcome(False, f"emits std {first:.3g} whatever the size of its weight: not scaled")
+
+
+_SAY = 0.1
+"""The least share of a change of the weight's size, in logarithms, that must reach the output."""
 
 
 def _emitted_std(model: nn.Module, x: Any, module: nn.Module) -> float:
@@ -168,17 +180,6 @@ def _hooked(modules: list[nn.Module], hook: Callable[..., Any]) -> Iterator[None
 
 
 @contextmanager
-def _weights_kept_on_failure(model: nn.Module) -> Iterator[None]:
-    state = [*model.parameters(), *model.buffers()]
-    before = [tensor.detach().clone() for tensor in state]
-    try:
-        yield
-    except BaseException:
-        _restore(state, before)
-        raise
-
-
-@contextmanager
 def _buffers_kept(model: nn.Module) -> Iterator[None]:
     """Keep running statistics as they are; those of parametrizations belong to the weights."""
     state = [b for name, b in model.named_buffers() if "parametrizations." not in name]
@@ -186,20 +187,24 @@ def _buffers_kept(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        _restore(state, before)
+        for tensor, values in zip(state, before, strict=True):
+            tensor.copy_(values)
 
 
-def _restore(tensors: list[Tensor], values: list[Tensor]) -> None:
-    with torch.no_grad():
-        for tensor, value in zip(tensors, values, strict=True):
-            tensor.copy_(value)
-
-
-def _told(row: Row, note: _Note, model: nn.Module) -> Row:
+def _told(row: Row, outcomes: dict[str, _Outcome], model: nn.Module) -> Row:
     """Add to the row of a weight what its layer emits, and its spread now."""
-    text = f"{row.note}; {note.text}" if row.note and row.scheme else note.text
-    if not note.scaled:
-        return replace(row, note=text)
-    value = slots(model.get_submodule(row.layer))["weight"].value()
+    parameter = model.get_parameter(row.name)
+    scaled_as = [
+        name for name, o in outcomes.items() if o.scaled and model.get_parameter(name) is parameter
+    ]
+    text = outcomes[row.name].text if row.name in outcomes else ""
+    if scaled_as and not text:
+        text = f"scaled for {scaled_as[0]}"
+    if text:
+        row = replace(row, note=f"{row.note}; {text}" if row.note and row.scheme else text)
+    if not scaled_as:
+        return row
+    weights = held(model.get_submodule(row.layer)).values()
+    (value,) = (weight.value() for weight in weights if row.parameter in weight.parameters())
     scheme = f"{row.scheme}, lsuv" if row.scheme else "lsuv"
-    return replace(row, note=text, scheme=scheme, std_given=None, std_got=spread(value))
+    return replace(row, scheme=scheme, std_given=None, std_got=spread(value))

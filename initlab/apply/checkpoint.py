@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from initlab.apply.drafting import draft
-from initlab.apply.planning import Settings, check_rules, plan
+from initlab.apply.initialize import fill_in, report
+from initlab.apply.plan import Settings, plan
+from initlab.apply.renaming import best_renaming
 from initlab.apply.report import Report, Row
-from initlab.apply.rules import AnyBias, AnyScheme, Rule, resolve_bias, resolve_scheme
-from initlab.apply.telling import tell
+from initlab.apply.restore import restored_on_failure
+from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
 from initlab.arguments import network
 from initlab.schemes import TorchDefault
+from initlab.schemes import scheme as find_scheme
 
 Weights = Mapping[str, Tensor]
 
@@ -37,7 +39,9 @@ def initialize_from(
     """Start a model from pretrained weights, and tell what was loaded and what was not.
 
     A file is read with `weights_only`, so it cannot run code. With `strict=False`, what fits is
-    loaded, and the rest of the model is filled with `scheme` or left as it is.
+    loaded, and the rest of the model is filled with `scheme` or left as it is. Where names differ
+    by a prefix (`module.`, `_orig_mod.`), or the tensors lie deeper in a checkpoint, the error says
+    what to pass instead.
 
     If anything fails, the model and the random state are as they were.
 
@@ -70,37 +74,33 @@ def initialize_from(
     network(model)
     if scheme is None and (params or rules):
         raise ValueError("scheme must be given with rules or with parameters, got none.")
-    weights = _read(state_dict_or_path)
-    fit = _Fit.of(model, weights)
+    weights, called = _read(model, state_dict_or_path)
+    fit = _Fit(model, weights, called)
     if strict and fit.misfits:
         raise ValueError(fit.complaint())
     if not fit.loaded:
-        raise ValueError(
-            "state_dict_or_path has nothing that the model can use. "
-            + (fit.hint() or "Compare its names and shapes with model.state_dict().")
-        )
+        raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.advice()}")
     notes = dict.fromkeys(fit.loaded, "loaded")
     settings = Settings(
-        weight=TorchDefault() if scheme is None else resolve_scheme(scheme, params),
+        weight=TorchDefault() if scheme is None else find_scheme(scheme, **params),
         bias=resolve_bias(bias),
         rules=check_rules(rules),
     )
     if scheme is None:
-        notes.update({name: fit.reason(name) for name, _ in model.named_parameters()} | notes)
-    jobs = plan(model, settings, generator, notes)
-    drafts = draft(model, jobs, generator)
-    model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
-    for change in drafts.values():
-        change.commit()
-    rows = [_told(row, fit) for row in tell(model, jobs, drafts)]
+        notes = {name: fit.reason(name) for name, _ in model.named_parameters()} | notes
+    steps = plan(model, settings, generator, notes)
+    with restored_on_failure(model, generator):
+        steps = fill_in(steps, generator)
+        model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
+    rows = [_told(row, fit) for row in report(model, steps)]
     return Report([*rows, *_buffer_rows(model, fit), *_unexpected_rows(weights, fit)])
 
 
 class _Fit:
     """How tensors by name and a model fit together."""
 
-    def __init__(self, model: nn.Module, weights: Weights) -> None:
-        wanted = {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor)}
+    def __init__(self, model: nn.Module, weights: Weights, called: str) -> None:
+        wanted = _tensors(model.state_dict())
         self.mismatched = {
             name: (tuple(weights[name].shape), tuple(wanted[name].shape))
             for name in wanted
@@ -112,10 +112,7 @@ class _Fit:
         self.loaded = [*self.given, *ties]  # a tied weight needs to come under one name only
         self.missing = [n for n in wanted if n not in weights and n not in ties]
         self.unexpected = [n for n in weights if n not in wanted]
-
-    @classmethod
-    def of(cls, model: nn.Module, weights: Weights) -> _Fit:
-        return cls(model, weights)
+        self._wanted, self._weights, self._called = wanted, weights, called
 
     @property
     def misfits(self) -> bool:
@@ -135,24 +132,26 @@ class _Fit:
             f"  shape: {name} is {wanted} in the model, {came} in the weights"
             for name, (came, wanted) in self.mismatched.items()
         ]
-        advice = "Pass strict=False to load what fits, with a scheme for the rest."
-        return "\n".join([*lines, self.hint() or advice])
+        return "\n".join([*lines, self.advice()])
 
-    def hint(self) -> str:
-        """Say what to do, if the names look as if they had a prefix."""
-        for extra in self.unexpected:
-            for name in self.missing:
-                if extra.endswith(f".{name}"):
-                    prefix = extra.removesuffix(name)
-                    return (
-                        f"The names begin with {prefix!r}: remove it with "
-                        f"{{k.removeprefix({prefix!r}): v for k, v in weights.items()}}."
-                    )
-        return ""
+    def advice(self) -> str:
+        """Say what to do: rename, load a part, or look."""
+        found = best_renaming(self._wanted, self._weights, self._called)
+        if found.code != self._called:
+            whole = found.fitting == len(self._wanted) == len(self._weights)
+            rest = "" if whole else ", with strict=False for the rest"
+            return (
+                f"Under other names, {found.fitting} of its {len(self._weights)} tensors fit: "
+                f"pass {found.code}{rest}."
+            )
+        if self.loaded:
+            return "Pass strict=False to load what fits, with a scheme for the rest."
+        return "Compare its names and shapes with model.state_dict()."
 
 
-def _read(source: Any) -> Weights:
-    """Get tensors by name, from a file if need be."""
+def _read(model: nn.Module, source: Any) -> tuple[Weights, str]:
+    """Get tensors by name, from a file if need be, and how a caller would write them."""
+    called, inner_called = "weights", "checkpoint"
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.is_file():
@@ -164,24 +163,56 @@ def _read(source: Any) -> Weights:
                 f"{str(path)!r} could not be read safely as tensors: save it with "
                 "torch.save(model.state_dict(), path)."
             ) from error
+        called = inner_called = f"torch.load({str(path)!r}, map_location='cpu')"
     if not isinstance(source, Mapping):
         raise TypeError(
             "state_dict_or_path must be tensors by name (model.state_dict()) or a path, "
             f"got {type(source).__name__}."
         )
-    inner = [key for key, value in source.items() if isinstance(value, Mapping) and value]
-    if inner:
+    wrong = [key for key, value in source.items() if not isinstance(value, Tensor)]
+    if any(isinstance(source[key], (Mapping, nn.Module)) and source[key] for key in wrong):
         raise ValueError(
             "state_dict_or_path must hold tensors by name, got a checkpoint with "
-            f"{', '.join(map(repr, source))}: pass checkpoint[{inner[0]!r}]."
+            f"{', '.join(map(repr, source))}: {_which(model, source, inner_called)}."
         )
-    wrong = [key for key, value in source.items() if not isinstance(value, Tensor)]
     if wrong:
         raise TypeError(
             f"state_dict_or_path must hold tensors by name, got "
             f"{type(source[wrong[0]]).__name__} under {wrong[0]!r}."
         )
-    return source
+    return source, called
+
+
+def _which(model: nn.Module, checkpoint: Mapping[Any, Any], called: str) -> str:
+    """Say which of the dicts in a checkpoint to pass: the one whose names fit the model."""
+    wanted = _tensors(model.state_dict())
+    found = [
+        best_renaming(wanted, tensors, code)
+        for code, tensors in _dicts_of_tensors(checkpoint, called)
+    ]
+    if not found:
+        return "there are no tensors by name in it"
+    best = max(found, key=lambda renaming: (renaming.fitting, renaming.named))
+    advice = f"pass {best.code}"
+    others = [r.code for r in found if r is not best and best.fitting and r.fitting == best.fitting]
+    if others:
+        advice += f" ({', '.join(others)} would fit, too)"
+    return advice
+
+
+def _dicts_of_tensors(value: Any, called: str) -> Iterator[tuple[str, Weights]]:
+    """Find every dict of tensors in a checkpoint, with the code that gives it."""
+    if isinstance(value, nn.Module):
+        value, called = value.state_dict(), f"{called}.state_dict()"
+    if isinstance(value, Mapping):
+        if tensors := _tensors(value):
+            yield called, tensors
+        for key, inner in value.items():
+            yield from _dicts_of_tensors(inner, f"{called}[{key!r}]")
+
+
+def _tensors(values: Mapping[Any, Any]) -> dict[str, Tensor]:
+    return {k: v for k, v in values.items() if isinstance(k, str) and isinstance(v, Tensor)}
 
 
 def _told(row: Row, fit: _Fit) -> Row:
