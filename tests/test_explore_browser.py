@@ -81,11 +81,11 @@ def test_letters_follow_the_page_and_so_do_heights(open_explorer):
 
 def test_axes_stay_while_the_hand_holds_a_slider_and_fit_when_it_lets_go(open_explorer):
     with open_explorer("signal") as reader:
-        box = reader.page.get_by_label("gain").bounding_box()
+        box = reader.page.locator(".initlab-explorer input").first.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         reader.page.mouse.move(x, y)
         reader.page.mouse.down()
-        reader.page.mouse.move(x + 8, y, steps=8)
+        reader.page.mouse.move(x - 40, y, steps=8)
         reader.page.wait_for_timeout(900)
         picture = reader.page.locator(".initlab-row canvas").first
         held = picture.evaluate("e => e.toDataURL()")

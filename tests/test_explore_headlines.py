@@ -11,8 +11,8 @@ import initlab as il
 from initlab.explore import batchnorm, phase, race, signal, spectrum, symmetry, weight
 from initlab.explore.colours import themes
 from initlab.explore.explorer import front_end
-from initlab.explore.signal import trend
 from initlab.explore.signal_records import SignalSettings
+from initlab.explore.signal_words import trend
 from test_explore_random import KINDS
 from test_explore_records import signal_network
 

@@ -33,7 +33,8 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.signal import decades, first, trend
+from initlab.explore.signal import decades
+from initlab.explore.signal_words import first, trend
 from initlab.format import number, percent
 
 SLICE = 0.03  # seconds of computing between two looks at the controls

@@ -30,8 +30,9 @@ from initlab.explore.panels import (
 )
 from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, RaceSettings, race_records
 from initlab.explore.scheme_options import SchemeOptions
-from initlab.explore.signal import colours_of, decades, float32, histograms, when
+from initlab.explore.signal import colours_of, decades, float32, histograms
 from initlab.explore.signal_records import Signals
+from initlab.explore.signal_words import when
 from initlab.format import number, percent
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4

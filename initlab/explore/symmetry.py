@@ -26,8 +26,8 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.signal import when
 from initlab.explore.signal_records import round_up
+from initlab.explore.signal_words import when
 from initlab.explore.symmetry_records import (
     CLASSES,
     STEPS,
