@@ -222,6 +222,7 @@ class Reader:
 
     def sliders(self) -> list[ElementHandle]:
         """Every slider in an output, in page order: plain ones and those of ipywidgets."""
+        self.page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
         return self.page.query_selector_all(SLIDERS)
 
     def move(self, slider: ElementHandle) -> str | None:

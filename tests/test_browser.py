@@ -114,7 +114,7 @@ def test_two_explorers_stand_a_second_run_and_a_restart(open_notebook):
         reader.run_all()
         assert unmoved() + reader.problems() == []
         errors = reader.page.locator(".initlab-error:visible")
-        play = reader.page.get_by_role("button", name="play")
+        play = reader.page.get_by_role("button", name="play training step")
         play.click()
         assert play.count() == 0  # it says "pause" now
         reader.restart_kernel()

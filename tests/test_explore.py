@@ -53,35 +53,6 @@ def test_where_theory_is_silent_no_line_is_drawn_and_the_reason_is_told():
     assert sent["note"].startswith("Theory does not apply: ")
 
 
-@pytest.mark.parametrize(
-    ("values", "parts"),
-    [
-        (
-            {"depth": 10},
-            ["Activations stay of similar size: rms", "Gradients stay of similar size: layer 1"],
-        ),
-        ({"gain": 0.5, "depth": 10}, ["Activations shrink:", "at layer 10.", "Gradients vanish:"]),
-        ({"gain": 3.0, "depth": 10}, ["Activations grow:", "Gradients explode:"]),
-        ({"gain": 10.0, "depth": 60}, ["leave the range of float32 at layer", "inf or nan."]),
-        (
-            {"gain": 0.1, "depth": 60},
-            ["exactly 0 from layer 45", "exactly 0 in layer 59 and below"],
-        ),
-        ({"scheme": "zeros"}, ["exactly 0 from layer 1 on", "No hidden layer receives"]),
-        ({"depth": 1}, ["Activations: rms", "Gradients: rms"]),
-        ({"activation": "tanh", "gain": 8.0}, ["is saturated:", "% of it lies at the ends."]),
-        (
-            {"scheme": "torch_default", "bias": "torch_default", "depth": 20, "width": 128},
-            ["All inputs look alike at the top: mean cosine 0.99", "Gradients vanish"],
-        ),
-    ],
-    ids=str,
-)
-def test_the_sentence_says_what_is_seen(values, parts):
-    sentence = Signal(**{**SMALL, **values}).sentence
-    assert [part for part in parts if part not in sentence] == []
-
-
 def test_deep_networks_are_shown_as_a_heat_map():
     kinds = {
         depth: type(Signal(depth=depth, width=32).scene.panels[0]).__name__ for depth in (30, 31)
@@ -92,38 +63,12 @@ def test_deep_networks_are_shown_as_a_heat_map():
 # ----------------------------------------------------------------------------- symmetry
 
 
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        (
-            {"start": "zeros", "activation": "relu", "step": 0},
-            "At the start: every weight of the hidden layers is 0, so all ranks are 0. "
-            "Loss 2.3026 = ln 10.",
-        ),
-        (
-            {"step": 7},
-            "After 7 steps: all 8 units of a hidden layer are identical, rank 1 in each hidden "
-            "layer. Loss 2.",
-        ),
-        (
-            {"step": 7, "perturb": 0.5},
-            "After 7 steps: of 8 units, 2, 1 and 1 are distinct in layers 1, 2 and 3; "
-            "ranks 2, 1 and 1.",
-        ),
-        ({"start": "normal", "step": 0}, "At the start: all 8 units differ in each hidden layer"),
-    ],
-    ids=str,
-)
-def test_symmetry_says_what_is_seen(values, sentence):
-    assert symmetry(width=8, **values).sentence.startswith(sentence)
-
-
 def test_a_run_in_slices_ends_like_a_run_in_one_go(monkeypatch):
     monkeypatch.setattr(sys.modules["initlab.explore.symmetry_records"], "SLICE", 0.0)
     browser = Browser(symmetry(width=8))
     sent = browser.ask(set={"seed": 7, "step": 150})
     assert sent["unfinished"]
-    assert "(computing: step 0)" in sent["sentence"]
+    assert sent["sentence"].endswith("(computing)")
     while sent["unfinished"]:
         sent = browser.ask(go_on=True)
     fresh = symmetry_records(SymmetrySettings(**browser.explorer.values))
@@ -159,27 +104,6 @@ def test_the_browser_gets_the_matrix_that_the_scheme_fills(scheme):
     found = np.linalg.svd(expected.double().numpy(), compute_uv=False)
     assert singular["series"][0]["y"] == pytest.approx(found, rel=1e-5, abs=1e-5)
     assert json.dumps(sent["panels"], allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        (
-            {"scheme": "eye", "fan_in": 20, "fan_out": 10},
-            "eye, 10 units × 20 inputs: mean 0.05, std 0.22 (its formula gives no single number), "
-            "95 % zeros. Singular values from 1 to 1.",
-        ),
-        (
-            {"scheme": "ones", "fan_in": 32, "fan_out": 8, "gain": 0.5},
-            "0.5 × ones, 8 units × 32 inputs: mean 0.5, std 0 (its formula gives 0). "
-            "Singular values from 0 to 8.",
-        ),
-        ({"scheme": "xavier_normal"}, "xavier_normal, 64 units × 96 inputs: mean about 0, std 0."),
-    ],
-    ids=str,
-)
-def test_weight_says_what_is_seen(values, sentence):
-    assert weight(**values).sentence.startswith(sentence)
 
 
 # ----------------------------------------------------------- state, messages and errors
@@ -249,7 +173,7 @@ WRONG = [
         Symmetry,
         {"dropuot": 0.1},
         "control of Symmetry='dropuot' is unknown: did you mean 'dropout'? "
-        "Allowed: step, start, value, activation, width, perturb, dropout, seed.",
+        "Allowed: step, start, perturb, value, activation, width, dropout, seed.",
     ),
 ]
 
@@ -300,7 +224,8 @@ def test_the_front_end_is_told_what_to_build():
     assert all(control["label"] for control in setup["controls"])
     assert setup["controls"][1] == {
         "kind": "slider", "name": "gain", "label": "gain", "low": 0.1, "high": 10, "log": True,
-        "whole": False, "unit": "× std", "play": False,
+        "whole": False, "unit": "× std", "play": False, "main": True,
+        "hint": "Factor on the std of every weight",
     }  # fmt: skip
     json.dumps(setup)
 
@@ -348,12 +273,13 @@ def test_the_still_picture_shows_the_same_numbers():
     figure = explorer.figure()
     assert figure.alt == explorer.sentence
     ridges, _, profile = figure.axes
-    assert len(ridges.lines) == 4
-    assert ridges.get_title(loc="left") == "Activations: one histogram per layer"
-    shown = {line.get_label(): line.get_ydata() for line in profile.lines}
+    ridge_labels = [line.get_label() for line in ridges.lines]
+    assert sum(label.startswith("ridge") for label in ridge_labels) == 4
+    assert ridges.get_title(loc="left") == "Activations"
+    activations, _, _, theory = (line.get_ydata() for line in profile.lines)
     got = records()
-    assert shown["activations"] == pytest.approx(got.activation.rms, rel=1e-6)
-    assert shown["gradients, theory"] == pytest.approx(got.predicted_gradient, rel=1e-6)
+    assert activations == pytest.approx(got.activation.rms, rel=1e-6)
+    assert theory == pytest.approx(got.predicted_gradient, rel=1e-6)
     assert (profile.get_yscale(), profile.get_xlabel(), profile.get_ylabel()) == (
         "log", "layer", "rms (log axis)",
     )  # fmt: skip

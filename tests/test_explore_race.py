@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 
 import numpy as np
@@ -58,17 +57,30 @@ def records(**values):
     return race_records(settings(**values))
 
 
+def test_a_run_in_slices_says_that_it_is_computing(monkeypatch):
+    monkeypatch.setattr(MODULE, "SLICE", 0.0)
+    MODULE._run.cache_clear()
+    browser = Browser(race(**SMALL))
+    sent = browser.ask(set={"step": 20})
+    assert sent["unfinished"]
+    assert sent["sentence"].startswith("After 1 step ")
+    assert sent["sentence"].endswith("(computing)")
+    for _ in range(19):
+        sent = browser.ask(go_on=True)
+    assert not sent["unfinished"]
+
+
 def test_a_network_that_diverges_stops_where_train_stops_it():
     values = {"data": "digits", "lr": 0.05, "depth": 8, "width": 32}
     explorer = race("normal", "kaiming_normal", **values, step=40)
     _, history = trained("normal", explorer.values)
     assert history.stopped.startswith("diverged at step 2:")
-    assert f"normal {history.final_accuracy:.2f} (diverged at step 2)," in explorer.sentence
-    lost, good = explorer.scene.panels[0].series
+    assert explorer.scene.table.rows[0].cells[0] == "diverged"
+    lost, good = explorer.scene.panels[2].series
     assert lost.y == pytest.approx(np.float32(history.loss), rel=1e-4, nan_ok=True)
     assert good.y == pytest.approx(trained("kaiming_normal", explorer.values)[1].loss, rel=1e-4)
     explorer.step = 2
-    assert "(diverged" not in explorer.sentence
+    assert explorer.scene.table.rows[0].cells[0] != "diverged"
 
 
 def test_curves_end_at_the_step_that_is_looked_at():
@@ -78,23 +90,6 @@ def test_curves_end_at_the_step_that_is_looked_at():
     assert [len(series.y) for series in losses.series] == [10] * 4
     assert losses.cursor == 10
     assert losses.rules[0].y == pytest.approx(math.log(2))
-
-
-def test_the_sentence_compares_the_schemes():
-    assert race(**SMALL).sentence.startswith(
-        "At the start, accuracy on all 400 examples: kaiming_normal 0."
-    )
-    told = race(depth=10, step=100).sentence
-    parts = re.fullmatch(
-        r"After 100 steps, accuracy on all 600 examples: kaiming_normal ([\d.]+), "
-        r"xavier_normal ([\d.]+), torch_default ([\d.]+), zeros ([\d.]+) \(guessing: 0\.33\)\. "
-        r"Layer 1's gradient as a multiple of layer 10's: torch_default [\d.]+e-4, zeros 0\.",
-        told,
-    )
-    kaiming, xavier, default, zeros = map(float, parts.groups())
-    assert kaiming > 0.9
-    assert xavier > 0.8
-    assert default == zeros == 0.33
 
 
 def test_a_new_seed_is_the_next_one():
@@ -108,7 +103,7 @@ def test_the_line_up_is_given_by_name():
     explorer = race("orthogonal", "zeros", **SMALL)
     lanes = [explorer.values[lane] for lane in ("first", "second", "third", "fourth")]
     assert lanes == ["orthogonal", "zeros", "none", "none"]
-    assert [panel.span for panel in explorer.scene.panels] == [6] * 6
+    assert [panel.span for panel in explorer.scene.panels] == [6, 6, 4, 4, 4]
     with pytest.raises(ValueError, match="schemes must be at most 4 names, got 5: leave some out"):
         race(*["zeros"] * 5)
     with pytest.raises(ValueError, match="second='zero' is unknown: did you mean 'zeros'"):
@@ -125,9 +120,9 @@ def test_the_still_picture_shows_planes_curves_and_histograms():
     assert sum(len(line.get_xdata()) for line in planes[0].lines) == 200
     shown = {line.get_label(): line.get_ydata() for line in losses.lines}
     assert shown["zeros"] == pytest.approx(records(step=30).lanes[3].losses, rel=1e-6)
-    assert len(figure.axes) == 10
+    assert len(figure.axes) == 7
 
 
 def test_a_loss_above_the_axis_is_marked_at_the_edge():
     figure = race("normal", "zeros", data="digits", step=5, lr=0.001).figure()
-    assert "^" in {line.get_marker() for line in figure.axes[0].lines}
+    assert "^" in {line.get_marker() for line in figure.axes[2].lines}

@@ -48,6 +48,10 @@ def test_random_changes_leave_what_a_new_explorer_shows(kind):
         wish = wish_for(kind, dice)
         sent = browser.ask(**wish)
         assert (sent["error"], wish) == ("", wish)
+        assert 0 < len(sent["headline"].split()) <= 12, sent["headline"]
+        assert all(
+            len(row["cells"]) == len(sent["table"]["columns"]) for row in sent["table"]["rows"]
+        )
     while sent["unfinished"]:
         sent = browser.ask(go_on=True)
     fresh = Browser(kind(**browser.explorer.values)).ask(hello=True)

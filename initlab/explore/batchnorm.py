@@ -1,6 +1,6 @@
 """How much bad initialisation does BatchNorm forgive, and what does it not mend?
 
-`batchnorm_records` measures and trains, `batchnorm_scene` turns the numbers into a sentence and
+`batchnorm_records` measures and trains, `batchnorm_scene` turns the numbers into words and
 panels, and `BatchNorm` puts controls around both.
 """
 
@@ -17,21 +17,35 @@ from initlab.explore.batchnorm_records import (
     BatchnormSettings,
     Floats,
     Levels,
-    Scaled,
     batchnorm_records,
 )
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Rule, Scene, Series
-from initlab.explore.signal import decades, number, percent
+from initlab.explore.panels import (
+    Axis,
+    Column,
+    Lines,
+    Network,
+    Row,
+    Rule,
+    Scene,
+    Series,
+    Strip,
+    Table,
+)
+from initlab.explore.signal import decades
+from initlab.explore.signal_words import first, trend
+from initlab.format import number, percent
 
 SLICE = 0.03  # seconds of computing between two looks at the controls
+LEARNT = 0.25  # share of digits right, from which on a network counts as one that learns
 RECENT = 20  # batches over which an accuracy is averaged
 NORMED, PLAIN = "with BatchNorm", "without"
 LOOKS: dict[str, dict[str, Any]] = {
-    NORMED: {"colour": 2, "symbol": "circle"},
-    PLAIN: {"colour": 1, "symbol": "square"},
+    NORMED: {"colour": "with", "symbol": "circle", "listed": False},
+    PLAIN: {"colour": "without", "symbol": "square", "hollow": True, "listed": False},
 }
+MARKS = {NORMED: "●", PLAIN: "□"}
 CURVES = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
 
 
@@ -42,10 +56,16 @@ def batchnorm_scene(records: BatchnormRecords) -> Scene:
         records: What `batchnorm_records` gives.
 
     Returns:
-        A sentence and five panels.
+        Headline, table, network and five panels.
     """
     return Scene(
-        sentence=say(records),
+        headline=headline(records),
+        table=_table(records),
+        network=Network(
+            strips=[_strip(name, levels) for name, levels in _both(records)],
+            low="smaller",
+            high="larger",
+        ),
         panels=[
             _profile(records, "activation", "Activations"),
             _profile(records, "gradient", "Gradients"),
@@ -55,6 +75,18 @@ def batchnorm_scene(records: BatchnormRecords) -> Scene:
         ],
         finished=records.finished,
     )
+
+
+def _strip(name: str, levels: Levels) -> Strip:
+    """Colour each layer by what it emits: 1 is what Kaiming's std keeps."""
+    rms = levels.activation
+    with np.errstate(all="ignore"):
+        colours = np.where(rms == 0, -np.inf, np.clip(np.log10(rms) / 2, -1, 1))
+    notes = [
+        f"Layer {layer} {name}: rms {number(emitted)}, gradient {number(received)}."
+        for layer, (emitted, received) in enumerate(zip(rms, levels.gradient, strict=True), start=1)
+    ]
+    return Strip(values=np.where(np.isfinite(rms), colours, np.nan).astype(np.float32), notes=notes)
 
 
 def _both(records: BatchnormRecords) -> list[tuple[str, Levels]]:
@@ -70,11 +102,13 @@ def _profile(records: BatchnormRecords, quantity: str, title: str) -> Lines:
         series += _dashes(name, _layers(measured), getattr(levels, f"predicted_{quantity}"))
     low, high = decades(np.concatenate([getattr(levels, quantity) for _, levels in _both(records)]))
     depth = len(records.normed.activation)
+    broken = first(~np.isfinite(getattr(records.plain, quantity)))
+    remark = "" if not broken else f"without: inf or nan from layer {broken}"
     return Lines(
         title=f"{title}: rms by layer",
         x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
         y=Axis(label="rms (log axis)", low=low, high=high, log=True),
-        series=series, span=6, height=320,
+        series=series, remark=remark, span=6,
     )  # fmt: skip
 
 
@@ -91,22 +125,14 @@ def _factors(records: BatchnormRecords) -> Lines:
     return Lines(
         title="Squared gradient per layer",
         x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
-        y=Axis(label="layer l over layer l + 1", low=0, high=4),
-        series=series, note=_theory(records), span=4, height=330,
+        y=Axis(label="factor per layer", low=0, high=4),
+        series=series, span=4,
     )  # fmt: skip
 
 
-def _theory(records: BatchnormRecords) -> str:
-    expected = _expected(records)
-    if math.isnan(expected):
-        return ""
-    size = f"batch of {records.batch_size}" if math.isfinite(records.factor) else "large batch"
-    return f"theory, {size}: {_factor(expected)}"
-
-
-def _expected(records: BatchnormRecords) -> float:
+def _expected(levels: Levels) -> float:
     """Give the geometric mean of the dashed line, which knows BatchNorm's eps."""
-    known = records.normed.predicted_factors
+    known = levels.predicted_factors
     return float(np.exp(np.log(known).mean())) if known.size and (known > 0).all() else math.nan
 
 
@@ -117,14 +143,14 @@ def _invariance(records: BatchnormRecords) -> Lines:
     gradient = np.array([one.gradient * one.factor for one in records.scaled])
     moved = scales != 1.0  # from itself a network does not differ
     return Lines(
-        title="BatchNorm, hidden weights × a",
+        title="Hidden weights times a",
         x=Axis(label="a", low=1e-4, high=10, log=True),
         y=Axis(label="ratio (log axis)", low=1e-6, high=100, log=True),
         series=[
-            _series("change of the output", 0, "diamond", scales[moved], _edged(change[moved])),
-            _series("gradient × a", 3, "square", scales, _edged(gradient)),
+            _series("output change", "activation", "diamond", scales[moved], _edged(change[moved])),
+            _series("gradient × a", "gradient", "square", scales, _edged(gradient)),
         ],
-        cursor=records.scale, span=4, height=330,
+        cursor=records.scale, span=4,
     )  # fmt: skip
 
 
@@ -136,7 +162,7 @@ def _edged(ratios: Floats) -> Floats:
 def _accuracy(records: BatchnormRecords) -> Lines:
     pairs = [(NORMED, records.accuracies), (PLAIN, records.plain_accuracies)]
     return Lines(
-        title=f"Accuracy, mean of {RECENT} batches",
+        title="Accuracy while training",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label="share that is right", low=0, high=1.02),
         series=[
@@ -145,7 +171,7 @@ def _accuracy(records: BatchnormRecords) -> Lines:
             for name, shares in pairs
         ],
         rules=[Rule(y=0.1, label="guessing")],
-        span=4, height=330,
+        span=4,
     )  # fmt: skip
 
 
@@ -176,7 +202,7 @@ def _dashes(name: str, x: Floats, y: Floats) -> list[Series]:
     return [Series(name="theory", x=x.astype(np.float32), y=curve, style="dashes", colour=colour)]
 
 
-def _series(name: str, colour: int, symbol: str, x: Floats, y: Floats) -> Series:
+def _series(name: str, colour: str, symbol: str, x: Floats, y: Floats) -> Series:
     return Series(name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
                   colour=colour, symbol=symbol)  # fmt: skip
 
@@ -186,78 +212,77 @@ def _layers(values: Floats) -> Floats:
     return np.arange(1.0, len(values) + 1)
 
 
-def say(records: BatchnormRecords) -> str:
-    """Say what BatchNorm does to signals, gradients and training, with the numbers.
+def headline(records: BatchnormRecords) -> str:
+    """Conclude what BatchNorm does to training, or, until it is over, to the signal.
 
     Args:
         records: What `batchnorm_records` gives.
 
     Returns:
-        A few short sentences.
+        At most twelve words.
     """
-    parts = [
-        f"Hidden weights {number(records.scale)} × Kaiming's, batches of {records.batch_size}.",
-        _say_forwards(records),
-        _say_backwards(records),
-        _say_scale(records.here),
-        _say_training(records),
-    ]
-    return " ".join(filter(None, parts))
+    if not records.finished:
+        return f"At {number(records.scale)} × Kaiming's weights: {_say_signals(records)}."
+    with_norm, without = (_learns(one) for one in (records.accuracies, records.plain_accuracies))
+    if with_norm and without:
+        return f"Both networks learn within {STEPS} steps, with BatchNorm and without."
+    if with_norm:
+        fate = "diverges" if np.isnan(records.plain_accuracies).any() else "hardly learns"
+        return f"BatchNorm forgives these weights; without it the network {fate}."
+    if without:
+        return "Here BatchNorm does harm: only the plain network learns."
+    return f"Neither network learns within {STEPS} steps, with BatchNorm or without."
 
 
-def _say_forwards(records: BatchnormRecords) -> str:
+def _learns(shares: Floats) -> bool:
+    """Whether a quarter of the digits is right in the end; by chance it would be a tenth."""
+    means = recent(shares)
+    return len(means) == len(shares) and bool(means[-1] > LEARNT)
+
+
+def _say_signals(records: BatchnormRecords) -> str:
+    rms = records.plain.activation
+    if not np.isfinite(rms).all():
+        return "without BatchNorm the signal overflows"
+    if not rms[-1]:
+        return "without BatchNorm the signal is 0"
+    return f"without BatchNorm, signals {trend(rms[-1] / rms[0])}"
+
+
+def _table(records: BatchnormRecords) -> Table:
+    runs = (records.accuracies, records.plain_accuracies)
+    rows = []
+    for (name, levels), shares in zip(_both(records), runs, strict=True):
+        expected = _expected(levels)
+        cells = [
+            number(levels.activation[-1]),
+            f"× {_factor(levels.factor)}" if math.isfinite(levels.factor) else "",
+            f"× {_factor(expected)}" if math.isfinite(expected) else "",
+            _right(shares),
+        ]
+        rows.append(Row(name=name, cells=cells, colour=LOOKS[name]["colour"], mark=MARKS[name]))
     depth = len(records.normed.activation)
-    tops = [levels.activation[-1] for _, levels in _both(records)]
-    ends = [number(top) if math.isfinite(top) else "inf or nan" for top in tops]
-    return f"Layer {depth} emits rms {ends[0]} with BatchNorm, {ends[1]} without."
-
-
-def _say_backwards(records: BatchnormRecords) -> str:
-    factor = records.normed.factor
-    if math.isnan(factor):
-        return ""
-    which = "theory" if math.isfinite(records.factor) else "theory for large batches"
-    expected = _expected(records)
-    beside = "" if math.isnan(expected) else f" ({which} {_factor(expected)})"
-    plain = records.plain.factor
-    other = f", without it by {_factor(plain)}" if plain > 0 else ""
-    return (
-        f"Backwards each layer multiplies the squared gradient by {_factor(factor)} with BatchNorm"
-        f"{beside}{other}."
-    )
+    return Table(
+        columns=[
+            Column(label="rms, top", hint=f"Root mean square of what layer {depth} emits"),
+            Column(label="gradient", hint="Factor on the squared gradient per layer, going back"),
+            Column(label="theory", hint="The same factor in theory"),
+            Column(label="right", told=False,
+                   hint=f"Digits right after {STEPS} steps: mean of {RECENT} batches"),
+        ],
+        rows=rows,
+    )  # fmt: skip
 
 
 def _factor(value: float) -> str:
     return f"{value:.2f}" if 0.1 < value < 10 else number(value)
 
 
-def _say_scale(here: Scaled | None) -> str:
-    if here is None or here.factor == 1:
-        return ""
-    # rounding alone differs from machine to machine, so it is not told
-    change = f"{number(100 * here.change)} %" if here.change > 1e-4 else "less than 0.01 %"
-    return (
-        f"Against a = 1 the output with BatchNorm changes by {change}, the gradient by a factor "
-        f"{number(here.gradient)} (1/a = {number(1 / here.factor)}); the cosine of gradient and "
-        f"weights is at most {number(max(here.cosine, 1e-6))}."
-    )
-
-
-def _say_training(records: BatchnormRecords) -> str:
-    done = len(records.accuracies)
-    if not done:
-        return "(computing)"
-    shares = [_right(one) for one in (records.accuracies, records.plain_accuracies)]
-    steps = "one step" if done == 1 else f"{done} steps"
-    told = f"Digits right after {steps}: {shares[0]} with BatchNorm, {shares[1]} without."
-    return told if records.finished else f"{told} (computing: step {done})"
-
-
 def _right(shares: Floats) -> str:
-    last = recent(shares)
-    if len(last) < len(shares):
-        return f"none (diverged at step {len(last) + 1})"
-    return percent(last[-1])
+    means = recent(shares)
+    if len(means) < len(shares):
+        return "diverged"
+    return percent(means[-1]) if len(means) else ""
 
 
 class BatchNorm(Explorer):
@@ -268,28 +293,42 @@ class BatchNorm(Explorer):
 
     >>> explorer = BatchNorm(depth=3, width=32)
     >>> explorer.scale = 0.01
-    >>> explorer.sentence.split(",")[0]
-    "Hidden weights 0.01 × Kaiming's"
+    >>> explorer.headline
+    'BatchNorm forgives these weights; without it the network hardly learns.'
     """
 
     title = "BatchNorm: what it forgives and what it does not mend"
     _seen: dict[str, Any] = {}  # noqa: RUF012 (replaced, never changed): values of the last picture
 
-    scale = Slider(0.1, label="weights", low=1e-4, high=10, log=True, unit="× Kaiming")
-    batch_size = Choice(128, label="batch size", options={n: str(n) for n in (4, 8, 32, 128, 512)})
-    depth = Slider(10, label="depth", low=1, high=50, whole=True)
-    width = Choice(64, label="width", options={n: str(n) for n in (32, 64, 128, 256)})
-    activation = Choice("relu", label="activation", options={name: name for name in CURVES})
-    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+    scale = Slider(
+        0.1, label="weights", low=1e-4, high=10, log=True, unit="× Kaiming", main=True,
+        hint="Factor on the std of the hidden weights",
+    )  # fmt: skip
+    depth = Slider(10, label="depth", low=1, high=50, whole=True, main=True, hint="Hidden layers")
+    batch_size = Choice(
+        128, label="batch size", options={n: str(n) for n in (4, 8, 32, 128, 512)},
+        hint="Inputs over which BatchNorm averages", main=True,
+    )  # fmt: skip
+    activation = Choice(
+        "relu", label="activation", options={name: name for name in CURVES},
+        hint="The nonlinearity of each layer",
+    )  # fmt: skip
+    width = Choice(
+        64, label="width", options={n: str(n) for n in (32, 64, 128, 256)},
+        hint="Units in each hidden layer",
+    )  # fmt: skip
+    seed = Slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
+    )
 
     presets: ClassVar = {
-        "weights far too small": {"scale": 0.01},
-        "weights far too large": {"scale": 10.0},
-        "so small that eps counts": {"scale": 1e-4},
-        "right weights, 30 layers": {"scale": 1.0, "depth": 30, "width": 128},
-        "batches of 8, 30 layers": {"scale": 1.0, "depth": 30, "width": 128, "batch_size": 8},
-        "no nonlinearity": {"scale": 1.0, "activation": "linear"},
-        "tanh": {"activation": "tanh"},
+        "Far too small?": {"scale": 0.01},
+        "Far too large?": {"scale": 10.0},
+        "So small that eps counts?": {"scale": 1e-4},
+        "Right weights, 30 layers?": {"scale": 1.0, "depth": 30, "width": 128},
+        "Batches of 8?": {"scale": 1.0, "depth": 30, "width": 128, "batch_size": 8},
+        "No nonlinearity?": {"scale": 1.0, "activation": "linear"},
+        "Tanh?": {"activation": "tanh"},
     }
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:

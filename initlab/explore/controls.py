@@ -19,17 +19,22 @@ class Control(TraitType[Any, Any]):
     Args:
         default: The value at the start.
         label: What stands beside the control, and what a screen reader says.
+        hint: What it means, with its unit, in a few words.
+        main: Whether it is one of the few that are shown large; the others are folded away.
     """
 
     kind = "control"
 
-    def __init__(self, default: Any, *, label: str) -> None:
+    def __init__(self, default: Any, *, label: str, hint: str = "", main: bool = False) -> None:
         super().__init__(default_value=default)
-        self.label = label
+        self.label, self.hint, self.main = label, hint, main
 
     def describe(self) -> dict[str, Any]:
         """Tell the front end what to build, in values that JSON knows."""
-        return {"kind": self.kind, "name": self.name, "label": self.label}
+        return {
+            "kind": self.kind, "name": self.name, "label": self.label, "hint": self.hint,
+            "main": self.main,
+        }  # fmt: skip
 
     def validate(self, obj: Any, value: Any) -> Any:
         """Return the value in its plain type, or raise an error that names what is allowed."""
@@ -47,7 +52,8 @@ class Slider(Control):
         log: Equal steps multiply, rather than add; both ends must be above 0.
         whole: Whole numbers only.
         unit: What stands behind the number.
-        play: Whether buttons beside it move it by themselves, one position after the other.
+        play: Whether a button beside it moves it by itself, one position after the other.
+        **more: `hint` and `main`, as for every control.
     """
 
     kind = "slider"
@@ -63,8 +69,9 @@ class Slider(Control):
         whole: bool = False,
         unit: str = "",
         play: bool = False,
+        **more: Any,
     ) -> None:
-        super().__init__(default, label=label)
+        super().__init__(default, label=label, **more)
         self.low, self.high, self.log, self.whole = low, high, log, whole
         self.unit, self.play = unit, play
 
@@ -90,12 +97,15 @@ class Choice(Control):
         default: The value at the start.
         label: What stands beside the list.
         options: Each allowed value, mapped to the text that the browser shows for it.
+        **more: `hint` and `main`, as for every control.
     """
 
     kind = "choice"
 
-    def __init__(self, default: Any, *, label: str, options: Mapping[Any, str]) -> None:
-        super().__init__(default, label=label)
+    def __init__(
+        self, default: Any, *, label: str, options: Mapping[Any, str], **more: Any
+    ) -> None:
+        super().__init__(default, label=label, **more)
         self.options = options
 
     def describe(self) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What do all explorers share? State, one computation for each change, and the way to the reader.
 
-The browser asks for a change and gets one answer: the sentence, the panels as a small
-description, and all their numbers in one binary buffer. `explorer.js` is the other end.
+The browser asks for a change and gets one answer: the words, the panels as a small description,
+and all their numbers in one binary buffer. `js/` is the other end; start reading at `view.js`.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +18,23 @@ from traitlets import Dict
 
 from initlab.arguments import unknown
 from initlab.experiments.threads import one_thread
+from initlab.explore.colours import themes
 from initlab.explore.controls import Control
 from initlab.explore.memory import release_memory
-from initlab.explore.panels import Scene, pack
+from initlab.explore.panels import Scene, Table, pack
 
 if TYPE_CHECKING:
     from initlab.plots import Picture
 
 _HERE = Path(__file__).parent
+_MODULES = ("numbers", "link", "canvas", "lines", "ridges", "grids", "paint", "controls", "network",
+            "summary", "view")  # fmt: skip
+
+
+def front_end() -> str:
+    """Join the JavaScript modules into the one that anywidget takes: each after what it imports."""
+    texts = [(_HERE / "js" / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES]
+    return re.sub(r"^import .*\n", "", "\n".join(texts), flags=re.MULTILINE)
 
 
 class Explorer(anywidget.AnyWidget):
@@ -42,7 +52,7 @@ class Explorer(anywidget.AnyWidget):
         TypeError: The value has the wrong type.
     """
 
-    _esm = _HERE / "explorer.js"
+    _esm = front_end()
     _css = _HERE / "explorer.css"
     _setup = Dict().tag(sync=True)
     _first = Dict().tag(sync=True)  # what a new view shows before the kernel has time for it
@@ -50,13 +60,13 @@ class Explorer(anywidget.AnyWidget):
     title: ClassVar[str]
     """What a screen reader calls it."""
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    """Name → values of controls; a control that is not named goes back to its default."""
+    """A question worth trying → values of controls; those not named go back to their defaults."""
     buttons: ClassVar[dict[str, str]] = {}
     """Text on the button → name of the method that it calls."""
 
     def __init__(self, **values: Any) -> None:
         super().__init__()
-        self.scene = Scene(sentence="", panels=[])
+        self.scene = Scene(headline="", table=Table(columns=[], rows=[]), panels=[])
         self.error = ""
         self._silent = False
         self._count = 0  # of computations
@@ -66,10 +76,12 @@ class Explorer(anywidget.AnyWidget):
             "controls": [control.describe() for control in self.controls().values()],
             "presets": list(self.presets),
             "buttons": list(self.buttons),
+            "theme": themes(),
         }
         self.on_msg(self._receive)
         self.observe(self._changed, names=list(self.controls()))
         self.set(**values)
+        self._start = self.values  # what a reset goes back to
 
     @classmethod
     def controls(cls) -> dict[str, Control]:
@@ -101,8 +113,13 @@ class Explorer(anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self.controls()}
 
     @property
+    def headline(self) -> str:
+        """The conclusion, in at most twelve words."""
+        return self.scene.headline
+
+    @property
     def sentence(self) -> str:
-        """What is to be seen, in words, with numbers."""
+        """What is to be seen, in words: the headline, and the numbers behind it."""
         return self.scene.sentence
 
     def set(self, **values: Any) -> None:
@@ -125,7 +142,7 @@ class Explorer(anywidget.AnyWidget):
         Returns:
             A figure whose `.alt` is the sentence.
         """
-        from initlab.explore.still import draw
+        from initlab.explore.static import draw
 
         return draw(self.scene)
 
@@ -178,6 +195,8 @@ class Explorer(anywidget.AnyWidget):
         """Do what the browser asks for; a mere greeting wants what there is."""
         if wish.get("hello"):
             return
+        if "reset" in wish:
+            self._assign(self._start)
         if "preset" in wish:
             self._assign({**self.defaults(), **self.presets[wish["preset"]]})
         self._assign(wish.get("set", {}))
@@ -193,15 +212,18 @@ class Explorer(anywidget.AnyWidget):
 
     def _state(self, answer: str | None = None) -> tuple[dict[str, Any], bytes]:
         """Give what a view must know: a description, and all numbers in one buffer."""
-        panels, floats = pack(self.scene.panels)
+        plain, floats = pack(
+            {"panels": self.scene.panels, "network": self.scene.network, "table": self.scene.table}
+        )
         content = {
+            **plain,
             "answer": answer,
             "values": self.values,
+            "headline": self.headline,
             "sentence": self.sentence,
             "error": self.error,
             "unfinished": not self.scene.finished,
             "took": 1000 * self._took,  # milliseconds
-            "panels": panels,
         }
         return content, floats
 

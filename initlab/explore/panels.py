@@ -1,7 +1,8 @@
 """What does an explorer show, before anyone draws it?
 
-Records of numbers and labels. `explorer.js` paints them in the browser, `still.py` with
-matplotlib; both get the same ones, so the still picture cannot tell another story.
+Records of numbers and labels. `js/` paints them in the browser, `static.py` with matplotlib; both
+get the same ones, so the still picture cannot tell another story. A colour is the name of a role or
+of a scheme in `colours.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Axis:
         whole: Ticks at whole numbers only.
         powers: Values are exponents of ten, and so are the ends: for numbers beyond float32. A
             tick at -3 says 10⁻³, and an exponent of -∞ is a 0.
+        ticks: Where the ticks are; chosen by the one who draws, if left out.
     """
 
     label: str
@@ -35,6 +37,7 @@ class Axis:
     log: bool = False
     whole: bool = False
     powers: bool = False
+    ticks: list[float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,10 @@ class Panel:
         x: The horizontal axis.
         y: The vertical axis.
         span: Its width in twelfths of the whole.
-        height: Its height in CSS pixels.
+        height: Its height in pixels where the page has room for them; beside the controls, its
+            share of what there is.
+        small: Whether several of it stand side by side on a small screen too.
+        remark: What must not be overlooked, such as "nan from layer 38"; written on the plot.
     """
 
     kind: ClassVar[str]
@@ -54,7 +60,9 @@ class Panel:
     x: Axis
     y: Axis
     span: int = 12
-    height: int = 300
+    height: int = 230
+    small: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +70,17 @@ class Ridgeline(Panel):
     """One histogram for each row, row 1 on top.
 
     Args:
-        heights: Height of each bin, as a share of its row's room, rows × bins.
-        colour: Index of the colour, or "#rrggbb".
-        notes: A short text at the right end of each row.
-        notes_label: What the notes are.
+        heights: Height of each bin, as a share of its row's room, rows × bins; the bins divide
+            the x axis.
+        colour: Of the histograms.
+        zeros: Share of each row that is exactly 0 and in no bin: a bar.
         hovers: What the pointer reads off each row.
     """
 
     kind = "ridgeline"
     heights: Floats
-    colour: int | str = 0
-    notes: list[str] | None = None
-    notes_label: str = ""
+    colour: str
+    zeros: Floats | None = None
     hovers: list[str] | None = None
 
     @property
@@ -111,16 +118,18 @@ class HeatMap(Grid):
         values: The matrix, rows × columns.
         low: Value at the low end of the colours.
         high: Value at the high end.
-        palette: "diverging", or the index of the colour of the high end.
+        palette: "diverging", or the colour of the high end.
         bar: Whether a colour bar stands at the right.
+        bar_labels: What its low and high end mean; the numbers, if left out.
         hovers: What the pointer reads off each row; without it, the value of the cell.
     """
 
     kind = "heatmap"
     low: float
     high: float
-    palette: str | int = "diverging"
+    palette: str = "diverging"
     bar: bool = True
+    bar_labels: list[str] | None = None
     hovers: list[str] | None = None
 
 
@@ -152,8 +161,10 @@ class Series:
         style: "dots" for what was measured at each x, "line", or "dashes" for theory.
         symbol: Shape of the dots: "circle", "square", "diamond" or "plus".
         every: A line carries its symbol at every so many points; 0 for never.
-        colour: Index of the colour, or "#rrggbb".
+        colour: A role or a scheme.
         thick: Thickness of the line in pixels.
+        hollow: Whether its dots show what lies behind them.
+        listed: Whether the legend names it; no, where the table beside it does.
     """
 
     name: str
@@ -162,8 +173,10 @@ class Series:
     style: str = "line"
     symbol: str = "circle"
     every: int = 0
-    colour: int | str = 0
+    colour: str = "ink"
     thick: float = 2.2
+    hollow: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,29 +232,131 @@ class Lines(Panel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What an explorer shows: a sentence, and the panels that prove it.
+class Column:
+    """One quantity of a table.
 
     Args:
-        sentence: What is to be seen, in words, with numbers.
+        label: Its name or symbol, short.
+        hint: What it means, with its unit.
+        told: Whether the sentence tells it too. Digits that come out of training do not belong
+            there: another processor has others, and notebooks are compared by their sentences.
+    """
+
+    label: str
+    hint: str
+    told: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a table says about one thing: a short text for each column, "" where there is nothing.
+
+    Args:
+        name: What it is about.
+        cells: The texts.
+        colour: In which the panels show it.
+        mark: The symbol with which they do, as a letter ("●"); "" for none.
+    """
+
+    name: str
+    cells: list[str]
+    colour: str = "ink"
+    mark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The numbers behind a headline: the same columns at every setting.
+
+    Args:
+        columns: The quantities.
+        rows: The things.
+        most: Rows for which there is room; what does not use it leaves it empty.
+    """
+
+    columns: list[Column]
+    rows: list[Row]
+    most: int = 0
+
+    @property
+    def room(self) -> int:
+        """Rows for which there is room."""
+        return max(self.most, len(self.rows))
+
+    def say(self) -> str:
+        """Tell the numbers in words, those aside that are not to be told."""
+        told = []
+        for row in self.rows:
+            pairs = zip(self.columns, row.cells, strict=True)
+            cells = [f"{column.label} = {cell}" for column, cell in pairs if column.told and cell]
+            if cells:
+                told.append(f"{row.name}: {', '.join(cells)}.")
+        return " ".join(told)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """A network, as thin as a line of text.
+
+    Args:
+        values: A colour for each layer, from -1 (low) over 0 (the page's) to 1 (high); -∞ where all
+            is 0, nan where a number is inf or nan.
+        notes: What there is to say about each layer when it is asked.
+    """
+
+    values: Floats
+    notes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The network itself, coloured by what happens in its layers.
+
+    Args:
+        strips: One for each of the table's first rows.
+        low: What the low end of the colours means.
+        high: What the high end means.
+    """
+
+    strips: list[Strip]
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What an explorer shows: a conclusion, the numbers behind it, and the panels that prove it.
+
+    Args:
+        headline: The conclusion, true at this setting, in at most twelve words.
+        table: The numbers.
         panels: The plots, in reading order.
+        network: The network above them, if there is one.
         finished: Whether a longer computation behind it has come to its end.
     """
 
-    sentence: str
+    headline: str
+    table: Table
     panels: list[Panel]
+    network: Network | None = None
     finished: bool = True
 
+    @property
+    def sentence(self) -> str:
+        """Headline and numbers as a text, for those who cannot see them."""
+        waits = "" if self.finished else "(computing)"
+        return " ".join(filter(None, [self.headline, self.table.say(), waits]))
 
-def pack(panels: list[Panel]) -> tuple[list[dict[str, Any]], bytes]:
-    """Split panels into what JSON carries and one buffer of float32.
+
+def pack(record: Any) -> tuple[Any, bytes]:
+    """Split records into what JSON carries and one buffer of float32.
 
     Args:
-        panels: The plots of a scene.
+        record: A record of this module, or a dict or list of them.
 
     Returns:
-        A dict for each panel, in which {"$": [start, length]} stands for an array, and the bytes
-        of all arrays in a row. An array that several panels share travels once.
+        Dicts and lists, in which {"$": [start, length]} stands for an array, and the bytes of all
+        arrays in a row. An array that occurs several times travels once.
 
     >>> axis = Axis(label="step", low=0, high=1)
     >>> x = np.zeros(2, np.float32)
@@ -251,7 +366,7 @@ def pack(panels: list[Panel]) -> tuple[list[dict[str, Any]], bytes]:
     ({'$': [0, 2]}, 8)
     """
     arrays: dict[int, tuple[int, Floats]] = {}
-    plain = [_plain(panel, arrays) for panel in panels]
+    plain = _plain(record, arrays)
     return plain, b"".join(array.astype("<f4").tobytes() for _, array in arrays.values())
 
 
@@ -263,9 +378,9 @@ def _plain(node: Any, arrays: dict[int, tuple[int, Floats]]) -> Any:
         return {"$": [start, node.size]}
     if isinstance(node, list):
         return [_plain(child, arrays) for child in node]
-    if hasattr(node, "__dataclass_fields__"):
-        fields = {name: _plain(getattr(node, name), arrays) for name in node.__dataclass_fields__}
-        derived = {name: getattr(node, name) for name in ("kind", "rows", "columns")
-                   if hasattr(node, name)}  # fmt: skip
-        return {**fields, **derived}
-    return node
+    if isinstance(node, dict):
+        return {name: _plain(child, arrays) for name, child in node.items()}
+    if not hasattr(node, "__dataclass_fields__"):
+        return node
+    names = dict.fromkeys([*node.__dataclass_fields__, "kind", "rows", "columns", "room"])
+    return {name: _plain(getattr(node, name), arrays) for name in names if hasattr(node, name)}

@@ -1,7 +1,7 @@
 """Where in the plane of weight and bias variance does a deep network keep its inputs apart?
 
-`phase_records` measures one network and asks theory, `phase_scene` turns the numbers into a
-sentence and panels, and `Phase` puts controls around both.
+`phase_records` measures one network and asks theory, `phase_scene` turns the numbers into words
+and panels, and `Phase` puts controls around both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ import numpy as np
 from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Plane, Rule, Scene, Series
+from initlab.explore.panels import (
+    Axis,
+    Column,
+    Lines,
+    Network,
+    Plane,
+    Row,
+    Rule,
+    Scene,
+    Series,
+    Strip,
+    Table,
+)
 from initlab.explore.phase_records import (
     BIAS_VARS,
     SLICE,
@@ -25,8 +37,8 @@ from initlab.explore.phase_records import (
     PhaseSettings,
     phase_records,
 )
-from initlab.explore.signal import decades, number
-from initlab.theory import FixedPoint
+from initlab.explore.signal import decades, float32
+from initlab.format import number
 
 AT_EDGE = 0.02  # how far χ₁ may be from 1
 ONE_POINT = 0.999  # a correlation from which on two inputs count as one
@@ -39,10 +51,12 @@ def phase_scene(records: PhaseRecords) -> Scene:
         records: What `phase_records` gives.
 
     Returns:
-        A sentence and five panels.
+        Headline, table, network and five panels.
     """
     return Scene(
-        sentence=say(records),
+        headline=headline(records),
+        table=_table(records),
+        network=Network(strips=_strips(records), low="smaller", high="larger"),
         panels=[
             _plane(records),
             _correlation(records),
@@ -54,6 +68,23 @@ def phase_scene(records: PhaseRecords) -> Scene:
     )
 
 
+def _strips(records: PhaseRecords) -> list[Strip]:
+    """Colour each layer by how much the signal has grown, and the gradient on its way back."""
+    path = records.measured
+    rows = [
+        ("mean of z²", path.q, path.q[0], "q"),
+        ("gradient", path.gradient, path.gradient[-1], "rms"),
+    ]
+    strips = []
+    for name, values, start, symbol in rows:
+        with np.errstate(all="ignore"):
+            colours = np.clip(np.log10(values / start) / 2, -1, 1)
+        colours = np.where(values == 0, -np.inf, colours)
+        notes = [f"Layer {k}, {name}: {symbol} = {number(v)}." for k, v in enumerate(values, 1)]
+        strips.append(Strip(values=colours.astype(np.float32), notes=notes))
+    return strips
+
+
 def _plane(records: PhaseRecords) -> Plane:
     weight_var, bias_var = records.edge.astype(np.float32)
     edge = Series(
@@ -61,17 +92,17 @@ def _plane(records: PhaseRecords) -> Plane:
         x=weight_var,
         y=bias_var,
         style="dashes",
-        colour=2,
+        colour="ink",
         thick=3.0,
     )
     return Plane(
-        title="Gradients vanish (blue) or explode (orange)",
-        x=Axis(label="σ_w²", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1]),
-        y=Axis(label="σ_b²", low=BIAS_VARS[0], high=BIAS_VARS[1]),
+        title="Where gradients vanish or explode",
+        x=Axis(label="σ_w² (weights)", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1]),
+        y=Axis(label="σ_b² (biases)", low=BIAS_VARS[0], high=BIAS_VARS[1]),
         values=records.plane, low=-0.5, high=0.5, quantity="χ₁",
         series=[edge] if weight_var.size else [],
         point=[records.weight_var, records.bias_var], picks=["weight_var", "bias_var"],
-        span=6, height=400,
+        span=6, height=260,
     )  # fmt: skip
 
 
@@ -83,10 +114,10 @@ def _correlation(records: PhaseRecords) -> Lines:
         "Correlation of two inputs",
         Axis(label="correlation c", low=low, high=1.08),
         "c",
-        colour=0,
+        colour="activation",
         rules=[Rule(y=fixed, label=f"c* = {fixed:.2f}")] if _is_led(records) else [],
         span=6,
-        height=400,
+        height=260,
     )
 
 
@@ -96,10 +127,10 @@ def _size(records: PhaseRecords) -> Lines:
     known = math.isfinite(fixed) and low < fixed < high
     return _lines(
         records,
-        "Mean of z²",
-        Axis(label="q (log axis)", low=low, high=high, log=True),
+        "Size: mean of z²",
+        Axis(label="q", low=low, high=high, log=True),
         "q",
-        colour=2,
+        colour="size",
         rules=[Rule(y=fixed, label=f"q* = {number(fixed)}")] if known else [],
     )
 
@@ -107,31 +138,40 @@ def _size(records: PhaseRecords) -> Lines:
 def _gradient(records: PhaseRecords) -> Lines:
     low, high = decades(records.measured.gradient)
     axis = Axis(label="rms (log axis)", low=low, high=high, log=True)
-    return _lines(records, "Gradient", axis, "gradient", colour=1)
+    return _lines(records, "Gradient", axis, "gradient", colour="gradient")
 
 
 def _distance(records: PhaseRecords) -> Lines:
     """Show the correlation's way to c* on a log axis, where its depth scale is a slope."""
-    axis = Axis(label="|c - c*| (log axis)", low=1e-4, high=2.0, log=True)
-    note = f"ξ_c = {_layers(records.fixed.xi_c)}" if _is_led(records) else "no c*: shown to 1"
-    return _lines(records, "Distance to c*", axis, "distance", colour=0, note=note)
+    axis = Axis(label="|c - c*|", low=1e-4, high=2.0, log=True)
+    note = (
+        f"ξ_c = {_layers(records.fixed.xi_c)} layers" if _is_led(records) else "no c*: shown to 1"
+    )
+    return _lines(records, "Distance to c*", axis, "distance", colour="activation", note=note)
 
 
 def _lines(
-    records: PhaseRecords, title: str, axis: Axis, quantity: str, *, colour: int, **more: Any
+    records: PhaseRecords, title: str, axis: Axis, quantity: str, *, colour: str, **more: Any
 ) -> Lines:
     """Lay what was measured over what theory says."""
     layers = np.arange(1, len(records.measured.q) + 1, dtype=np.float32)
     y = _values(records, records.measured, quantity)
     known = ~np.isnan(y)
     series = [
-        Series(name="measured", x=layers[known], y=_float32(y[known]), style="dots", colour=colour)
+        Series(
+            name="measured",
+            x=layers[known],
+            y=float32(y[known]),
+            style="dots",
+            colour=colour,
+            listed=False,
+        )
     ]
     if records.predicted is not None:
         y = _values(records, records.predicted, quantity)
-        series.append(Series(name="theory", x=layers, y=_float32(y), style="dashes", colour=colour))
+        series.append(Series(name="theory", x=layers, y=float32(y), style="dashes", colour=colour))
     x = Axis(label="layer", low=0.5, high=len(layers) + 0.5, whole=True)
-    return Lines(title=title, x=x, y=axis, series=series, **{"span": 4, "height": 320, **more})
+    return Lines(title=title, x=x, y=axis, series=series, **{"span": 4, "height": 210, **more})
 
 
 def _values(records: PhaseRecords, path: Path, quantity: str) -> Floats:
@@ -141,42 +181,42 @@ def _values(records: PhaseRecords, path: Path, quantity: str) -> Floats:
     return found
 
 
-def _float32(values: Floats) -> Any:
-    with np.errstate(over="ignore"):  # theory knows no largest number, float32 does
-        return values.astype(np.float32)
-
-
-def say(records: PhaseRecords) -> str:
-    """Say in which phase the network is, what becomes of two inputs, and of gradients.
+def headline(records: PhaseRecords) -> str:
+    """Conclude in which phase the network is, and what becomes of two inputs.
 
     Args:
         records: What `phase_records` gives.
 
     Returns:
-        A few short sentences with the numbers.
+        At most twelve words.
     """
-    where = f"{records.activation}, σ_w² = {records.weight_var:.3g}, σ_b² = {records.bias_var:.3g}"
-    parts = [
-        f"{where}: {_phase(records.fixed)}.",
-        _say_correlation(records),
-        _say_size(records),
-        _say_gradient(records),
-        f"Depth scales: ξ_q {_layers(records.fixed.xi_q)}, ξ_c {_layers(records.fixed.xi_c)}.",
-    ]
-    told = " ".join(filter(None, parts))
-    return told if records.predicted is not None else f"{told} (computing theory)"
+    return f"{_phase(records)}: {_fate(records)}."
 
 
-def _phase(fixed: FixedPoint) -> str:
-    chi_1 = fixed.chi_1
-    told = f"χ₁ = {chi_1:.3f}" if 0.9 < chi_1 < 1.1 else f"χ₁ = {number(chi_1)}"
-    if chi_1 > 1.001 and math.isinf(fixed.q_star):  # two inputs become more alike: no chaos
-        return f"the signal grows without end ({told})"
-    if abs(chi_1 - 1) <= AT_EDGE:
-        return f"at the edge of chaos ({told})"
+def _phase(records: PhaseRecords) -> str:
+    fixed = records.fixed
+    if fixed.chi_1 > 1.001 and math.isinf(fixed.q_star):  # inputs become more alike: no chaos
+        return "The signal grows without end"
+    if abs(fixed.chi_1 - 1) <= AT_EDGE:
+        return "At the edge of chaos"
     if not fixed.q_star:  # what it is led to; χ₁ on the way there may be above 1
-        return f"ordered, a wide network's signal dies out in the end ({told} there)"
-    return f"{'ordered' if chi_1 < 1 else 'chaotic'} ({told})"
+        return "Ordered, the signal dies out"
+    return "Ordered" if fixed.chi_1 < 1 else "Chaotic"
+
+
+def _fate(records: PhaseRecords) -> str:
+    c, depth = records.measured.c, len(records.measured.c)
+    if np.isnan(c[-1]):
+        return "no correlation is left at the top"
+    layers = f"{depth} layer{'s' * (depth > 1)}"
+    alike = c >= ONE_POINT
+    if alike.all():
+        return "two equal inputs stay equal"
+    if records.similarity < ONE_POINT and alike[-1]:
+        return f"two inputs become one at layer {int(alike.argmax()) + 1}"
+    if max(c[-1], records.fixed.c_star) < records.similarity - 0.1:
+        return f"two inputs are torn apart over {layers}"
+    return f"two inputs stay apart over {layers}"
 
 
 def _is_led(records: PhaseRecords) -> bool:
@@ -191,45 +231,46 @@ def _is_led(records: PhaseRecords) -> bool:
     return records.fixed.q_star > 0 or records.activation in ("relu", "leaky_relu", "selu")
 
 
-def _say_correlation(records: PhaseRecords) -> str:
-    c, depth = records.measured.c, len(records.measured.c)
-    start = f"Two inputs of correlation {number(records.similarity)}"
-    if np.isnan(c[-1]):
-        return f"{start} have none at layer {depth}: the signal is 0 or beyond float32."
-    alike = c >= ONE_POINT
-    if records.similarity < ONE_POINT and alike[-1]:
-        first = int(alike.argmax())
-        return f"{start} become one, c = {c[first]:.3f} at layer {first + 1}."
-    theory = f" (theory {_c(records.predicted.c[-1])})" if records.predicted is not None else ""
-    torn = max(c[-1], records.fixed.c_star) < records.similarity - 0.1
-    fate = " are torn apart:" if torn else " have"
-    return f"{start}{fate} c = {_c(c[-1])} at layer {depth}{theory}."
+def _table(records: PhaseRecords) -> Table:
+    """Give what one network does beside what theory says, where the way ends."""
+    depth, fixed = len(records.measured.q), records.fixed
+    chi_1 = f"{fixed.chi_1:.3f}" if 0.9 < fixed.chi_1 < 1.1 else number(fixed.chi_1)
+    rows = {"measured": _ends(records.measured), "theory": _ends(records.predicted)}
+    rows["measured"] += ["", ""]
+    rows["theory"] += [chi_1, _layers(fixed.xi_c)]
+    return Table(
+        columns=[
+            Column(label="c, alike", hint=f"Correlation of the two inputs in layer {depth}"),
+            Column(label="q, size", hint=f"Mean of z² in layer {depth}"),
+            Column(label="gradient", hint="Layer 1's gradient over that of the last layer"),
+            Column(label="χ₁, growth", hint="Factor on a squared gradient per layer, in the end"),
+            Column(
+                label="ξ, layers", hint="Layers after which the distance to c* is e times smaller"
+            ),
+        ],
+        rows=[Row(name=name, cells=cells) for name, cells in rows.items()],
+    )
+
+
+def _ends(path: Path | None) -> list[str]:
+    """Tell where a way ends; nothing where theory has not been asked, or numbers are lost."""
+    if path is None or not np.isfinite([path.q[-1], path.c[-1]]).all():
+        return ["", "", ""]
+    return [_c(path.c[-1]), number(path.q[-1]), _share(path)]
+
+
+def _share(path: Path) -> str:
+    with np.errstate(all="ignore"):
+        share = path.gradient[0] / path.gradient[-1]
+    return f"× {number(share)}" if np.isfinite(share) else ""
 
 
 def _c(value: float) -> str:
     return f"{value:.3f}" if value > 0.99 else f"{round(value, 2) + 0.0:.2f}"
 
 
-def _say_size(records: PhaseRecords) -> str:
-    q, fixed = records.measured.q, records.fixed.q_star
-    end = "∞" if math.isinf(fixed) else number(fixed)
-    return f"The mean of z² is {number(q[-1])} at layer {len(q)} (q* = {end})."
-
-
-def _say_gradient(records: PhaseRecords) -> str:
-    gradient = records.measured.gradient
-    depth = len(gradient)
-    if depth == 1 or not (np.isfinite(gradient).all() and gradient[-1]):
-        return "" if depth == 1 else "Gradients are inf or nan."
-    share = number(gradient[0] / gradient[-1])
-    theory = ""
-    if records.predicted is not None:
-        theory = f" (theory {number(records.predicted.gradient[0])})"
-    return f"Layer 1 receives {share} times the gradient of layer {depth}{theory}."
-
-
 def _layers(count: float) -> str:
-    return "∞" if math.isinf(count) else f"{number(count)} layers"
+    return "∞" if math.isinf(count) else number(count)
 
 
 class Phase(Explorer):
@@ -238,35 +279,48 @@ class Phase(Explorer):
     Args:
         **values: A value for each control that is not to start at its default.
 
-    >>> Phase(weight_var=1.0, depth=20, width=100).sentence.split(".0")[0]
-    'tanh, σ_w² = 1, σ_b² = 0'
+    >>> Phase(weight_var=1.0, depth=20, width=100).headline
+    'Ordered: two inputs stay apart over 20 layers.'
     """
 
     title = "Order, chaos and the edge between them"
     _seen = ""  # activation of the last picture
 
-    weight_var = Slider(1.75, label="σ_w² = n·Var(w)", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1])
-    bias_var = Slider(0.05, label="σ_b² = Var(b)", low=BIAS_VARS[0], high=BIAS_VARS[1])
-    activation = Choice("tanh", label="activation", options={name: name for name in ACTIVATIONS})
-    similarity = Slider(0.6, label="correlation of the inputs", low=0.0, high=1.0)
-    depth = Slider(30, label="depth", low=1, high=60, whole=True)
-    width = Choice(200, label="width", options={n: str(n) for n in (100, 200, 300)})
-    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+    weight_var = Slider(
+        1.75, label="weights, σ_w²", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1], main=True,
+        hint="Weight variance times fan-in, n·Var(w)",
+    )  # fmt: skip
+    bias_var = Slider(
+        0.05, label="biases, σ_b²", low=BIAS_VARS[0], high=BIAS_VARS[1], main=True,
+        hint="Variance of the biases, Var(b)",
+    )  # fmt: skip
+    activation = Choice(
+        "tanh", label="activation", options={name: name for name in ACTIVATIONS}, main=True,
+        hint="The nonlinearity; it decides where the edge is",
+    )  # fmt: skip
+    depth = Slider(
+        30, label="depth", low=1, high=60, whole=True, play=True, hint="Layers of the network"
+    )
+    similarity = Slider(
+        0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
+    )
+    width = Choice(
+        200, label="width", options={n: str(n) for n in (100, 200, 300)}, hint="Units in each layer"
+    )
+    seed = Slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
+    )
 
     presets: ClassVar = {
-        "tanh at the edge": {"weight_var": 1.76},
-        "tanh, ordered": {"weight_var": 1.0},
-        "tanh, chaotic": {"weight_var": 4.0, "similarity": 0.99},
-        "tanh, PyTorch's gain 5/3": {"weight_var": 2.78, "bias_var": 0.0, "similarity": 0.99},
-        "tanh, gain 1": {"weight_var": 1.0, "bias_var": 0.0},
-        "ReLU, Kaiming": {"activation": "relu", "weight_var": 2.0, "bias_var": 0.0},
-        "ReLU, too large": {"activation": "relu", "weight_var": 3.0, "bias_var": 0.0},
-        "erf at the edge": {"activation": "erf", "weight_var": 1.38},
-        "GELU: no edge without bias": {
-            "activation": "gelu", "weight_var": 2.35, "bias_var": 0.0,
-        },
-        "sigmoid: ordered in all of this plane": {"activation": "sigmoid", "weight_var": 4.0},
-    }  # fmt: skip
+        "At the edge?": {"weight_var": 1.76},
+        "Ordered?": {"weight_var": 1.0},
+        "Chaotic?": {"weight_var": 4.0, "similarity": 0.99},
+        "Gain 5/3?": {"weight_var": 2.78, "bias_var": 0.0, "similarity": 0.99},
+        "ReLU?": {"activation": "relu", "weight_var": 2.0, "bias_var": 0.0},
+        "ReLU, larger?": {"activation": "relu", "weight_var": 3.0, "bias_var": 0.0},
+        "GELU?": {"activation": "gelu", "weight_var": 2.35, "bias_var": 0.0},
+        "Sigmoid?": {"activation": "sigmoid", "weight_var": 4.0},
+    }
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Measure and show; theory's maps follow once, in slices, for each new activation."""

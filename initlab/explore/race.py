@@ -1,6 +1,6 @@
 """Which initialisation learns first?
 
-`race_records` trains, `race_scene` turns one step of it into a sentence and panels, and `Race` puts
+`race_records` trains, `race_scene` turns one step of it into words and panels, and `Race` puts
 controls around both.
 """
 
@@ -14,22 +14,33 @@ import numpy as np
 from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Scene, Series
-from initlab.explore.race_records import (
-    DATA,
-    STEPS,
-    Lane,
-    RaceRecords,
-    RaceSettings,
-    race_records,
+from initlab.explore.panels import (
+    Axis,
+    Column,
+    Lines,
+    Network,
+    Panel,
+    Regions,
+    Row,
+    Rule,
+    Scene,
+    Series,
+    Strip,
+    Table,
 )
+from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, RaceSettings, race_records
 from initlab.explore.scheme_options import SchemeOptions
-from initlab.explore.signal import histograms, number, percent, when
-from initlab.plots.style import colour_of
+from initlab.explore.signal import colours_of, decades, float32, histograms
+from initlab.explore.signal_records import Signals
+from initlab.explore.signal_words import when
+from initlab.format import number, percent
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
+MARKS = "●■◆✚"  # the same in the table
+THICK = [4.8, 3.6, 2.5, 1.5]  # their curves: those underneath are seen where all are equal
 EVERY = 25  # steps from one symbol on a curve to the next
 SHOWN = 200  # points that are drawn on a plane
+LEARNT = 0.1  # by how much more than guessing is right where a network counts as one that learns
 NOBODY = "none"
 
 
@@ -38,42 +49,84 @@ def race_scene(records: RaceRecords, *, quantity: str) -> Scene:
 
     Args:
         records: What `race_records` gives.
-        quantity: Which histograms to show, "activation" or "gradient".
+        quantity: Which signals to show, "activation" or "gradient".
 
     Returns:
-        A sentence, a plane for each network where inputs are points, two panels of curves, and
-        a panel of histograms for each network.
+        Headline, table and network; a panel for each network, which is a plane where inputs are
+        points and else its histograms; and three panels of curves.
     """
     return Scene(
-        sentence=say(records),
+        headline=headline(records),
+        table=_table(records),
+        network=Network(
+            strips=[_strip(lane, quantity) for lane in records.lanes],
+            low="smaller",
+            high="larger",
+        ),
         panels=[
-            *_planes(records),
+            *(_plane(records, lane) or _ridges(records, lane, quantity) for lane in records.lanes),
             _losses(records),
             _accuracies(records),
-            *(_ridges(lane, quantity, 12 // len(records.lanes)) for lane in records.lanes),
+            _profile(records, quantity),
         ],
         finished=records.finished,
     )
 
 
-def _planes(records: RaceRecords) -> list[Panel]:
+def _strip(lane: Lane, quantity: str) -> Strip:
+    way = slice(None) if quantity == "activation" else slice(None, None, -1)
+    rms = _signals(lane, quantity).rms
+    notes = [f"{lane.scheme}, layer {k}: rms {number(one)}." for k, one in enumerate(rms, start=1)]
+    return Strip(values=colours_of(rms[way])[way], notes=notes)
+
+
+def _signals(lane: Lane, quantity: str) -> Signals:
+    return lane.activation if quantity == "activation" else lane.gradient
+
+
+def _plane(records: RaceRecords, lane: Lane) -> Panel | None:
     if records.plane is None:
-        return []
+        return None
     ends = [(float(low), float(high)) for low, high in records.plane]
     points = np.asarray(records.data.x[:SHOWN].numpy(), dtype=np.float32)
-    labels = np.asarray(records.data.y[:SHOWN].numpy(), dtype=np.float32)
-    x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
-    return [
-        Regions(
-            title=f"{lane.scheme}: {percent(lane.accuracy)}",
-            x=Axis(label="input 1", low=ends[0][0], high=ends[0][1]),
-            y=Axis(label="input 2", low=ends[1][0], high=ends[1][1]),
-            values=np.asarray(lane.classes, dtype=np.float32),
-            points_x=x, points_y=y, labels=labels,
-            span=12 // len(records.lanes), height=290,
-        )
-        for lane in records.lanes
-    ]  # fmt: skip
+    return Regions(
+        title=_title(lane),
+        x=Axis(label="input 1", low=ends[0][0], high=ends[0][1]),
+        y=Axis(label="input 2", low=ends[1][0], high=ends[1][1]),
+        values=np.asarray(lane.classes, dtype=np.float32),
+        points_x=np.ascontiguousarray(points[:, 0]), points_y=np.ascontiguousarray(points[:, 1]),
+        labels=np.asarray(records.data.y[:SHOWN].numpy(), dtype=np.float32),
+        span=12 // len(records.lanes), height=200, small=True,
+    )  # fmt: skip
+
+
+def _ridges(records: RaceRecords, lane: Lane, quantity: str) -> Panel:
+    label = "activation" if quantity == "activation" else "gradient"
+    span = 12 // len(records.lanes)
+    look: dict[str, Any] = {"span": span, "height": 200, "small": True}
+    return histograms(_signals(lane, quantity), _title(lane), label, lane.scheme, **look)
+
+
+def _title(lane: Lane) -> str:
+    return f"{lane.scheme}: {percent(lane.accuracy)}"
+
+
+def _profile(records: RaceRecords, quantity: str) -> Lines:
+    """Follow the signals through the layers, all networks on one axis."""
+    curves = [_signals(lane, quantity).rms for lane in records.lanes]
+    low, high = decades(np.concatenate(curves))
+    depth = len(curves[0])
+    layers = np.arange(1, depth + 1, dtype=np.float32)
+    pairs = zip(records.lanes, curves, strict=True)
+    return Lines(
+        title=f"{quantity.capitalize()}s: rms by layer",
+        x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
+        y=Axis(label="rms (log axis)", low=low, high=high, log=True),
+        series=[
+            _curve(lane, place, layers, rms, every=1) for place, (lane, rms) in enumerate(pairs)
+        ],
+        span=4,
+    )  # fmt: skip
 
 
 def _losses(records: RaceRecords) -> Lines:
@@ -81,86 +134,96 @@ def _losses(records: RaceRecords) -> Lines:
     finite = [lane.losses[np.isfinite(lane.losses)] for lane in records.lanes]
     is_high = max(losses.max(initial=0) for losses in finite) > 1.6 * guess
     return Lines(
-        title="Loss of each step's batch",
+        title="Loss, batch by batch",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
-        y=Axis(label="cross-entropy (nats)", low=0, high=guess * (3 if is_high else 1.6)),
-        series=[_curve(lane, place, lane.losses) for place, lane in enumerate(records.lanes)],
-        rules=[Rule(y=guess, label=f"ln {records.classes}: pure guessing")],
-        cursor=records.step, span=6, height=310,
+        y=Axis(label="nats", low=0, high=guess * (3 if is_high else 1.6)),
+        series=_over_steps(records, "losses"),
+        rules=[Rule(y=guess, label=f"ln {records.classes}: guessing")],
+        cursor=records.step, span=4,
     )  # fmt: skip
 
 
 def _accuracies(records: RaceRecords) -> Lines:
     return Lines(
-        title="Accuracy on each step's batch",
+        title="Accuracy, batch by batch",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
-        y=Axis(label="share that is right", low=0, high=1.02),
-        series=[_curve(lane, place, lane.accuracies) for place, lane in enumerate(records.lanes)],
-        cursor=records.step, span=6, height=310,
+        y=Axis(label="share right", low=0, high=1.02),
+        series=_over_steps(records, "accuracies"),
+        cursor=records.step, span=4,
     )  # fmt: skip
 
 
-def _curve(lane: Lane, place: int, values: Any) -> Series:
+def _over_steps(records: RaceRecords, quantity: str) -> list[Series]:
+    series = []
+    for place, lane in enumerate(records.lanes):
+        values = getattr(lane, quantity)
+        steps = np.arange(len(values), dtype=np.float32)
+        series.append(_curve(lane, place, steps, values, every=EVERY))
+    return series
+
+
+def _curve(lane: Lane, place: int, x: Any, y: Any, *, every: int) -> Series:
     """Draw one network's curve in its scheme's colour, with its lane's symbol now and then."""
     return Series(
-        name=lane.scheme,
-        x=np.arange(len(values), dtype=np.float32),
-        y=values.astype(np.float32),
-        symbol=SYMBOLS[place],
-        every=EVERY,
-        colour=colour_of(lane.scheme),
-    )
+        name=lane.scheme, x=x, y=float32(y), symbol=SYMBOLS[place], every=every,
+        colour=lane.scheme, thick=THICK[place], listed=False,
+    )  # fmt: skip
 
 
-def _ridges(lane: Lane, quantity: str, span: int) -> Panel:
-    signals = lane.activation if quantity == "activation" else lane.gradient
-    label = "activation" if quantity == "activation" else "gradient of the loss"
-    return histograms(signals, lane.scheme, label, colour_of(lane.scheme), span=span, height=330)
-
-
-def say(records: RaceRecords) -> str:
-    """Say how much of the data each network gets right, and where no gradient arrives.
+def headline(records: RaceRecords) -> str:
+    """Conclude who learns, without digits of training: other processors have others.
 
     Args:
         records: What `race_records` gives.
 
     Returns:
-        A few short sentences about the step that is looked at.
+        At most twelve words about the step that is looked at.
     """
-    shares = ", ".join(_say_lane(lane) for lane in records.lanes)
-    guess = f"(guessing: {1 / records.classes:.2f})"
-    accuracy = f"accuracy on all {len(records.data.x):,} examples: {shares} {guess}"
-    parts = [
-        f"{when(records.step)}, {accuracy}.",
-        _say_gradients(records.lanes),
-        "" if records.finished else f"(computing: on the way to step {records.wanted})",
-    ]
-    return " ".join(filter(None, parts))
+    if not records.step:
+        return "At the start no network has learnt anything. Press play."
+    guess = 1 / records.classes
+    learners = [lane for lane in records.lanes if lane.accuracy > guess + LEARNT]
+    others = [lane.scheme for lane in records.lanes if lane.accuracy <= guess + LEARNT]
+    ranked = sorted((lane.accuracy for lane in learners), reverse=True)
+    told = when(records.step)
+    if not learners:
+        return f"{told} no network learns."
+    if len(learners) > 1 and ranked[0] > ranked[1] + LEARNT:
+        best = max(learners, key=lambda lane: lane.accuracy).scheme
+        return f"{told} {best} leads; {len(learners)} of {len(records.lanes)} networks learn."
+    if not others:
+        return f"{told} all networks learn." if len(learners) > 1 else f"{told} the network learns."
+    rest = f"{others[0]} does not" if len(others) == 1 else "the others do not"
+    names = [lane.scheme for lane in learners]
+    return f"{told} {_list(names)} learn{'s' * (len(names) == 1)}; {rest}."
 
 
-def _say_lane(lane: Lane) -> str:
-    lost = "" if lane.stopped is None else f" (diverged at step {lane.stopped})"
-    return f"{lane.scheme} {lane.accuracy:.2f}{lost}"
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _say_gradients(lanes: list[Lane]) -> str:
-    """Name the networks whose first layer hardly learns."""
-    depth = len(lanes[0].gradient.rms)
-    told = []
-    for lane in lanes:
-        first, last = lane.gradient.rms[0], lane.gradient.rms[-1]
-        if not first:
-            told.append(f"{lane.scheme} 0")
-        elif depth > 1 and not 0.01 <= first / last <= 100 and np.isfinite(first):
-            told.append(f"{lane.scheme} {number(first / last)}")
-    if not told:
-        return ""
-    beside = f" as a multiple of layer {depth}'s" if depth > 1 else ""
-    return f"Layer 1's gradient{beside}: {', '.join(told)}."
+def _table(records: RaceRecords) -> Table:
+    return Table(
+        columns=[
+            Column(label="right", hint="Share of all examples that is right", told=False),
+            Column(label="loss", hint="Cross-entropy on all examples, in nats", told=False),
+            Column(label="gradient", told=False,
+                   hint="Gradient in layer 1 over that in the last layer (rms)"),
+        ],
+        rows=[Row(name=lane.scheme, cells=_cells(lane), colour=lane.scheme, mark=mark)
+              for lane, mark in zip(records.lanes, MARKS, strict=False)],
+        most=4,
+    )  # fmt: skip
 
 
-_SCHEMES = SchemeOptions()
-_SCHEMES_OR_NONE = SchemeOptions(NOBODY)
+def _cells(lane: Lane) -> list[str]:
+    first, last = lane.gradient.rms[0], lane.gradient.rms[-1]
+    share = f"× {number(first / last)}" if last and np.isfinite([first, last]).all() else ""
+    right = percent(lane.accuracy) if lane.stopped is None else "diverged"
+    return [right, number(lane.loss), share or number(first)]
+
+
+_SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
 
 
 class Race(Explorer):
@@ -169,44 +232,63 @@ class Race(Explorer):
     Args:
         **values: A value for each control that is not to start at its default.
 
-    >>> Race(data="moons", width=16, depth=2, step=60, fourth="none").sentence.split(":")[0]
-    'After 60 steps, accuracy on all 400 examples'
+    >>> Race(data="moons", width=16, depth=2, step=60, fourth="none").headline
+    'After 60 steps all networks learn.'
     """
 
     title = "A race of initialisations"
 
-    step = Slider(0, label="training step", low=0, high=STEPS, whole=True, play=True)
-    data = Choice("spirals", label="data", options={name: name for name in DATA})
-    first = Choice("kaiming_normal", label="scheme 1", options=_SCHEMES)
-    second = Choice("xavier_normal", label="scheme 2", options=_SCHEMES_OR_NONE)
-    third = Choice("torch_default", label="scheme 3", options=_SCHEMES_OR_NONE)
-    fourth = Choice("zeros", label="scheme 4", options=_SCHEMES_OR_NONE)
-    depth = Slider(10, label="depth", low=1, high=20, whole=True)
-    width = Choice(32, label="width", options={n: str(n) for n in (16, 32, 64)})
-    activation = Choice("relu", label="activation", options={name: name for name in ACTIVATIONS})
+    step = Slider(
+        0, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
+        hint="How often the weights were updated",
+    )  # fmt: skip
+    data = Choice(
+        "spirals", label="data", options={name: name for name in DATA}, main=True,
+        hint="What is learnt",
+    )  # fmt: skip
+    depth = Slider(10, label="depth", low=1, high=20, whole=True, main=True, hint="Hidden layers")
+    first = Choice("kaiming_normal", label="scheme 1", options=_SCHEMES, hint="Of network 1")
+    second = Choice("xavier_normal", label="scheme 2", options=_OR_NONE, hint="Of network 2")
+    third = Choice("torch_default", label="scheme 3", options=_OR_NONE, hint="Of network 3")
+    fourth = Choice("zeros", label="scheme 4", options=_OR_NONE, hint="Of network 4")
+    lr = Slider(
+        0.02, label="learning rate", low=0.0005, high=0.5, log=True,
+        hint="Factor on the gradient in each step",
+    )  # fmt: skip
     optimizer = Choice(
         "momentum",
         label="optimizer",
         options={"sgd": "SGD", "momentum": "SGD, momentum 0.9", "adam": "Adam"},
+        hint="How a gradient becomes a step",
     )
-    lr = Slider(0.02, label="learning rate", low=0.0005, high=0.5, log=True)
+    activation = Choice(
+        "relu", label="activation", options={name: name for name in ACTIVATIONS},
+        hint="The nonlinearity of each layer",
+    )  # fmt: skip
+    width = Choice(
+        32, label="width", options={n: str(n) for n in (16, 32, 64)},
+        hint="Units in each hidden layer",
+    )  # fmt: skip
     quantity = Choice(
         "gradient",
-        label="histograms",
+        label="signals",
         options={"activation": "activations", "gradient": "gradients"},
+        hint="Which signals the layers and the last panel show",
     )
-    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+    seed = Slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
+    )
 
     buttons: ClassVar = {"new seed": "new_seed"}
     presets: ClassVar = {
-        "spirals, 10 layers": {},
-        "digits, 10 layers": {"data": "digits"},
-        "digits, 10 layers, Adam": {"data": "digits", "optimizer": "adam", "lr": 0.005},
-        "shallow: all learn but zeros": {"depth": 2, "lr": 0.1},
-        "tanh": {
-            "activation": "tanh", "second": "orthogonal", "first": "xavier_normal",
+        "Who learns spirals?": {"step": 60},
+        "And digits?": {"data": "digits", "step": 60},
+        "Does Adam mend it?": {"data": "digits", "optimizer": "adam", "lr": 0.005, "step": 60},
+        "Shallow: all but zeros?": {"depth": 2, "lr": 0.1, "step": 60},
+        "Tanh?": {
+            "activation": "tanh", "second": "orthogonal", "first": "xavier_normal", "step": 60,
         },
-        "too large": {"first": "normal", "data": "digits", "lr": 0.01},
+        "Too large?": {"first": "normal", "data": "digits", "lr": 0.01, "step": 20},
     }  # fmt: skip
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
@@ -233,7 +315,7 @@ def race(*schemes: str, **values: Any) -> Race:
         **values: Where the controls start: `step` (0 to 200), `data` ("spirals", "moons" or
             "digits"), `first` to `fourth` (a scheme; all but the first may be "none"), `depth` (1
             to 20), `width` (16, 32 or 64), `activation`, `optimizer` ("sgd", "momentum" or
-            "adam"), `lr` (0.0005 to 0.5), `quantity` of the histograms ("activation" or
+            "adam"), `lr` (0.0005 to 0.5), `quantity` of the signals ("activation" or
             "gradient"), `seed`.
 
     Returns:
@@ -244,8 +326,8 @@ def race(*schemes: str, **values: Any) -> Race:
             four schemes.
         TypeError: A value has the wrong type.
 
-    >>> race("zeros", step=100).sentence.split(".")[0]
-    'After 100 steps, accuracy on all 600 examples: zeros 0'
+    >>> race("zeros", step=100).headline
+    'After 100 steps no network learns.'
     """
     lanes = ["first", "second", "third", "fourth"]
     if len(schemes) > len(lanes):

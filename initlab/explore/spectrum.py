@@ -1,12 +1,13 @@
 """Which directions of the input does a deep network keep, and which does it lose?
 
-`spectrum_records` computes the singular values of the Jacobian, `spectrum_scene` turns them into a
-sentence and panels, and `Spectrum` puts controls around both.
+`spectrum_records` computes the singular values of the Jacobian, `spectrum_scene` turns them into
+words and panels, and `Spectrum` puts controls around both.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,9 +16,18 @@ from numpy.typing import NDArray
 from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Scene, Series
+from initlab.explore.panels import (
+    Axis,
+    Column,
+    Lines,
+    Network,
+    Row,
+    Scene,
+    Series,
+    Strip,
+    Table,
+)
 from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
-from initlab.explore.signal import number
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
     Floats,
@@ -27,10 +37,11 @@ from initlab.explore.spectrum_records import (
     Values,
     spectrum_records,
 )
-from initlab.plots.style import colour_of
+from initlab.format import number
 
 COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
+MARKS = "●□"  # the same in the table
 ALIKE = 0.005  # in log₁₀, about one percent
 
 
@@ -41,13 +52,31 @@ def spectrum_scene(records: SpectrumRecords) -> Scene:
         records: What `spectrum_records` computed.
 
     Returns:
-        A sentence and three panels.
+        Headline, table, network and three panels.
     """
     return Scene(
-        sentence=say(records),
+        headline=headline(records),
+        table=_table(records),
+        network=Network(
+            strips=[_strip(one, records.width) for one in records.spectra],
+            low="alike",
+            high="unlike",
+        ),
         panels=[_sorted(records), _by_depth(records), _spread(records)],
         finished=records.finished,
     )
+
+
+def _strip(one: SchemeSpectrum, width: int) -> Strip:
+    """Colour each layer by the spread: from 1, all alike, to as many as there are units."""
+    with np.errstate(all="ignore"):
+        colours = 2 * np.log(one.spread) / math.log(width) - 1
+    colours = np.where(np.isnan(colours), -np.inf, np.clip(colours, -1, 1))
+    notes = [
+        f"{one.scheme}, {k} layers: spread m₄/m₂² {number(spread)}."
+        for k, spread in enumerate(one.spread, start=1)
+    ]
+    return Strip(values=colours.astype(np.float32), notes=notes)
 
 
 def _sorted(records: SpectrumRecords) -> Lines:
@@ -60,12 +89,12 @@ def _sorted(records: SpectrumRecords) -> Lines:
         if one.predicted.size:
             series.append(_dashes(one, "theory", places, one.predicted))
     return Lines(
-        title=f"Singular values of {_what(records)}",
-        x=Axis(label="place (1 = largest)", low=0, high=records.width + 1, whole=True),
+        title=f"All of {_what(records)}",
+        x=Axis(label="place (1 = largest)", low=0.5, high=records.width + 0.5, whole=True),
         y=_powers([line.y for line in series if line.style == "dots"]),
         series=series,
-        span=6,
-        height=400,
+        span=4,
+        height=460,
     )
 
 
@@ -77,20 +106,24 @@ def _padded(values: Values) -> Floats:
 
 def _by_depth(records: SpectrumRecords) -> Lines:
     """Follow the largest and the smallest singular value up through the layers."""
-    series = []
+    nowhere = np.empty(0, np.float32)
+    look: dict[str, Any] = {"x": nowhere, "y": nowhere, "style": "dots"}
+    series = [Series(name="largest", **look), Series(name="smallest", hollow=True, **look)]
     for one, symbol in zip(records.spectra, SYMBOLS, strict=False):
-        marks = np.array([*one.values, *one.values], dtype=float)
-        ends = [_end(values, place) for place in (0, -1) for values in one.values.values()]
-        series.append(_dots(one, symbol, marks, np.array(ends)))
+        marks = np.array([*one.values], dtype=float)
+        for name, place in (("largest", 0), ("smallest", -1)):
+            ends = np.array([_end(values, place) for values in one.values.values()])
+            dots = _dots(one, symbol, marks, ends)
+            series.append(replace(dots, name=f"{one.scheme}, {name}", hollow=place == -1))
         if one.predicted_largest.size:
-            series.append(_dashes(one, "largest, theory", _layers(one), one.predicted_largest))
+            series.append(_dashes(one, "theory", _layers(one), one.predicted_largest))
     return Lines(
-        title="Largest and smallest, layer by layer",
-        x=Axis(label="layers", low=0, high=records.depth + 1, whole=True),
+        title="Largest and smallest",
+        x=Axis(label="layers", low=0.5, high=records.depth + 0.5, whole=True),
         y=_powers([line.y for line in series]),
         series=series,
-        span=6,
-        height=400,
+        span=4,
+        height=460,
     )
 
 
@@ -107,25 +140,25 @@ def _spread(records: SpectrumRecords) -> Lines:
     for one, symbol in zip(records.spectra, SYMBOLS, strict=False):
         series.append(_dots(one, symbol, _layers(one), one.spread))
         if np.isfinite(one.predicted_spread).any():
-            name = f"{one.scheme}, theory"
-            series.append(_dashes(one, name, _layers(one), one.predicted_spread))
+            series.append(_dashes(one, "theory", _layers(one), one.predicted_spread))
     most = max(float(line.y[np.isfinite(line.y)].max(initial=2.0)) for line in series)
     return Lines(
-        title="Spread: 1 where all directions are stretched alike",
-        x=Axis(label="layers", low=0, high=records.depth + 1, whole=True),
+        title="Spread (1: all alike)",
+        x=Axis(label="layers", low=0.5, high=records.depth + 0.5, whole=True),
         y=Axis(label="m₄ / m₂²", low=0, high=round_up(1.05 * most)),
         series=series,
-        height=300,
+        span=4,
+        height=460,
     )
 
 
 def _dots(one: SchemeSpectrum, symbol: str, x: Floats, y: Floats) -> Series:
     """Show what was measured, where there is something."""
-    known, colour = ~np.isnan(y), colour_of(one.scheme)
+    known = ~np.isnan(y)
     x, y = x[known], y[known]
     return Series(
         name=one.scheme, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
-        symbol=symbol, colour=colour,
+        symbol=symbol, colour=one.scheme, hollow=symbol == SYMBOLS[1], listed=False,
     )  # fmt: skip
 
 
@@ -133,7 +166,7 @@ def _dashes(one: SchemeSpectrum, name: str, x: Floats, y: Floats) -> Series:
     """Show what theory says, in the colour of its scheme."""
     return Series(
         name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dashes",
-        colour=colour_of(one.scheme),
+        colour=one.scheme,
     )  # fmt: skip
 
 
@@ -153,45 +186,61 @@ def _powers(curves: list[NDArray[np.float32]]) -> Axis:
 def _what(records: SpectrumRecords) -> str:
     count = len(records.spectra[0].spread)
     if records.activation == "linear":
-        return "one matrix" if count == 1 else f"the product of {count} matrices"
-    return f"the Jacobian of {'one layer' if count == 1 else f'{count} layers'}"
+        return "one matrix" if count == 1 else f"{count} matrices multiplied"
+    return f"the Jacobian, {'one layer' if count == 1 else f'{count} layers'}"
 
 
-def say(records: SpectrumRecords) -> str:
-    """Say between which ends the singular values lie, and how far they spread.
+def headline(records: SpectrumRecords) -> str:
+    """Conclude how unlike each network stretches the directions of its input.
 
     Args:
         records: What `spectrum_records` computed.
 
     Returns:
-        A few short sentences with the numbers.
+        At most twelve words.
     """
-    reached = len(records.spectra[0].spread)
-    what = f"{reached} {'layer' if reached == 1 else 'layers'} of {records.width} units"
-    told = " ".join([f"{what}.", *(_say_one(one) for one in records.spectra)])
-    return told if records.finished else f"{told} (computing: layer {reached})"
+    return f"{'; '.join(_say_one(one) for one in records.spectra)}."
 
 
 def _say_one(one: SchemeSpectrum) -> str:
     values = one.last
+    lost = values.zeros + values.unresolved
     if not values.logs.size:
-        return f"{one.scheme}: every singular value is 0."
+        return f"{one.scheme} passes nothing on"
+    if lost:
+        return f"{one.scheme} loses {lost} of {lost + values.logs.size} directions"
+    ratio = values.logs[0] - values.logs[-1]
+    if ratio < ALIKE:
+        return f"{one.scheme} stretches all directions alike"
+    return f"{one.scheme} spreads directions {_power(ratio)} times"
+
+
+def _table(records: SpectrumRecords) -> Table:
+    return Table(
+        columns=[
+            Column(label="largest", hint="Largest singular value: most stretched direction"),
+            Column(label="smallest", hint="Smallest singular value that is not 0"),
+            Column(label="ratio", hint="Condition number: largest over smallest"),
+            Column(label="spread", hint="m₄/m₂², 1 if all directions are stretched alike"),
+            Column(label="theory", hint="The spread of wide layers; n units allow n at most"),
+        ],
+        rows=[
+            Row(name=one.scheme, cells=_cells(one), colour=one.scheme, mark=mark)
+            for one, mark in zip(records.spectra, MARKS, strict=False)
+        ],
+        most=2,
+    )
+
+
+def _cells(one: SchemeSpectrum) -> list[str]:
+    values, theory = one.last, one.predicted_spread[-1]
+    beside = number(theory) if math.isfinite(theory) else ""
+    if not values.logs.size:
+        return ["0", "0", "", "", beside]
     largest, smallest = values.logs[0], values.logs[-1]
-    if largest - smallest < ALIKE:
-        ends = f"every singular value is {_power(largest)}"
-    else:
-        ends = f"singular values from {_power(largest)} down to {_power(smallest)}"
-    if values.zeros:
-        ends += f", and {values.zeros} of 0"
-    if values.unresolved:
-        ends += f", and {values.unresolved} below 1e-260 of the largest, not shown"
-    if not values.zeros + values.unresolved and largest - smallest >= ALIKE:
-        ends += f" (condition number {_power(largest - smallest)})"
-    theory = one.predicted_spread[-1]
-    units = values.logs.size + values.zeros + values.unresolved
-    bound = f"; {units} units allow {units} at most" if theory > units / 2 else ""
-    beside = f" (theory for wide layers {number(theory)}{bound})" if math.isfinite(theory) else ""
-    return f"{one.scheme}: {ends}; spread m₄/m₂² {number(one.spread[-1])}{beside}."
+    is_whole = not (values.zeros or values.unresolved)
+    ratio = _power(largest - smallest) if is_whole else "∞"
+    return [_power(largest), _power(smallest), ratio, number(one.spread[-1]), beside]
 
 
 def _power(log: float) -> str:
@@ -214,29 +263,46 @@ class Spectrum(Explorer):
 
     >>> explorer = Spectrum(width=32)
     >>> explorer.depth = 2
-    >>> explorer.sentence.split(". ")[-1]
-    'orthogonal: every singular value is 1; spread m₄/m₂² 1 (theory for wide layers 1).'
+    >>> explorer.headline.split("; ")[-1]
+    'orthogonal stretches all directions alike.'
     """
 
     title = "Singular values of a deep network"
 
-    scheme = Choice("xavier_normal", label="scheme", options=COMPARED)
-    other = Choice("orthogonal", label="beside", options=COMPARED)
-    gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
-    depth = Slider(20, label="depth", low=1, high=100, whole=True)
-    width = Choice(64, label="width", options={n: str(n) for n in (32, 64, 128)})
-    activation = Choice("linear", label="activation", options={name: name for name in ACTIVATIONS})
-    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+    scheme = Choice(
+        "xavier_normal", label="scheme", options=COMPARED, main=True, hint="Of the first network"
+    )
+    gain = Slider(
+        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
+        hint="Factor on the std of every weight",
+    )  # fmt: skip
+    depth = Slider(
+        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Layers"
+    )
+    other = Choice(
+        "orthogonal", label="beside", options=COMPARED, hint="Scheme of the second network"
+    )
+    activation = Choice(
+        "linear", label="activation", options={name: name for name in ACTIVATIONS},
+        hint="The nonlinearity of each layer",
+    )  # fmt: skip
+    width = Choice(
+        64, label="width", options={n: str(n) for n in (32, 64, 128)},
+        hint="Units of each layer: so many directions",
+    )  # fmt: skip
+    seed = Slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
+    )
 
     presets: ClassVar = {
-        "Gaussian and orthogonal": {},
-        "100 layers": {"depth": 100},
-        "one matrix": {"depth": 1, "width": 128},
-        "normal and uniform, one variance": {"other": "xavier_uniform"},
-        "PyTorch's default": {"scheme": "torch_default"},
-        "tanh, gain 1": {"activation": "tanh"},
-        "tanh, gain 3": {"activation": "tanh", "gain": 3.0},
-        "ReLU: no scheme mends it": {"activation": "relu", "gain": 1.41},
+        "Gaussian or orthogonal?": {},
+        "100 layers?": {"depth": 100},
+        "One matrix?": {"depth": 1, "width": 128},
+        "Normal or uniform?": {"other": "xavier_uniform"},
+        "PyTorch's default?": {"scheme": "torch_default"},
+        "Tanh, gain 1?": {"activation": "tanh"},
+        "Tanh, gain 3?": {"activation": "tanh", "gain": 3.0},
+        "Does any mend ReLU?": {"activation": "relu", "gain": 1.41},
     }
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:

@@ -13,9 +13,21 @@ from numpy.typing import NDArray
 
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Scene, Series
-from initlab.explore.signal import when
+from initlab.explore.panels import (
+    Axis,
+    Column,
+    HeatMap,
+    Lines,
+    Network,
+    Row,
+    Rule,
+    Scene,
+    Series,
+    Strip,
+    Table,
+)
 from initlab.explore.signal_records import round_up
+from initlab.explore.signal_words import when
 from initlab.explore.symmetry_records import (
     CLASSES,
     STEPS,
@@ -34,15 +46,21 @@ def symmetry_scene(records: SymmetryRecords) -> Scene:
         records: What `symmetry_records` gives.
 
     Returns:
-        A sentence and seven panels.
+        Headline, table, network and seven panels.
     """
+    units = len(records.weights[0])
+    counts = [records.distinct[records.step], records.ranks[records.step]]
     return Scene(
-        sentence=say(records),
+        headline=headline(records),
+        table=_table(records),
+        network=Network(
+            strips=[_strip(records, shown, units) for shown in counts],
+            low="one",
+            high="all units",
+        ),
         panels=[
             *_weights(records),
-            _over_steps(
-                "Distinct units", "distinct rows of the weights", records.distinct, records
-            ),
+            _over_steps("Distinct units", "distinct rows", records.distinct, records),
             _over_steps("Rank of the weights", "rank", records.ranks, records),
             _loss(records),
         ],
@@ -50,14 +68,30 @@ def symmetry_scene(records: SymmetryRecords) -> Scene:
     )
 
 
+def _strip(records: SymmetryRecords, counts: NDArray[np.int64], units: int) -> Strip:
+    """Colour each layer by a count, from 1 to all; 0 is empty."""
+    sizes = np.array([len(weights) for weights in records.weights])
+    colours = np.where(counts > 0, 2 * (counts - 1) / (sizes - 1) - 1, -np.inf)
+    pairs = zip(LAYERS, records.weights, strict=True)
+    now = records.step
+    notes = [
+        f"{name.capitalize()}: {records.distinct[now, k]} of {len(weights)} units distinct, "
+        f"rank {records.ranks[now, k]}."
+        for k, (name, weights) in enumerate(pairs)
+    ]
+    return Strip(values=colours.astype(np.float32), notes=notes)
+
+
 def _weights(records: SymmetryRecords) -> list[HeatMap]:
+    """Draw each matrix; all share the colours, so one key is enough."""
     most = round_up(max(float(np.nan_to_num(np.abs(w)).max()) for w in records.weights))
     return [
         HeatMap(
-            title=f"Weights of {name}",
+            title=name.capitalize(),
             x=Axis(label="input", low=0.5, high=weights.shape[1] + 0.5, whole=True),
             y=Axis(label="unit", low=0.5, high=weights.shape[0] + 0.5, whole=True),
-            values=weights, low=-most, high=most, span=3, height=290,
+            values=weights, low=-most, high=most, span=3, small=True,
+            bar=name == LAYERS[-1],
         )
         for name, weights in zip(LAYERS, records.weights, strict=True)
     ]  # fmt: skip
@@ -72,13 +106,13 @@ def _over_steps(
     return Lines(
         title=title,
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
-        y=Axis(label=label, low=0, high=units + 0.5, whole=True),
+        y=Axis(label=label, low=0, high=units + 0.5, whole=True, ticks=[1, units // 2, units]),
         series=[
-            Series(name=name, x=x, y=counts[:, layer].astype(np.float32), colour=layer,
+            Series(name=name, x=x, y=counts[:, layer].astype(np.float32), colour=name,
                    thick=(8.0, 5.5, 3.5, 1.8)[layer])
             for layer, name in enumerate(LAYERS)
         ],
-        cursor=records.step, span=4, height=330,
+        cursor=records.step, span=4,
     )  # fmt: skip
 
 
@@ -86,55 +120,54 @@ def _loss(records: SymmetryRecords) -> Lines:
     x = np.arange(len(records.losses), dtype=np.float32)
     finite = records.losses[np.isfinite(records.losses)]
     most = round_up(max(2.5, float(finite.max()) if finite.size else 0.0))
+    curve = Series(name="loss", x=x, y=records.losses.astype(np.float32), colour="accent")
     return Lines(
         title="Loss",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
-        y=Axis(label="cross-entropy (nats)", low=0, high=most),
-        series=[Series(name="loss of the batch", x=x, y=records.losses.astype(np.float32))],
-        rules=[Rule(y=math.log(CLASSES), label="ln 10: pure guessing")],
-        cursor=records.step, span=4, height=330,
+        y=Axis(label="nats", low=0, high=most),
+        series=[curve],
+        rules=[Rule(y=math.log(CLASSES), label="ln 10: guessing")],
+        cursor=records.step, span=4,
     )  # fmt: skip
 
 
-def say(records: SymmetryRecords) -> str:
-    """Say how many units differ, the ranks, and the loss beside ln 10.
+def headline(records: SymmetryRecords) -> str:
+    """Conclude how many units of a hidden layer differ.
 
     Args:
         records: What `symmetry_records` gives.
 
     Returns:
-        A few short sentences about the step that is looked at.
+        At most twelve words about the step that is looked at.
     """
+    told, units = when(records.step), len(records.weights[0])
     hidden = [int(count) for count in records.distinct[records.step, :-1]]
-    ranks = [int(count) for count in records.ranks[records.step, :-1]]
-    units = _say_units(hidden, ranks, len(records.weights[0]))
-    told = f"{when(records.step)}: {units} {_say_loss(records)}"
-    return told if records.finished else f"{told} (computing: step {len(records.losses) - 1})"
+    if not np.isfinite(records.losses[records.step]):
+        return f"{told} the loss is not finite: training diverged."
+    if not records.ranks[records.step, :-1].any():
+        return f"{told} every hidden weight is 0: no unit differs."
+    if set(hidden) == {1}:
+        return f"{told} all {units} units of a layer are identical."
+    if set(hidden) == {units}:
+        return f"{told} all {units} units of a layer differ."
+    counts = f"{', '.join(map(str, hidden[:-1]))} and {hidden[-1]}"
+    return f"{told}, of {units} units {counts} are distinct."
 
 
-def _say_units(distinct: list[int], ranks: list[int], units: int) -> str:
-    if not any(ranks):
-        return "every weight of the hidden layers is 0, so all ranks are 0."
-    layers = "in each hidden layer"
-    same_rank = f"rank {ranks[0]} {layers}" if len(set(ranks)) == 1 else f"ranks {_list(ranks)}"
-    if set(distinct) == {1}:
-        return f"all {units} units of a hidden layer are identical, {same_rank}."
-    if set(distinct) == {units}:
-        return f"all {units} units differ {layers}, {same_rank}."
-    return f"of {units} units, {_list(distinct)} are distinct in layers 1, 2 and 3; {same_rank}."
-
-
-def _list(numbers: list[int]) -> str:
-    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
-
-
-def _say_loss(records: SymmetryRecords) -> str:
-    loss, guess = float(records.losses[records.step]), math.log(CLASSES)
-    if not math.isfinite(loss):
-        return "The loss is not finite: the run has diverged."
-    if f"{loss:.4f}" == f"{guess:.4f}":
-        return f"Loss {loss:.4f} = ln 10."
-    return f"Loss {loss:.2f} (ln 10 = {guess:.2f} is pure guessing)."
+def _table(records: SymmetryRecords) -> Table:
+    """Give the counts of each layer; what has been trained long differs between processors."""
+    columns = [Column(label=name, hint=f"Weights of {name}") for name in LAYERS[:-1]]
+    head = Column(label="head", hint="Weights of the last layer", told=False)
+    loss = Column(label="loss", hint="Cross-entropy of the batch; guessing: 2.30", told=False)
+    rows = [("distinct units", records.distinct), ("rank", records.ranks)]
+    losses = [f"{records.losses[records.step]:.2f}", ""]
+    return Table(
+        columns=[*columns, head, loss],
+        rows=[
+            Row(name=name, cells=[*map(str, counts[records.step].tolist()), shown])
+            for (name, counts), shown in zip(rows, losses, strict=True)
+        ],
+    )
 
 
 class Symmetry(Explorer):
@@ -143,34 +176,50 @@ class Symmetry(Explorer):
     Args:
         **values: A value for each control that is not to start at its default.
 
-    >>> Symmetry(start="zeros", activation="tanh", step=0).sentence
-    'At the start: every weight of the hidden layers is 0, so all ranks are 0. Loss 2.3026 = ln 10.'
+    >>> Symmetry(start="zeros", activation="tanh", step=0).headline
+    'At the start every hidden weight is 0: no unit differs.'
     """
 
     title = "Symmetry: units that start equal"
 
-    step = Slider(100, label="training step", low=0, high=STEPS, whole=True)
+    step = Slider(
+        100, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
+        hint="How often the weights were updated",
+    )  # fmt: skip
     start = Choice(
         "constant",
-        label="initial weights",
+        label="start",
         options={"zeros": "all 0", "constant": "all one value", "normal": "normal, std = value"},
+        hint="How the weights start",
+        main=True,
     )
-    value = Slider(0.1, label="value", low=0.0, high=1.0)
+    perturb = Slider(
+        0.0, label="change one weight by", low=0.0, high=1.0, main=True,
+        hint="Added to one weight of layer 1",
+    )  # fmt: skip
+    value = Slider(0.1, label="value", low=0.0, high=1.0, hint="The one value, or the std")
     activation = Choice(
-        "tanh", label="activation", options={name: name for name in ("relu", "tanh", "sigmoid")}
+        "tanh", label="activation", options={name: name for name in ("relu", "tanh", "sigmoid")},
+        hint="The nonlinearity of each layer",
+    )  # fmt: skip
+    width = Choice(
+        16, label="width", options={n: str(n) for n in (8, 16, 32)},
+        hint="Units in each hidden layer",
+    )  # fmt: skip
+    dropout = Slider(
+        0.0, label="dropout", low=0.0, high=0.5, hint="Share of units switched off in each step"
     )
-    width = Choice(16, label="width", options={n: str(n) for n in (8, 16, 32)})
-    perturb = Slider(0.0, label="change one weight by", low=0.0, high=1.0)
-    dropout = Slider(0.0, label="dropout", low=0.0, high=0.5)
-    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+    seed = Slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other batches and random numbers"
+    )
 
     presets: ClassVar = {
-        "all zeros, ReLU": {"start": "zeros", "activation": "relu"},
-        "all zeros, sigmoid": {"start": "zeros", "activation": "sigmoid"},
-        "one constant": {},
-        "one constant, one weight changed": {"perturb": 0.5},
-        "one constant, dropout": {"dropout": 0.2},
-        "random": {"start": "normal", "value": 0.2},
+        "All zeros, ReLU?": {"start": "zeros", "activation": "relu"},
+        "All zeros, sigmoid?": {"start": "zeros", "activation": "sigmoid"},
+        "All one value?": {},
+        "One weight changed?": {"perturb": 0.5},
+        "Does dropout help?": {"dropout": 0.2},
+        "Random?": {"start": "normal", "value": 0.2},
     }
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, HeatMap, Lines, Scene, Series
+from initlab.explore.panels import (
+    Axis,
+    Column,
+    HeatMap,
+    Lines,
+    Row,
+    Scene,
+    Series,
+    Table,
+)
 from initlab.explore.scheme_options import SchemeOptions
-from initlab.explore.signal import number, percent
 from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
+from initlab.format import number, percent
 
 
 def weight_scene(records: WeightRecords) -> Scene:
@@ -21,40 +30,46 @@ def weight_scene(records: WeightRecords) -> Scene:
         records: What `weight_records` measured.
 
     Returns:
-        A sentence and three panels.
+        Headline, table and three panels.
     """
-    return Scene(sentence=say(records), panels=[_matrix(records), _entries(records), _svd(records)])
+    return Scene(
+        headline=headline(records),
+        table=_table(records),
+        panels=[_matrix(records), _entries(records), _svd(records)],
+    )
 
 
 def _matrix(records: WeightRecords) -> HeatMap:
     units, inputs = records.values.shape
     limit = float(records.edges[-1])
     return HeatMap(
-        title="The matrix: a row is a unit",
+        title=f"{repr(records.scheme).split('(')[0]}: a row is a unit",
         x=Axis(label="input", low=0.5, high=inputs + 0.5, whole=True),
         y=Axis(label="unit", low=0.5, high=units + 0.5, whole=True),
         values=records.values.astype(np.float32),
         low=-limit,
         high=limit,
-        span=6,
-        height=300,
+        span=4,
+        height=460,
     )
 
 
 def _entries(records: WeightRecords) -> Lines:
     middles = np.asarray((records.edges[:-1] + records.edges[1:]) / 2, np.float32)
     measured = np.asarray(100 * records.shares, np.float32)
-    series = [Series(name="measured", x=middles, y=measured, style="dots")]
+    series = [Series(name="measured", x=middles, y=measured, style="dots", colour="activation")]
     if records.expected is not None:
         theory = np.asarray(100 * records.expected, np.float32)
-        series.append(Series(name="its distribution", x=middles, y=theory, style="dashes"))
+        series.append(
+            Series(name="its distribution", x=middles, y=theory, style="dashes", colour="ink")
+        )
     return Lines(
         title="Its entries",
         x=Axis(label="weight", low=float(records.edges[0]), high=float(records.edges[-1])),
         y=Axis(label="share of entries (%)", low=0, high=1.15 * float(measured.max())),
         series=series,
-        span=6,
-        height=300,
+        span=4,
+        height=460,
     )
 
 
@@ -62,35 +77,63 @@ def _svd(records: WeightRecords) -> Lines:
     values = np.asarray(records.singular_values, np.float32)
     places = np.arange(1, len(values) + 1, dtype=np.float32)
     return Lines(
-        title="Its singular values, largest first: how far it stretches each direction",
+        title="Stretch by direction",
         x=Axis(label="place", low=0.5, high=len(values) + 0.5, whole=True),
         y=Axis(label="singular value", low=0, high=1.1 * float(values.max()) or 1.0),
-        series=[Series(name="measured", x=places, y=values, style="dots", colour=1)],
-        height=210,
+        series=[Series(name="measured", x=places, y=values, style="dots", colour="gradient")],
+        span=4,
+        height=460,
     )
 
 
-def say(records: WeightRecords) -> str:
-    """Say what stands in the matrix, with the numbers that the panels show.
+def headline(records: WeightRecords) -> str:
+    """Conclude what the matrix does to its input.
 
     Args:
         records: What `weight_records` measured.
+
+    Returns:
+        At most twelve words.
     """
+    values, singular = records.values, records.singular_values
+    if not values.any():
+        return "Every weight is 0: nothing passes."
+    if not _std(records):
+        return "All weights are equal: one direction passes, all others are lost."
+    low, high = float(singular[-1]), float(singular[0])
+    if high < 1.01 * low:
+        return f"Every direction is stretched alike: {number(high)} times."
+    if not low:
+        lost = int((singular == 0).sum())
+        return f"{lost} of {len(singular)} directions are lost, one grows {number(high)} times."
+    return f"Directions are stretched between {number(low)} and {number(high)} times."
+
+
+def _std(records: WeightRecords) -> float:
+    std = float(records.values.std())
+    most = float(np.abs(records.values).max())
+    return std if std > 1e-12 * most else 0.0  # rounding of equal entries
+
+
+def _table(records: WeightRecords) -> Table:
     values = records.values
-    units, inputs = values.shape
     is_chance = records.scheme.centred and bool(values.any())
-    mean = "about 0" if is_chance else number(float(values.mean()))
-    zeros = float((values == 0).mean())
-    given = "no single number" if records.std_given is None else number(records.std_given)
-    times = "" if records.gain == 1 else f"{number(records.gain)} × "
-    std = float(values.std())
-    std = std if std > 1e-12 * float(np.abs(values).max()) else 0.0  # rounding of equal entries
-    low, high = float(records.singular_values[-1]), float(records.singular_values[0])
-    return (
-        f"{times}{records.scheme!r}, {units} units × {inputs} inputs: mean {mean}, "
-        f"std {number(std)} (its formula gives {given})"
-        + (f", {percent(zeros)} zeros" if zeros else "")
-        + f". Singular values from {number(low)} to {number(high)}."
+    given = "none" if records.std_given is None else number(records.std_given)
+    high = float(records.singular_values[0])
+    cells = [
+        "about 0" if is_chance else number(float(values.mean())),
+        number(_std(records)), given, percent(float((values == 0).mean())),
+        number(high),
+    ]  # fmt: skip
+    return Table(
+        columns=[
+            Column(label="mean", hint="Mean of the entries"),
+            Column(label="std", hint="Standard deviation of the entries"),
+            Column(label="formula", hint="The std that the scheme's formula gives, if it is one"),
+            Column(label="zeros", hint="Share of entries that are exactly 0"),
+            Column(label="most σ", hint="Largest singular value"),
+        ],
+        rows=[Row(name=f"{values.shape[0]} × {values.shape[1]}", cells=cells)],
     )
 
 
@@ -102,17 +145,37 @@ class Weight(Explorer):
 
     >>> explorer = Weight(fan_in=200, fan_out=50)
     >>> explorer.scheme = "eye"
-    >>> explorer.sentence.split(". ")[1]
-    'Singular values from 1 to 1.'
+    >>> explorer.headline
+    'Every direction is stretched alike: 1 times.'
     """
 
     title = "What a scheme puts into a weight"
 
-    scheme = Choice("xavier_normal", label="scheme", options=SchemeOptions())
-    fan_in = Slider(96, label="fan-in", low=4, high=256, whole=True)
-    fan_out = Slider(64, label="fan-out", low=4, high=256, whole=True)
-    gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
-    seed = Slider(0, label="seed", low=0, high=99, whole=True)
+    scheme = Choice(
+        "xavier_normal", label="scheme", options=SchemeOptions(),
+        hint="How the matrix is filled", main=True,
+    )  # fmt: skip
+    fan_in = Slider(
+        96, label="fan-in", low=4, high=256, whole=True, main=True, hint="Inputs: columns"
+    )
+    fan_out = Slider(
+        64, label="fan-out", low=4, high=256, whole=True, main=True, hint="Units: rows"
+    )
+    gain = Slider(
+        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", hint="Factor on every entry"
+    )
+    seed = Slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
+    )
+
+    presets: ClassVar = {
+        "Xavier, square?": {"fan_in": 128, "fan_out": 128},
+        "Kaiming, wide?": {"scheme": "kaiming_normal", "fan_in": 256, "fan_out": 32},
+        "Orthogonal?": {"scheme": "orthogonal"},
+        "Sparse?": {"scheme": "sparse"},
+        "All ones?": {"scheme": "ones"},
+        "PyTorch's default?": {"scheme": "torch_default"},
+    }
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Fill and show."""
@@ -133,7 +196,7 @@ def weight(**values: Any) -> Weight:
         ValueError: No control has this name, or it does not allow this value.
         TypeError: A value has the wrong type.
 
-    >>> weight(scheme="constant").sentence.split(". ")[0]
-    'constant(val=0.02), 64 units × 96 inputs: mean 0.02, std 0 (its formula gives 0)'
+    >>> weight(scheme="constant").headline
+    'All weights are equal: one direction passes, all others are lost.'
     """
     return Weight(**values)

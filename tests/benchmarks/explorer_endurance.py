@@ -60,18 +60,18 @@ def endure(reader: Reader) -> tuple[float, int, list[str]]:
         shown = reader.page.inner_text(".initlab-error")
         seen += [f"shown: {shown}"] if shown else []
     for button in reader.page.query_selector_all(".initlab-play"):
-        if button.inner_text() == "pause":
+        if button.get_attribute("aria-label").startswith("pause"):
             button.click()
     reader.page.evaluate("reader.settled(500, 60000)")
     grown = _memory_mb(reader) - before
-    sentence = reader.page.inner_text(".initlab-sentence")
+    headline = reader.page.inner_text(".initlab-headline")
     if (
         reader.ask(
-            f"explorer.sentence == type(explorer)(**explorer.values).sentence == {sentence!r}"
+            f"explorer.headline == type(explorer)(**explorer.values).headline == {headline!r}"
         )
         != "True"
     ):
-        seen.append(f"not what a new explorer shows: {sentence}")
+        seen.append(f"not what a new explorer shows: {headline}")
     count = int(reader.ask("explorer._count")) - computed
     return grown, count, [*seen, *reader.problems()]
 

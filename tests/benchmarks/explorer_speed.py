@@ -109,11 +109,11 @@ def trait_of(reader: Reader, slider: ElementHandle) -> str:
 def is_at_last(reader: Reader, slider: ElementHandle) -> bool:
     """Tell whether browser and kernel agree on the slider's position and on what is shown."""
     shown = slider.evaluate(
-        "e => e.closest('section').querySelector('.initlab-sentence').innerText"
+        "e => e.closest('section').querySelector('.initlab-headline').innerText"
     )
     position = slider.evaluate("e => e.ariaValueText.split(' ')[0]")
     value = float(reader.ask(f"float(explorer.{trait_of(reader, slider)})"))
-    is_same = reader.ask(f"explorer.sentence == {shown!r}") == "True"
+    is_same = reader.ask(f"explorer.headline == {shown!r}") == "True"
     return is_same and f"{value:.3g}" == f"{float(position):.3g}"
 
 

@@ -1,7 +1,7 @@
 // Loads the front end as a browser does, and stands in for the browser: a page, a context, a kernel.
 import { readFile } from "node:fs/promises";
 
-const source = await readFile(new URL("../../initlab/explore/explorer.js", import.meta.url));
+const source = await readFile(process.env.FRONT_END); // joined by `initlab.explore.explorer.front_end`
 export const frontEnd = await import(`data:text/javascript;base64,${source.toString("base64")}`);
 
 /** A canvas context that notes every call, with letters of 8 pixels. */
@@ -42,6 +42,13 @@ class Element {
     this.classList = { add: (n) => names.add(n), remove: (n) => names.delete(n), contains: (n) => names.has(n) };
     if (tag === "canvas") this.context = notebook();
   }
+  replaceChildren(...children) {
+    this.children = [];
+    this.append(...children);
+  }
+  getAttribute(name) {
+    return this.attributes[name] ?? null;
+  }
   append(...children) {
     for (const child of children) if (child instanceof Element) child.parent = this;
     this.children.push(...children);
@@ -69,7 +76,7 @@ class Element {
     return 600;
   }
   get clientHeight() {
-    return parseInt(this.style.height);
+    return 300;
   }
   get textContent() {
     return this.children.map((c) => c.textContent ?? c).join("");
@@ -99,9 +106,11 @@ Object.assign(globalThis, {
   window: { devicePixelRatio: 2 },
   ResizeObserver: Observer,
   MutationObserver: Observer,
-  getComputedStyle: () => ({ getPropertyValue: () => "#336699" }),
+  getComputedStyle: () => ({ fontSize: "14px" }),
 });
 
+const COLOURS = { ink: "#000000", grid: "#cccccc", paper: "#ffffff", muted: "#888888", activation: "#ff0000", gradient: "#0000ff", negative: "#ff0000", positive: "#0000ff", "class 0": "#ff0000", "class 1": "#0000ff", "class 2": "#00ff00", "class 3": "#00ffff" };
+export const THEMES = { light: COLOURS, dark: { ...COLOURS, paper: "#111111" } };
 const frames = [];
 /** The browser shows the next frame. */
 export const nextFrame = () => frames.splice(0).forEach((act) => act());
@@ -113,7 +122,7 @@ export function kernel(setup, first = {}) {
   const sent = [];
   const handlers = {};
   const model = {
-    get: (name) => ({ _setup: { title: "Title", presets: [], buttons: [], ...setup }, _first: first })[name],
+    get: (name) => ({ _setup: { title: "Title", presets: [], buttons: [], theme: THEMES, ...setup }, _first: first })[name],
     send: (content) => sent.push(content),
     on: (name, act) => (handlers[name] = act),
     off: (name) => delete handlers[name],

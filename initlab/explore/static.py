@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +9,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
+from matplotlib.figure import SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from initlab.explore.colours import colour
 from initlab.explore.panels import (
     Axis,
     HeatMap,
@@ -24,15 +25,15 @@ from initlab.explore.panels import (
     Series,
 )
 from initlab.plots.figure import Picture, add_alt
-from initlab.plots.records import ticks
+from initlab.plots.ridgeline import ridgeline
 from initlab.plots.style import GRID, THEME, TICKS
 
-COLOURS = ["#0b6fb8", "#c8500a", "#008562", "#a8487f", "#6b6b6b", "#8a6d00"]  # as explorer.css
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "plus": "P"}
 OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
 WIDTH = 12.0  # inches
-PIXELS = 80  # of the browser to an inch
+LINE = 0.26  # inches of a line of the table
+PIXELS = 68  # of the browser to an inch
 
 
 def draw(scene: Scene) -> Picture:
@@ -46,19 +47,37 @@ def draw(scene: Scene) -> Picture:
         no notebook shows it a second time.
     """
     rows = _rows(scene.panels)
+    head = 0.55 + LINE * len(scene.table.rows)
     heights = [max(panel.height for panel in row) / PIXELS for row in rows] or [1.0]
     with rc_context(THEME):
-        figure = Picture(figsize=(WIDTH, sum(heights)), dpi=100, layout="constrained")
-        grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+        figure = Picture(figsize=(WIDTH, head + sum(heights)), dpi=100, layout="constrained")
+        parts: Any = figure.subfigures(2, 1, height_ratios=[head, sum(heights)])
+        top, body = parts
+        _head(top, scene)
+        grid = body.add_gridspec(len(heights), 1, height_ratios=heights)
         for line, row in enumerate(rows):
             cells = grid[line].subgridspec(1, len(row), width_ratios=[panel.span for panel in row])
             for place, panel in enumerate(row):
-                axes = figure.add_subplot(cells[place])
+                axes = body.add_subplot(cells[place])
                 _dress(axes, panel)
                 DRAWERS[type(panel)](axes, panel)
-        axes = figure.axes[0] if rows else figure.add_subplot()
+                _remark(axes, panel)
+        axes = figure.axes[0] if rows else body.add_subplot()
         add_alt(axes, scene.sentence)
     return figure
+
+
+def _head(top: SubFigure, scene: Scene) -> None:
+    """Write the headline, and below it the rows of the table, which are the legend too."""
+    height = top.bbox.height / top.dpi
+    top.text(0.008, 1 - 0.08 / height, scene.headline, va="top", fontsize=17, fontweight="bold")
+    for place, row in enumerate(scene.table.rows):
+        y = 1 - (0.6 + LINE * place) / height
+        pairs = zip(scene.table.columns, row.cells, strict=True)
+        cells = ",  ".join(f"{column.label} = {cell}" for column, cell in pairs if cell)
+        look: dict[str, Any] = {"va": "center", "fontsize": 14}
+        top.text(0.01, y, row.mark, color=colour(row.colour), **look)
+        top.text(0.027 if row.mark else 0.01, y, f"{row.name}:  {cells}", **look)
 
 
 def _rows(panels: list[Panel]) -> list[list[Panel]]:
@@ -76,7 +95,7 @@ def _rows(panels: list[Panel]) -> list[list[Panel]]:
 
 def _dress(axes: Axes, panel: Panel) -> None:
     is_narrow = panel.span <= 3
-    axes.set_title(panel.title, loc="left", fontsize=13 if is_narrow else None)
+    axes.set_title(panel.title, loc="left", fontsize=13 if is_narrow else None, fontweight="bold")
     axes.tick_params(**TICKS)
     for axis, ruler, limits, scale in (
         (panel.x, axes.xaxis, axes.set_xlim, axes.set_xscale),
@@ -90,32 +109,26 @@ def _dress(axes: Axes, panel: Panel) -> None:
             ruler.set_major_locator(
                 MaxNLocator(2 if is_narrow else 5, integer=whole, steps=[1, 2, 5, 10])
             )
+        if axis.ticks:
+            ruler.set_ticks(axis.ticks)
         if axis.powers:
             ruler.set_major_formatter(FuncFormatter(lambda tick, _: f"$10^{{{tick:.0f}}}$"))
 
 
+def _remark(axes: Axes, panel: Panel) -> None:
+    if panel.remark:
+        box = {"facecolor": colour("paper"), "edgecolor": colour("ink"), "pad": 4}
+        axes.text(0.5, 0.06, panel.remark, ha="center", bbox=box, zorder=99,
+                  transform=axes.transAxes)  # fmt: skip
+
+
 def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
-    bins = panel.heights.shape[1]
-    x = np.linspace(panel.x.low, panel.x.high, 2 * bins + 1)[1::2]
-    for row, heights in enumerate(panel.heights, start=1):
-        ridge = row - 1.4 * heights
-        axes.fill_between(x, row, ridge, color="white", zorder=row)
-        axes.fill_between(x, row, ridge, color=_colour(panel.colour), alpha=0.4, lw=0, zorder=row)
-        axes.plot(x, ridge, color=_colour(panel.colour), lw=1.2, zorder=row)
-    axes.set_ylim(panel.rows + 0.15, -0.45)
-    axes.set_yticks(ticks(range(1, panel.rows + 1)))
+    zeros = None if panel.zeros is None else panel.zeros.tolist()
+    limits = (panel.x.low, panel.x.high)
+    ridgeline(axes, panel.heights, limits, colour=colour(panel.colour), zeros=zeros)
     if panel.span <= 4:
         ends = [panel.x.low, panel.x.high]  # more would touch
         axes.set_xticks(ends, [f"{end:g}" for end in ends])  # and an offset hit the label
-    last = -math.inf
-    notes = panel.notes or []
-    step = panel.rows * 18 / (panel.height - 80)  # rows that one line of text takes
-    for row, note in enumerate(notes, start=1):
-        if row - last >= step:
-            axes.text(1.01, row, note, transform=axes.get_yaxis_transform(), va="baseline")
-            last = row
-    if notes:
-        axes.text(1.01, 1.02, panel.notes_label, transform=axes.transAxes)
 
 
 def _heatmap(axes: Axes, panel: HeatMap) -> None:
@@ -126,32 +139,29 @@ def _heatmap(axes: Axes, panel: HeatMap) -> None:
         extent=edges, aspect="auto", interpolation="nearest",
     )  # fmt: skip
     if panel.bar:
-        axes.figure.colorbar(drawn, ax=axes, ticks=[panel.low, panel.high], fraction=0.06)
+        bar = axes.figure.colorbar(drawn, ax=axes, ticks=[panel.low, panel.high], fraction=0.06)
+        if panel.bar_labels:
+            bar.ax.set_yticklabels(panel.bar_labels)
 
 
-def _colours(palette: str | int) -> LinearSegmentedColormap:
-    stops = [COLOURS[0], "#ffffff", COLOURS[1]]
-    if not isinstance(palette, str):
-        stops = ["#ffffff", COLOURS[palette]]
-    return LinearSegmentedColormap.from_list("initlab", stops)
-
-
-def _colour(which: int | str) -> str:
-    return which if isinstance(which, str) else COLOURS[which]
+def _colours(palette: str) -> LinearSegmentedColormap:
+    roles = ["negative", "paper", "positive"] if palette == "diverging" else ["paper", palette]
+    return LinearSegmentedColormap.from_list("initlab", [colour(role) for role in roles])
 
 
 def _regions(axes: Axes, panel: Regions) -> None:
     classes = int(max(panel.values.max(), panel.labels.max())) + 1
     edges = (panel.x.low, panel.x.high, panel.y.low, panel.y.high)
-    pale = ListedColormap([0.6 + 0.4 * np.array(to_rgb(colour)) for colour in COLOURS[:classes]])
+    colours = [colour(f"class {label}") for label in range(classes)]
+    pale = ListedColormap([0.6 + 0.4 * np.array(to_rgb(colour)) for colour in colours])
     axes.imshow(
-        panel.values, cmap=pale, vmin=0, vmax=classes - 1, extent=edges, aspect="auto",
+        panel.values, cmap=pale, vmin=0, vmax=classes - 1, extent=edges, aspect="equal",
         origin="lower", interpolation="nearest",
     )  # fmt: skip
     for label in range(classes):
         here = panel.labels == label
         axes.plot(panel.points_x[here], panel.points_y[here], MARKERS[OF_CLASSES[label]],
-                  color=COLOURS[label], ms=4)  # fmt: skip
+                  color=colours[label], ms=4)  # fmt: skip
 
 
 def _plane(axes: Axes, panel: Plane) -> None:
@@ -165,7 +175,7 @@ def _plane(axes: Axes, panel: Plane) -> None:
     bar.ax.set_title(panel.quantity)
     for series in panel.series:
         _series(axes, series, panel.y)
-    axes.plot(*panel.point, "o", ms=12, mfc="white", mec="#222222", mew=2.5, clip_on=False)
+    axes.plot(*panel.point, "o", ms=12, mfc="white", mec=colour("ink"), mew=2.5, clip_on=False)
     if panel.series:
         _legend(axes, panel)
 
@@ -175,29 +185,36 @@ def _lines(axes: Axes, panel: Lines) -> None:
     for series in panel.series:
         _series(axes, series, panel.y)
     for rule in panel.rules:
-        axes.axhline(rule.y, color="#222222", lw=1.2, ls=":")
-        axes.text(
-            0.99, rule.y, rule.label, transform=axes.get_yaxis_transform(), ha="right", va="bottom"
-        )
+        axes.axhline(rule.y, color=colour("ink"), lw=1.2, ls=":", label=rule.label)
     if panel.cursor is not None:
-        axes.axvline(panel.cursor, color="#222222", lw=1)
+        axes.axvline(panel.cursor, color=colour("ink"), lw=1)
     _legend(axes, panel)
 
 
 def _legend(axes: Axes, panel: Lines | Plane) -> None:
-    """Stack title, legend and note above the plot, never over the data."""
-    longest = max((len(series.name) for series in panel.series), default=0)
+    """Stack title, legend and note above the plot, never over the data.
+
+    It names what the table does not, and all dashes of theory at once.
+    """
+    unlisted = {series.name for series in panel.series if not series.listed}
+    named = {str(line.get_label()): line for line in axes.lines}
+    hidden = unlisted | {name for name in named if name.startswith("_")}  # matplotlib's own names
+    handles = {name: line for name, line in named.items() if name not in hidden}
+    if not handles:
+        return
+    longest = max(map(len, handles))
     room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
     columns = min(max(int(room), 1), 4)
-    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=columns,
-                         borderaxespad=0, borderpad=0, columnspacing=1.2)  # fmt: skip
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": columns}
+    spaces: dict[str, Any] = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2}
+    legend = axes.legend([*handles.values()], [*handles], **place, **spaces)
     legend.set_in_layout(False)  # its height is in the title's distance
     for handle in legend.get_lines():
         handle.set_linewidth(min(handle.get_linewidth(), 3))
-    rows = -(-len(panel.series) // columns)
+    rows = -(-len(handles) // columns)
     note = panel.note if isinstance(panel, Lines) else ""
     title = f"{panel.title}\n{note}" if note else panel.title
-    axes.set_title(title, loc="left", pad=10 + 21 * rows)
+    axes.set_title(title, loc="left", pad=10 + 21 * rows, fontweight="bold")
 
 
 def _series(axes: Axes, series: Series, y: Axis) -> None:
@@ -206,8 +223,9 @@ def _series(axes: Axes, series: Series, y: Axis) -> None:
     if series.style != "dashes":
         beyond |= series.y > y.high
     shown = np.where(beyond | below, np.nan, series.y)
-    look: dict[str, Any] = {"color": _colour(series.colour)}
+    look: dict[str, Any] = {"color": colour(series.colour)}
     dots: dict[str, Any] = {"marker": MARKERS[series.symbol], "ms": 6}
+    dots |= {"mfc": "none"} if series.hollow else {}
     if series.style != "dots":
         dots = {"lw": series.thick, **(dots if series.every else {})}
         dots |= {"markevery": series.every} if series.every else {}

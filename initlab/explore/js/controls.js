@@ -1,0 +1,102 @@
+// The elements that a hand moves, built from what Python declares.
+
+import { Player } from "./link.js";
+import { format, positionOf, positions, valueAt } from "./numbers.js";
+
+export const node = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+
+/** A button that moves a slider to its end, and stops it on the way. */
+function playButton(control, input, go, { isFree, begin, rest }) {
+  const button = node("button", { type: "button", class: "initlab-play", "aria-label": `play ${control.label}` }, "▶");
+  const tell = (isPlaying) => {
+    button.textContent = isPlaying ? "❚❚" : "▶";
+    button.setAttribute("aria-label", `${isPlaying ? "pause" : "play"} ${control.label}`);
+    if (isPlaying) begin({ isFilm: true });
+    else rest();
+  };
+  const player = new Player(control, { now: () => Number(input.value), move: go, isFree, tell });
+  button.addEventListener("click", () => (player.isPlaying ? player.pause() : player.play()));
+  return { player, button };
+}
+
+/**
+ * Each kind makes its element, says how to show a value, and calls `hand.change` with a new one;
+ * `hand.begin` and `hand.rest` frame a movement.
+ */
+const CONTROLS = {
+  slider(control, hand) {
+    const input = node("input", { type: "range", min: 0, max: positions(control), step: 1 });
+    const shown = node("span", { class: "initlab-value", "aria-hidden": "true" });
+    const show = (value) => {
+      shown.textContent = format(value) + (control.unit ? ` ${control.unit}` : "");
+      input.setAttribute("aria-valuetext", shown.textContent);
+    };
+    const moved = () => {
+      const value = valueAt(control, Number(input.value));
+      show(value);
+      hand.change(value);
+    };
+    const set = (value) => {
+      input.value = positionOf(control, value);
+      show(value);
+    };
+    const go = (position) => {
+      input.value = position;
+      moved();
+    };
+    const { player, button } = control.play ? playButton(control, input, go, hand) : {};
+    input.addEventListener("input", () => {
+      player?.pause(); // the hand is stronger
+      hand.begin();
+      moved();
+    });
+    input.addEventListener("change", () => hand.rest());
+    return { parts: [node("label", {}, node("span", {}, control.label), input), shown, ...(button ? [button] : [])], input, set, player };
+  },
+  choice(control, hand) {
+    const select = node("select", {}, ...control.options.map(([value, text]) => node("option", { value: String(value) }, text)));
+    select.addEventListener("change", () => hand.change(control.options[select.selectedIndex][0]));
+    const set = (value) => (select.selectedIndex = control.options.findIndex((option) => option[0] === value));
+    return { parts: [node("label", {}, node("span", {}, control.label), select)], input: select, set };
+  },
+  switch(control, hand) {
+    const box = node("input", { type: "checkbox" });
+    box.addEventListener("change", () => hand.change(box.checked));
+    return { parts: [node("label", {}, node("span", {}, control.label), box)], input: box, set: (value) => (box.checked = value) };
+  },
+};
+
+/** One control; a main one is large and says what it means, the others say it to who asks. */
+export function buildControl(control, hand) {
+  const made = CONTROLS[control.kind](control, hand);
+  const element = node("div", { class: `initlab-control initlab-${control.kind}${control.main ? " initlab-main-control" : ""}` }, ...made.parts);
+  if (control.hint) {
+    made.input.setAttribute("title", control.hint);
+    if (control.main) element.append(node("span", { class: "initlab-hint", "aria-hidden": "true" }, control.hint));
+  }
+  return { ...made, element, control };
+}
+
+/** The presets as questions: a press tries one. */
+export function buildChips(names, choose) {
+  const chips = names.map((name) => node("button", { type: "button", class: "initlab-chip", "aria-pressed": "false" }, name));
+  const press = (chosen) => chips.forEach((chip) => chip.setAttribute("aria-pressed", String(chip === chosen)));
+  chips.forEach((chip, k) =>
+    chip.addEventListener("click", () => {
+      press(chip);
+      choose(names[k]);
+    }),
+  );
+  return { element: node("div", { class: "initlab-chips", role: "group", "aria-label": "Try" }, node("span", { "aria-hidden": "true" }, "Try"), ...chips), clear: () => press(null) };
+}
+
+/** JupyterLab's shortcuts would take arrows, letters and space; leave it only the ways out. */
+export function keepFromShortcuts(event) {
+  const wayOut = event.key === "Escape" || event.ctrlKey || event.metaKey || event.altKey || (event.key === "Enter" && event.shiftKey);
+  if (!wayOut) event.stopPropagation();
+}

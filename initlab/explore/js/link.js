@@ -1,0 +1,107 @@
+// Few requests in flight, and a slider that moves by itself.
+
+import { positions } from "./numbers.js";
+
+const QUICK = 20; // ms of computing
+
+/**
+ * Sends wishes to the kernel, and waits for its answers. While it waits only the newest value of
+ * each control is kept, so a held slider never builds a queue. A kernel that computes quickly finds
+ * one wish waiting when it is done: what it would spend waiting for the wire is worth a picture.
+ */
+export class Link {
+  constructor(send, name = Math.random().toString(36).slice(2, 8)) {
+    this.send = send;
+    this.name = name;
+    this.count = 0;
+    this.most = 1; // in flight
+    this.flying = [];
+    this.wish = null;
+  }
+
+  ask(wish) {
+    const earlier = wish.preset ? {} : this.wish; // a preset overrules what was moved before it
+    this.wish = { ...earlier, ...wish };
+    if (wish.set) this.wish.set = { ...earlier?.set, ...wish.set };
+    this.#pump();
+  }
+
+  /** True where the message answers this view's own request. */
+  answered(message) {
+    const place = this.flying.findIndex(({ request }) => request === message.answer);
+    if (place < 0) return false;
+    this.flying.splice(0, place + 1);
+    this.most = message.took < QUICK ? 2 : 1;
+    this.#pump();
+    if (message.unfinished && !this.isWaiting) this.ask({ go_on: true });
+    return true;
+  }
+
+  /** Controls whose newer position is still on its way must not jump back. */
+  pending(name) {
+    return [...this.flying, this.wish].some((wish) => wish?.set && name in wish.set);
+  }
+
+  get isWaiting() {
+    return this.flying.length > 0;
+  }
+
+  /** Whether an answer is due to what a hand has changed, not just more of the same. */
+  get owes() {
+    return this.flying.some(({ go_on, set }) => !go_on || set);
+  }
+
+  /** Whether a wish would be sent at once. */
+  get isFree() {
+    return this.wish === null && this.flying.length < this.most;
+  }
+
+  #pump() {
+    if (this.flying.length >= this.most || this.wish === null) return;
+    this.flying.push({ ...this.wish, request: `${this.name}:${++this.count}` });
+    this.wish = null;
+    this.send(this.flying.at(-1));
+  }
+}
+
+/**
+ * Moves a slider by itself, a position at a time: never while too many answers are awaited, so that
+ * a slow kernel slows the film down, and is never flooded. It stops at the end.
+ * Who asked the system for less motion gets one picture a second, further apart.
+ */
+export class Player {
+  constructor(control, { now, move, isFree, tell = () => {} }) {
+    Object.assign(this, { control, now, move, isFree, tell });
+    this.timer = null;
+  }
+
+  get isPlaying() {
+    return this.timer !== null;
+  }
+
+  play() {
+    if (this.isPlaying) return;
+    const isCalm = window.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
+    const [pause, stride] = isCalm ? [1000, 20] : [50, 1];
+    if (this.now() >= positions(this.control)) this.move(0);
+    const next = () => {
+      this.timer = setTimeout(next, pause);
+      if (this.isFree()) this.advance(stride);
+    };
+    this.timer = setTimeout(next, pause);
+    this.tell(true);
+  }
+
+  advance(stride = 1) {
+    const end = positions(this.control);
+    if (this.now() < end) this.move(Math.min(end, this.now() + stride));
+    if (this.now() >= end) this.pause();
+  }
+
+  pause() {
+    if (!this.isPlaying) return;
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.tell(false);
+  }
+}
