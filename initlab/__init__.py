@@ -8,6 +8,7 @@ Reading map (which module answers which question, and the notebook that introduc
     data         a batch to try it on                                        00
     activations  which nonlinearity does this name mean?                     01
     arguments    is this argument what it may be?
+    format       how is a number written?
     plots        what does that look like?                                   00
     source       how is this written? (`il.show`)                            00
     models       a network to try it on                                      00
@@ -17,6 +18,7 @@ Reading map (which module answers which question, and the notebook that introduc
     experiments  what does training make of it?                              02
     diagnosis    what is wrong with my network, and what mends it?           12
     exercises    is what I wrote right, and if not, what did I mix up?       00
+    lessons      what do the notebooks set and ask?                          00
     explore      what happens while I move this slider?                      00
 
 Legend of symbols, in code and notebooks alike:
@@ -44,16 +46,21 @@ if TYPE_CHECKING:
         exercises,
         experiments,
         explore,
+        lessons,
         models,
         plots,
         probe,
         schemes,
         theory,
     )
-    from initlab.apply import Report, Rule, initialize, initialize_from, lsuv, scale_residual
+    from initlab.apply import Report, Rule, initialize_from, scale_residual
+    from initlab.apply.audit import audit
+    from initlab.apply.initialize import initialize
+    from initlab.apply.lsuv import lsuv
     from initlab.diagnosis import Finding, Findings, diagnose
-    from initlab.exercises import ask, check, hint, progress, quiz, solution
-    from initlab.experiments import History, Runs, compare, sweep, train
+    from initlab.exercises import ask
+    from initlab.experiments import History, Runs, compare, coordinate_check, sweep, train
+    from initlab.lessons import check, hint, progress, quiz, solution
     from initlab.probe import LayerTrace, Probe, Summary, Trace, trace
     from initlab.schemes import SCHEMES, Scheme, scheme
     from initlab.source import show
@@ -63,12 +70,16 @@ __version__ = "0.1.0"
 _HOME = {  # public name → the module that it lives in; loaded when it is first used
     **dict.fromkeys(["SCHEMES", "Scheme", "scheme"], "schemes"),
     **dict.fromkeys(
-        ["Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual"], "apply"
+        ["Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual"],
+        "apply",
     ),
     **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
     **dict.fromkeys(["Finding", "Findings", "diagnose"], "diagnosis"),
-    **dict.fromkeys(["History", "Runs", "compare", "sweep", "train"], "experiments"),
-    **dict.fromkeys(["ask", "check", "hint", "progress", "quiz", "solution"], "exercises"),
+    **dict.fromkeys(
+        ["History", "Runs", "compare", "coordinate_check", "sweep", "train"], "experiments"
+    ),
+    "ask": "exercises",
+    **dict.fromkeys(["check", "hint", "progress", "quiz", "solution"], "lessons"),
     "show": "source",
 }
 _MODULES = [
@@ -80,6 +91,7 @@ _MODULES = [
     "exercises",
     "experiments",
     "explore",
+    "lessons",
     "models",
     "plots",
     "probe",
@@ -89,14 +101,14 @@ _MODULES = [
 
 __all__ = [  # noqa: RUF022 (the order of the reading map)
     "SCHEMES", "Scheme", "scheme",
-    "Report", "Rule", "initialize", "initialize_from", "lsuv", "scale_residual",
+    "Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual",
     "LayerTrace", "Probe", "Summary", "Trace", "trace",
-    "History", "Runs", "compare", "sweep", "train",
+    "History", "Runs", "compare", "coordinate_check", "sweep", "train",
     "Finding", "Findings", "diagnose",
     "ask", "check", "hint", "progress", "quiz", "solution",
     "show",
     "activations", "apply", "arguments", "data", "diagnosis", "exercises", "experiments",
-    "explore", "models", "plots", "probe", "schemes", "theory",
+    "explore", "lessons", "models", "plots", "probe", "schemes", "theory",
 ]  # fmt: skip
 
 

@@ -68,11 +68,38 @@ ACTIVATIONS = {name: Activation(name, function, module) for name, function, modu
 """Name → activation, in teaching order; the names are PyTorch's."""
 
 
+_FURTHER: list[tuple[str, Callable[[Tensor], Tensor], Callable[[], nn.Module]]] = [
+    ("celu", F.celu, nn.CELU),
+    ("hardshrink", F.hardshrink, nn.Hardshrink),
+    ("hardsigmoid", F.hardsigmoid, nn.Hardsigmoid),
+    ("hardswish", F.hardswish, nn.Hardswish),
+    ("hardtanh", F.hardtanh, nn.Hardtanh),
+    ("logsigmoid", F.logsigmoid, nn.LogSigmoid),
+    ("prelu", lambda x: F.leaky_relu(x, 0.25), nn.PReLU),  # as it starts
+    ("relu6", F.relu6, nn.ReLU6),
+    ("sin", torch.sin, lambda: Elementwise(torch.sin)),
+    ("softshrink", F.softshrink, nn.Softshrink),
+    ("softsign", F.softsign, nn.Softsign),
+    ("tanhshrink", F.tanhshrink, nn.Tanhshrink),
+]
+
+FURTHER_ACTIVATIONS = {
+    name: Activation(name, function, module) for name, function, module in _FURTHER
+}
+"""The other elementwise functions of `torch.nn`, with its defaults, which no lesson shows."""
+
+
+def names() -> list[str]:
+    """List every name that `activation` knows."""
+    return [*ACTIVATIONS, *FURTHER_ACTIVATIONS]
+
+
 def activation(which: str | Callable[[Tensor], Tensor]) -> Activation:
     """Find the activation that a name or a callable means.
 
     Args:
-        which: A name in `ACTIVATIONS`, or any elementwise function or layer on tensors.
+        which: A name in `ACTIVATIONS` or `FURTHER_ACTIVATIONS`, or any elementwise function or
+            layer on tensors.
 
     Returns:
         The activation; for a callable, with the callable's own name.
@@ -85,9 +112,11 @@ def activation(which: str | Callable[[Tensor], Tensor]) -> Activation:
     Tanh()
     """
     if isinstance(which, str):
-        if which not in ACTIVATIONS:
-            raise ValueError(unknown("activation", which, ACTIVATIONS))
-        return ACTIVATIONS[which]
+        if which in ACTIVATIONS:
+            return ACTIVATIONS[which]
+        if which not in FURTHER_ACTIVATIONS:
+            raise ValueError(unknown("activation", which, names()))
+        return FURTHER_ACTIVATIONS[which]
     if not callable(which) or isinstance(which, type):
         fix = f": write {which.__name__}() to make a layer" if isinstance(which, type) else ""
         raise TypeError(

@@ -44,14 +44,15 @@ def number(
     Traceback (most recent call last):
     ValueError: std must be a finite number of at least 0, got -1.
     """
-    wanted = f"{name} must be a finite number{_range(low, high, open_)}"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}.")
-    given = float(value)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    given = float(value) if isinstance(value, Real) and is_number else math.nan
     inside = low < given < high if open_ else low <= given <= high
-    if not (math.isfinite(given) and inside):
-        raise ValueError(f"{wanted}, got {value!r}.")
-    return given
+    if math.isfinite(given) and inside:
+        return given
+    wanted = f"{name} must be a finite number{_range(low, high, open_)}"
+    if not is_number:
+        raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}.")
+    raise ValueError(f"{wanted}, got {value!r}.")
 
 
 def _range(low: float, high: float, open_: bool) -> str:
@@ -124,7 +125,8 @@ def _raise_for_parameters(model: nn.Module) -> None:
     if meta:
         raise ValueError(
             f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
-            "give them memory first with model.to_empty(device=...)."
+            "give them memory first with model.to_empty(device=...). After that, tied weights are "
+            "tied no longer and buffers hold garbage: tie them again, and fill the buffers."
         )
 
 

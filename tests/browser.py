@@ -14,13 +14,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
+import nbformat
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
@@ -33,7 +35,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from run_notebooks import peak_memory_mb
+from run_notebooks import NOTEBOOK_METADATA, NOTEBOOKS, peak_memory_mb
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -152,6 +154,31 @@ def opened(browser: Browser, url: str, notebook: str) -> Iterator[Reader]:
         page.evaluate("ms => reader.kernelReady(ms)", START_MS)
         yield reader
         page.evaluate("reader.close()")
+
+
+@contextmanager
+def library(folder: Path, executable: str) -> Iterator[Callable[..., Any]]:
+    """Serve a copy of all notebooks; gives a function that opens one, or one made of cells."""
+    root, scratch = folder / "notebooks", folder / "scratch"
+    shutil.copytree(NOTEBOOKS, root, ignore=shutil.ignore_patterns(".*"))
+    with jupyterlab(root, scratch) as url, chromium(executable) as browser:
+
+        def open_one(name: str, *cells: str) -> AbstractContextManager[Reader]:
+            if cells:
+                made = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
+                made.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+                nbformat.write(made, root / name)
+            return opened(browser, url, name)
+
+        yield open_one
+
+
+def read(reader: Reader) -> tuple[int, list[str]]:
+    """Do what a reader does; give the number of sliders and all problems."""
+    reader.run_all()
+    sliders = reader.sliders()
+    unmoved = [reader.move(slider) for slider in sliders]
+    return len(sliders), [*filter(None, unmoved), *reader.problems()]
 
 
 class Reader:

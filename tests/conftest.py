@@ -5,7 +5,8 @@ The environment reaches the kernels, too, that notebooks run in.
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import matplotlib
 import pytest
@@ -34,3 +35,15 @@ def _fresh() -> Iterator[None]:
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="module")
+def open_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Opens a notebook of a copy of `notebooks/` in a browser; a test may add its own."""
+    from browser import find_chromium, library  # needs packages that few tests need
+
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium or Chrome on this machine: install one to test the notebooks")
+    with library(tmp_path_factory.mktemp("lab"), executable) as open_one:
+        yield open_one

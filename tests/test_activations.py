@@ -6,20 +6,29 @@ from torch import nn
 from torch.nn import functional as F
 
 import initlab as il
-from initlab.activations import ACTIVATIONS, Elementwise, activation
+from initlab import probe
+from initlab.activations import Elementwise, activation, names
 
 Z = torch.linspace(-4, 4, 101)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", names())
 def test_function_and_layer_are_the_same_map(name):
     found = activation(name)
     torch.testing.assert_close(found.module()(Z), found.function(Z))
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "elu", "selu", "gelu", "silu", "mish"])
+@pytest.mark.parametrize("name", sorted(set(names()) & set(dir(F)) - {"linear", "prelu"}))
 def test_names_are_those_of_torch(name):
     torch.testing.assert_close(activation(name).function(Z), getattr(F, name)(Z))
+
+
+def test_every_elementwise_layer_of_torch_has_a_name():
+    """But those that draw at random, need a parameter or mix entries."""
+    known = {type(activation(name).module()) for name in names()} | {Elementwise}
+    others = {nn.GLU, nn.MultiheadAttention, nn.RReLU, nn.Threshold, *probe.units._MIXING}
+    torchs = {getattr(nn, name) for name in nn.modules.activation.__all__}
+    assert torchs - others <= known
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,9 @@ def test_a_function_as_a_layer_shows_its_name():
             "tahn",
             ValueError,
             "activation='tahn' is unknown: did you mean 'tanh'? Allowed: linear, sigmoid, tanh, "
-            "relu, leaky_relu, elu, selu, gelu, silu, mish, softplus, erf.",
+            "relu, leaky_relu, elu, selu, gelu, silu, mish, softplus, erf, celu, hardshrink, "
+            "hardsigmoid, hardswish, hardtanh, logsigmoid, prelu, relu6, sin, softshrink, "
+            "softsign, tanhshrink.",
         ),
         (
             3,

@@ -284,19 +284,21 @@ class Unknown(nn.Module):
         super().__init__()
         self.table = nn.Parameter(torch.full((4, 3), 7.0))
         self.shift = nn.Parameter(torch.full((3,), 7.0))
+        self.gain = nn.Parameter(torch.full((3,), 7.0))
         self.inner = nn.Linear(3, 2)
 
 
 def test_unknown_parameters_are_left_and_told():
-    model = Unknown()
+    model, unknown = Unknown(), "Unknown is not a known layer type: give it a rule,"
     report = il.initialize(model, "kaiming_normal")
     assert [(row.name, row.note) for row in report.left] == [
-        ("table", "Unknown is not a known layer type: give it a rule"),
-        ("shift", "Unknown is not a known layer type: give it a rule"),
+        ("table", f"{unknown} il.Rule('table', 'kaiming_normal')"),
+        ("shift", f"{unknown} il.Rule('shift', 'zeros')"),
+        ("gain", f"{unknown} il.Rule('gain', 'ones')"),
     ]
     assert model.table.unique().tolist() == [7.0]
     report = il.initialize(model, "kaiming_normal", rules=[il.Rule(Unknown, "zeros")])
-    assert [row.name for row in report.left] == ["shift"]
+    assert [row.name for row in report.left] == ["gain"]
     assert not model.table.any()
     il.initialize(model, "kaiming_normal", rules=[il.Rule("shift", "ones")])
     assert model.shift.unique().tolist() == [1.0]
@@ -310,7 +312,43 @@ def test_a_parameter_beside_those_of_a_known_type_is_told():
 
     (row,) = il.initialize(Adapted(), "normal").left
     assert row.name == "low_rank"
-    assert row.note == "not a parameter that apply.LAYERS knows of Adapted: give it a rule"
+    assert row.note == (
+        "not a parameter that apply.LAYERS knows of Adapted: give it a rule, "
+        "il.Rule('low_rank', 'normal')"
+    )
+
+
+class RawMlp(nn.Module):
+    """Weights by hand, with the names that tutorials give them."""
+
+    def __init__(self):
+        super().__init__()
+        self.w1, self.b1 = nn.Parameter(torch.ones(4, 5)), nn.Parameter(torch.ones(5))
+        self.W_out, self.b_out = nn.Parameter(torch.ones(5, 3)), nn.Parameter(torch.ones(3))
+        self.norm_scale = nn.Parameter(torch.ones(5))
+
+
+@pytest.mark.parametrize(
+    ("make", "filled", "left"),
+    [
+        (RawMlp, ["w1", "b1", "W_out", "b_out"], ["norm_scale"]),
+        (Unknown, ["table", "shift"], ["gain"]),
+        (lambda: nn.Sequential(RawMlp()), ["0.w1", "0.b1", "0.W_out", "0.b_out"], ["0.norm_scale"]),
+    ],
+)
+def test_a_rule_for_all_fills_the_biases_of_unknown_layers_and_notes_say_how_to_reach_the_rest(
+    make, filled, left
+):
+    model = make()
+    parameters = dict(model.named_parameters())
+    report = il.initialize(model, "normal", rules=[il.Rule("*", "kaiming_normal", bias="zeros")])
+    for name in filled:
+        expected = "zeros" if parameters[name].dim() == 1 else "kaiming_normal"
+        assert report[name].scheme == expected
+    assert [row.name for row in report.left] == left
+    notes = [row.note for row in il.initialize(model, "normal").left]
+    rules = [eval(note.partition("give it a rule, ")[2], {"il": il}) for note in notes]
+    assert not il.initialize(model, "normal", rules=rules).left
 
 
 def test_a_layer_type_is_added_by_one_line(monkeypatch):

@@ -144,7 +144,8 @@ WRONG_MODELS = [
         lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, device="meta")),
         ValueError,
         "model has parameters on the meta device, which hold no numbers (1.weight, 1.bias): "
-        "give them memory first with model.to_empty(device=...).",
+        "give them memory first with model.to_empty(device=...). After that, tied weights are "
+        "tied no longer and buffers hold garbage: tie them again, and fill the buffers.",
     ),
     (
         lambda: torch.zeros(2, 2),
@@ -160,6 +161,15 @@ WRONG_MODELS = [
 def test_wrong_models(make, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         il.initialize(make(), "kaiming_normal")
+
+
+def test_what_is_said_of_to_empty_is_true():
+    with torch.device("meta"):
+        model = nn.ModuleDict({"words": nn.Embedding(11, 6), "head": nn.Linear(6, 11)})
+        model["head"].weight = model["words"].weight
+    real = model.to_empty(device="cpu")
+    assert real["head"].weight is not real["words"].weight
+    assert il.initialize(real, "normal")["head.weight"].scheme == "normal"
 
 
 WRONG_RULES = [

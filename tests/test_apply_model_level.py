@@ -80,16 +80,95 @@ def test_lsuv_tells_where_it_did_not_converge():
     assert schemes == {
         "never": "orthogonal",
         "twice": "orthogonal, lsuv",
-        "dead": "orthogonal, lsuv",
+        "dead": "orthogonal",
         "frozen": "",
-        "normed": "orthogonal, lsuv",
+        "normed": "orthogonal",
     }
     assert notes["never"] == "not called by the forward pass: not scaled"
     assert "emits std 1 after 2 passes" in notes["twice"]
     assert notes["dead"] == "emits std 0: not scaled further"
     assert notes["frozen"].endswith("frozen (requires_grad=False): not scaled")
-    assert "did not converge: emits std 0." in notes["normed"]
-    assert notes["normed"].endswith("after 3 passes")
+    assert notes["normed"].endswith("whatever the size of its weight: not scaled")
+
+
+def behind(first, last):
+    return nn.Sequential(first, nn.ReLU(), last)
+
+
+def with_bias(layer, value):
+    nn.init.constant_(layer.bias, value) if isinstance(value, float) else layer.bias.data.copy_(
+        value
+    )
+    return layer
+
+
+NO_USE = {  # scaling the last weight changes nothing, or hardly anything, of what it emits
+    "behind a dead layer": lambda: behind(with_bias(nn.Linear(6, 6), -100.0), nn.Linear(6, 5)),
+    "behind zeros": lambda: behind(nn.Conv1d(6, 6, 1).requires_grad_(False), nn.Conv1d(6, 4, 1)),
+    "under a large bias": lambda: behind(
+        nn.Linear(6, 6), with_bias(nn.Linear(6, 4), torch.tensor([-9.0, 9.0, -9.0, 9.0]))
+    ),
+    "spectral norm": lambda: behind(
+        nn.Linear(6, 6), parametrizations.spectral_norm(nn.Linear(6, 2))
+    ),
+}
+
+
+@pytest.mark.parametrize("make", NO_USE.values(), ids=NO_USE)
+def test_lsuv_puts_back_what_scaling_cannot_change(make):
+    model = make()
+    if isinstance(model[0], nn.Conv1d):
+        for parameter in model[0].parameters():
+            parameter.data.zero_()
+    before = {name: p.detach().clone() for name, p in model[2].named_parameters()}
+    x = torch.randn(64, 6, 1) if isinstance(model[0], nn.Conv1d) else torch.randn(64, 6)
+    report = il.lsuv(model, x, scheme=None)
+    assert all(torch.equal(before[name], p) for name, p in model[2].named_parameters())
+    (row,) = (row for row in report if row.layer == "2" and "weight" in row.parameter)
+    assert row.note.endswith("whatever the size of its weight: not scaled")
+    assert row.scheme == ""
+
+
+class Tied(nn.Module):
+    """Two layers of one weight; of three, the order of the calls is not that of the names."""
+
+    def __init__(self, make, other, swapped=False):
+        super().__init__()
+        self.one, self.other = make(), other()
+        self.one.weight = self.other.weight
+        self.layers = [self.other, self.one] if swapped else [self.one, self.other]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "scheme"),
+    [
+        (
+            Tied(lambda: nn.Embedding(50, 16), lambda: nn.Linear(16, 50)),
+            torch.arange(50),
+            "orthogonal",
+        ),
+        (Tied(lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 8)), 5 * torch.randn(64, 8), None),
+        (
+            Tied(lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 8), True),
+            torch.randn(64, 8),
+            "normal",
+        ),
+    ],
+)
+def test_lsuv_tells_one_std_for_one_weight(model, x, scheme):
+    report = il.lsuv(model, x, scheme=scheme)
+    rows = [report["one.weight"], report["other.weight"]]
+    std = float(model.one.weight.detach().std(correction=0))
+    assert [row.std_got for row in rows] == pytest.approx([std] * 2, rel=1e-5)
+    assert [row.std_given for row in rows] == [None] * 2
+    assert all(row.scheme.endswith("lsuv") for row in rows)
+    assert sum("emits std" in row.note for row in rows) == 1
+    assert not any("did not converge" in row.note for row in rows)
 
 
 def test_lsuv_failing_forward_leaves_the_model():

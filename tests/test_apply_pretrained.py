@@ -128,10 +128,83 @@ def test_wrong_weights(weights, error, message):
         il.initialize_from(network(), weights, strict=False)
 
 
-def test_a_prefix_on_all_names_is_recognised():
-    weights = {f"module.{name}": value for name, value in network().state_dict().items()}
-    with pytest.raises(ValueError, match=r"The names begin with 'module\.': remove it with \{k\."):
+def prefixed(prefix, weights):
+    return {prefix + name: value for name, value in weights.items()}
+
+
+class Body(nn.Module):
+    """A part of it was compiled before training: the wrapper is in the middle of its names."""
+
+    def __init__(self, wrapped):
+        super().__init__()
+        self.body = network()
+        self.body = torch.compile(self.body, backend="eager") if wrapped else self.body
+        self.head = nn.Linear(3, 2)
+
+
+SD = network().state_dict()
+OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(5, 4)}}, "param_groups": [{"lr": 0.1}]}
+OTHER_NAMES = {  # what came → (model, weights)
+    "optimizer first": (network, lambda: {"optimizer": OPTIMIZER, "model": SD}),
+    "two that fit": (network, lambda: {"optimizer": OPTIMIZER, "model": SD, "ema": SD}),
+    "another network first": (
+        network,
+        lambda: {"teacher": nn.Linear(4, 5).state_dict(), "student": {"net": SD}},
+    ),
+    "lightning": (
+        network,
+        lambda: {"epoch": 3, "loops": {"a": {"b": 1}}, "state_dict": prefixed("model.", SD)},
+    ),
+    "a module": (network, lambda: {"epoch": 1, "model": network()}),
+    "from DataParallel": (network, lambda: prefixed("module.", SD)),
+    "from compile": (network, lambda: prefixed("_orig_mod.", SD)),
+    "from both": (network, lambda: prefixed("module._orig_mod.", SD)),
+    "into DataParallel": (lambda: nn.DataParallel(network()), lambda: SD),
+    "into compile": (lambda: torch.compile(network(), backend="eager"), lambda: SD),
+    "from one into the other": (
+        lambda: torch.compile(network(), backend="eager"),
+        lambda: prefixed("module.", SD),
+    ),
+    "checkpoint into compile": (
+        lambda: torch.compile(network(), backend="eager"),
+        lambda: {"optimizer": OPTIMIZER, "state_dict": prefixed("module.", SD)},
+    ),
+    "compiled in the middle": (lambda: Body(wrapped=False), lambda: Body(True).state_dict()),
+    "into compiled in the middle": (lambda: Body(wrapped=True), lambda: Body(False).state_dict()),
+}
+
+
+@pytest.mark.parametrize(("make", "weights"), OTHER_NAMES.values(), ids=OTHER_NAMES)
+def test_the_advice_for_other_names_works_when_it_is_followed(make, weights, tmp_path):
+    came, model, path = weights(), make(), str(tmp_path / "weights.pt")
+    sources = [came]
+    if not any(isinstance(value, nn.Module) for value in came.values()):
+        torch.save(came, path)
+        sources.append(path)
+    for source in sources:
+        with pytest.raises(ValueError, match=r"pass [\{ct]") as caught:
+            il.initialize_from(model, source)
+        code = str(caught.value).rpartition("pass ")[2].removesuffix(".")
+        code, _, others = code.partition(" (")
+        assert others.endswith("['ema'] would fit, too)") == ("ema" in came)
+        known = {"weights": came, "checkpoint": came, "model": model, "torch": torch, "re": re}
+        assert il.initialize_from(model, eval(code, known)).left == []
+
+
+def test_nothing_under_these_names_and_not_strict_gives_the_same_advice():
+    with pytest.raises(ValueError, match=r"can use\. Under other names, 9 of its 9 tensors fit: "):
+        il.initialize_from(network(), prefixed("module.", SD), strict=False)
+
+
+def test_part_of_the_names_with_a_prefix_needs_strict_false():
+    weights = prefixed("backbone.", network().state_dict()) | {"head.weight": torch.zeros(2, 2)}
+    with pytest.raises(ValueError, match="9 of its 10 tensors fit: pass ") as caught:
         il.initialize_from(network(), weights)
+    message = str(caught.value)
+    assert message.endswith(
+        "pass {k.removeprefix('backbone.'): v for k, v in weights.items()}, "
+        "with strict=False for the rest."
+    )
 
 
 class Harmful:

@@ -35,12 +35,14 @@ def dockerfile():
     return done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_the_image_has_the_python_that_is_named(dockerfile):
     version = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
     assert f"Building conda environment for python={version}\n" in dockerfile
     assert f"environment-2epy-2d{version.replace('.', '-2e')}-2dlinux" in dockerfile
 
 
+@pytest.mark.thorough
 def test_torch_is_installed_before_the_sources_are_copied(dockerfile):
     steps = [
         'pip install --no-cache-dir -r "binder/requirements.txt"',
@@ -52,6 +54,7 @@ def test_torch_is_installed_before_the_sources_are_copied(dockerfile):
     assert places == sorted(places)
 
 
+@pytest.mark.thorough
 def test_debian_packages_are_only_those_of_every_image(dockerfile):
     assert dockerfile.count("apt-get -qq update") == 2
 
@@ -80,6 +83,7 @@ def test_the_package_itself_is_installed_after_the_sources_are_copied():
     assert not (BINDER / "environment.yml").exists()  # it would silence requirements.txt
 
 
+@pytest.mark.thorough
 def test_what_warms_the_image_runs():
     script = (BINDER / "postBuild").read_text()
     (code,) = re.findall(r"<<'PYTHON'\n(.*?)^PYTHON$", script, flags=re.DOTALL | re.MULTILINE)

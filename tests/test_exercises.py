@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import initlab as il
-from initlab.exercises import EXERCISES, diary, verdict
+from initlab.exercises import progress_file
+from initlab.lessons import COURSE, EXERCISES
 
 COUNT = len(EXERCISES)
 
@@ -22,9 +23,9 @@ def _own_folder(tmp_path, monkeypatch):
     """Progress of each test in a folder and a session of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INITLAB_PROGRESS", raising=False)
-    monkeypatch.setattr(diary, "_session", {})
-    monkeypatch.setattr(diary, "_said", set())
-    monkeypatch.setattr(verdict, "_hints_given", {})
+    monkeypatch.setattr(progress_file, "_session", {})
+    monkeypatch.setattr(progress_file, "_said", set())
+    monkeypatch.setattr(COURSE, "_hints_given", {})
 
 
 def kaiming(fan_in, fan_out):
@@ -57,9 +58,8 @@ def test_an_exercise_is_fully_declared(exercise):
     for text in [exercise.task, exercise.praise, *exercise.hints]:
         assert text[-1] in ".?"
     answer = written(exercise.solution, exercise.name)
-    if callable(answer):
-        arguments = str(inspect.signature(answer))
-        assert exercise.signature.startswith(f"{exercise.name}{arguments}")
+    arguments = str(inspect.signature(answer)) if callable(answer) else None
+    assert exercise.call == (arguments and f"{exercise.name}{arguments}")
 
 
 def test_most_sentences_ask_instead_of_telling():
@@ -123,8 +123,13 @@ def test_an_exception_is_shown_with_the_learners_own_line():
     ("answer", "message"),
     [
         (kaiming(100, 200),
-         "The check wants the function itself, `f(fan_in, fan_out)`, so that it can call it "
-         "several times. It got a Tensor. Did you put brackets behind its name?"),
+         "Your answer is of type Tensor and no function. The check calls "
+         "`kaiming_normal(fan_in, fan_out)` itself, several times. Did you put brackets behind "
+         "its name?"),
+        (3,
+         "Your answer is of type int, 3, and no function. The check calls "
+         "`kaiming_normal(fan_in, fan_out)` itself, several times. Did you put brackets behind "
+         "its name?"),
         (lambda: 1,
          "Your function is `<lambda>()`, but the check calls it with 2 arguments. What does "
          "the task say that it takes?"),
@@ -274,7 +279,7 @@ def test_progress_is_kept_in_a_file_and_correct_stays(tmp_path, monkeypatch):
     il.check("kaiming_normal", kaiming)
     il.check("kaiming_normal", lambda i, o: kaiming(o, i))
     il.check("orthogonal", kaiming)
-    monkeypatch.setattr(diary, "_session", {})
+    monkeypatch.setattr(progress_file, "_session", {})
     assert json.loads((tmp_path / FILE).read_text()) == {
         "exercises": {"kaiming_normal": "correct", "orthogonal": "incorrect"}
     }

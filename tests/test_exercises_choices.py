@@ -8,7 +8,8 @@ import pytest
 import traitlets
 
 import initlab as il
-from initlab.exercises import QUIZZES, choices
+from initlab.exercises import choices
+from initlab.lessons import QUIZZES
 
 OPTIONS = ["it shrinks", "it stays", "it grows"]
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401 (so that its library is loaded before it is limited)
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import initlab as il
+from initlab.experiments.threads import one_thread
 
 DIGITS = il.data.digits(300)
 POINTS = il.data.spirals(120)
@@ -147,10 +151,57 @@ def test_interrupt_keeps_what_was_recorded() -> None:
                 raise KeyboardInterrupt
             return super().forward(x)
 
-    history = il.train(Impatient(64, 10), DIGITS, steps=50, lr=0.1)
+    model = Impatient(64, 10)
+    history = il.train(model, DIGITS, steps=50, lr=0.1)
     assert history.stopped == "interrupted at step 4"
     assert len(history.loss) == 4
     assert history.final_loss < history.loss[0]
+    Impatient.calls = -3  # the records' own passes count too
+    history = il.train(model, DIGITS, steps=50, lr=0.1, record_every=2)
+    assert history.stopped == "interrupted at step 4"
+    assert [record.step for record in history.records] == [0, 2, 4]
+    assert model.weight.grad is None
+
+
+def test_a_record_is_a_trace_of_its_step() -> None:
+    model = net(activation="tanh", norm="batch")
+    before = il.trace(model, DIGITS.x[:128], DIGITS.y[:128])
+    history = il.train(model, DIGITS, steps=3, lr=0.1, record_every=2)
+    after = il.trace(model, DIGITS.x[:128], DIGITS.y[:128])
+    for record, trace in ((history.records[0], before), (history.records[-1], after)):
+        assert record.trace.loss == pytest.approx(trace.loss, rel=1e-5)
+        assert record.saturated == {x.name: x.saturated for x in trace if x.saturated is not None}
+        for ours, theirs in zip(record.trace, trace, strict=True):
+            assert ours.activation.rms == pytest.approx(theirs.activation.rms, rel=1e-5)
+            assert ours.gradient.rms == pytest.approx(theirs.gradient.rms, rel=1e-4)
+
+
+def test_small_networks_keep_to_one_thread() -> None:
+    """And so does everything inside `one_thread`; afterwards there are as many as before."""
+
+    def blas() -> set[int]:
+        return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+
+    seen: set[Any] = set()
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        seen.add((torch.get_num_threads(), *blas()))
+        return F.cross_entropy(output, target)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threadpool_limits(2, user_api="blas"):
+            il.train(net(), DIGITS, steps=1, lr=0.1, loss=loss)
+            with joblib.parallel_config(n_jobs=2):
+                il.sweep(["eye", "ones"], DIGITS, widths=8, seeds=1, steps=1, lr=0.1, loss=loss)
+            with pytest.raises(ZeroDivisionError), one_thread():
+                raise ZeroDivisionError
+            with one_thread(when=False):
+                assert (torch.get_num_threads(), blas()) == (2, {2})
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {(1, 1)}
 
 
 def test_regression_schedule_and_own_loss() -> None:
@@ -216,7 +267,7 @@ def test_regions_are_what_the_network_says() -> None:
         ({"lr": "big"}, TypeError,
          "lr must be a finite number of at least 0, got 'big' of type str."),
         ({"optimizer": "adm"}, ValueError,
-         "optimizer='adm' is unknown: did you mean 'adam'? Allowed: sgd, adam."),
+         "optimizer='adm' is unknown: did you mean 'adam'? Allowed: sgd, adam, mup_adam."),
         ({"momentum": 1.0}, ValueError, "momentum must be at least 0 and below 1, got 1.0."),
         ({"momentum": 0.9, "optimizer": "adam"}, ValueError,
          "momentum belongs to optimizer=\"sgd\", got momentum=0.9 with optimizer='adam': "
@@ -237,7 +288,7 @@ def test_regions_are_what_the_network_says() -> None:
         ({"data": (DIGITS.x, DIGITS.y[:9])}, ValueError,
          "data must have one target for each example, got 300 examples and 9 targets."),
         ({"data": (DIGITS.x, DIGITS.x)}, ValueError,
-         "data's y must have the shape of the output, (128, 10), got (128, 64)."),
+         "target must have the output's shape (128, 10), got (128, 64): reshape it."),
     ],
 )  # fmt: skip
 def test_bad_arguments(change: dict[str, Any], error: type[Exception], message: str) -> None:

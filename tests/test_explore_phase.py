@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import initlab as il
-from initlab import theory
 from initlab.explore import Phase, phase
-from initlab.explore.phase_records import phase_records
+from initlab.explore.phase_records import PhaseSettings, phase_records
 from test_explore import Browser, Patient
 
 MODULE = sys.modules["initlab.explore.phase_records"]
@@ -22,24 +18,7 @@ SMALL = {"depth": 6, "width": 100}
 
 
 def records(**values):
-    return phase_records(**{**Phase.defaults(), **SMALL, **values})
-
-
-def network(weight_var, bias_var, activation, similarity, depth, width, seed):
-    """The explorer's network from PyTorch's layers, its inputs, and the sum on top."""
-    generator = torch.Generator().manual_seed(seed)
-    first, other = torch.linalg.qr(torch.randn(width, 2, generator=generator)).Q.T * width**0.5
-    x = torch.stack([first, similarity * first + (1 - similarity**2) ** 0.5 * other])
-    above = torch.randn(width, generator=generator)
-    layers = []
-    for _ in range(depth - 1):
-        linear = nn.Linear(width, width)
-        with torch.no_grad():
-            linear.weight.normal_(0, (weight_var / width) ** 0.5, generator=generator)
-            linear.bias.normal_(0, bias_var**0.5 or 1, generator=generator)
-            linear.bias *= bias_var > 0
-        layers += [il.activations.ACTIVATIONS[activation].module(), linear]
-    return nn.Sequential(*layers), x, above / above.square().mean().sqrt()
+    return phase_records(PhaseSettings(**{**Phase.defaults(), **SMALL, **values}))
 
 
 def dots(panel):
@@ -52,104 +31,12 @@ def dashes(panel):
     return series["y"]
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {},
-        {"weight_var": 4.0, "similarity": 0.99, "seed": 3},
-        {"activation": "relu", "weight_var": 2.0, "bias_var": 0.0},
-        {"activation": "gelu", "bias_var": 0.3, "depth": 9},
-        {"activation": "sigmoid", "width": 200},
-    ],
-    ids=str,
-)
-def test_what_the_browser_gets_is_what_autograd_gives(changed):
-    explorer = phase(**SMALL)
-    sent = Patient(explorer).ask(set=changed)
-    assert sent["error"] == ""
-    model, x, above = network(**explorer.values)
-    pre = [x.requires_grad_()]
-    for bend, linear in zip(model[::2], model[1::2], strict=True):
-        pre.append(linear(bend(pre[-1])))
-    gradients = torch.autograd.grad((pre[-1] * above).sum(), pre)
-    q = [z.square().mean().item() for z in pre]
-    cosines = [torch.cosine_similarity(z[0], z[1], dim=0).item() for z in pre]
-    assert len(pre) == explorer.depth
-    _, correlation, size, gradient, distance = sent["panels"]
-    assert dots(size) == pytest.approx(q, rel=1e-4)
-    assert dots(correlation) == pytest.approx(cosines, abs=1e-4)
-    rms = [one.square().mean().sqrt().item() for one in gradients]
-    assert dots(gradient) == pytest.approx(rms, rel=1e-4)
-    values = explorer.values
-    fixed = theory.fixed_point(values["activation"], values["weight_var"], values["bias_var"])
-    assert dots(distance) == pytest.approx(np.abs(np.array(cosines) - fixed.c_star), abs=3e-4)
-
-
-@pytest.mark.parametrize(
-    ("activation", "weight_var", "bias_var"),
-    [("tanh", 3.3, 0.2), ("tanh", 0.7, 0.0), ("relu", 1.5, 0.1), ("gelu", 4.0, 0.1), ("erf", 2, 0)],
-)
-def test_the_dashes_are_the_maps_of_theory(activation, weight_var, bias_var):
-    explorer = phase(
-        activation=activation, weight_var=weight_var, bias_var=bias_var, **SMALL
-    )  # fmt: skip
-    sent = Browser(explorer).ask(hello=True)
-    q, c, factors = [1.0], [0.6], []
-    found = theory.quadrature.moments(activation)
-    for _ in range(5):
-        factors.append(weight_var * found.averages(q[-1]).slope_square)
-        c.append(theory.correlation_map(activation, c[-1], q[-1], weight_var, bias_var))
-        q.append(theory.variance_map(activation, q[-1], weight_var, bias_var))
-    _, correlation, size, gradient, _ = sent["panels"]
-    assert dashes(correlation) == pytest.approx(c, abs=1e-3)
-    assert dashes(size) == pytest.approx(q, rel=1e-4)
-    expected = [math.prod(factors[layer:]) ** 0.5 for layer in range(6)]
-    assert dashes(gradient) == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize("activation", ["tanh", "erf", "relu", "selu", "sigmoid"])
-def test_the_plane_and_the_fixed_points_are_those_of_theory(activation):
-    got = MODULE._theory(activation)
-    got.prepare(math.inf)
-    source = np.random.default_rng(0)
-    wide, high = np.linspace(0.05, 5.05, 121)[1::2], np.linspace(0, 0.5, 81)[1::2]
-    for _ in range(6):
-        row, column = source.integers(40), source.integers(60)
-        expected = theory.fixed_point(activation, wide[column], high[row])
-        assert got.plane[row, column] == pytest.approx(math.log10(expected.chi_1), abs=3e-3)
-        found = got.fixed_point(wide[column], high[row])
-        assert found.chi_1 == pytest.approx(expected.chi_1, rel=1e-5)
-        assert (found.q_star, found.xi_q, found.xi_c) == pytest.approx(
-            (expected.q_star, expected.xi_q, expected.xi_c), rel=3e-3
-        )
-        assert found.c_star == pytest.approx(expected.c_star, abs=1e-3)
-
-
-@pytest.mark.parametrize("activation", ["tanh", "erf", "relu", "elu", "linear", "softplus"])
-def test_the_curve_is_the_edge_of_chaos(activation):
-    weight_var, bias_var = MODULE._theory(activation).edge
-    assert bias_var[-1] == pytest.approx(0.5, rel=0.1)
-    for place in np.linspace(0, len(bias_var) - 1, 4).astype(int):
-        found = theory.fixed_point(activation, weight_var[place], bias_var[place])
-        assert found.chi_1 == pytest.approx(1, abs=1e-5)
-        expected = theory.edge_of_chaos(activation, bias_var[place])
-        assert weight_var[place] == pytest.approx(expected, abs=1e-3)
-
-
 def test_where_there_is_no_edge_in_the_plane_none_is_drawn():
     for activation in ("sigmoid", "silu"):
         explorer = phase(activation=activation, **SMALL)
         assert explorer.error == ""
         assert explorer.scene.panels[0].series == []
         assert explorer.figure().axes[0].get_legend() is None
-
-
-def test_theory_is_laid_over_the_measurement():
-    for values in ({"weight_var": 1.0}, {"weight_var": 3.0}):
-        seeds = [records(width=300, depth=10, seed=seed, **values) for seed in range(5)]
-        for quantity in ("q", "c", "gradient"):
-            measured = np.mean([getattr(one.measured, quantity) for one in seeds], axis=0)
-            assert measured == pytest.approx(getattr(seeds[0].predicted, quantity), rel=0.2)
 
 
 def test_the_plane_is_computed_once_for_each_activation(monkeypatch):
@@ -295,13 +182,6 @@ def test_the_still_picture_shows_the_same_numbers():
         assert shown["theory"] == pytest.approx(getattr(got.predicted, quantity), rel=1e-6)
 
 
-def test_caches_are_bounded():
-    for seed in range(4):
-        records(seed=seed)
-    assert MODULE._draws.cache_info().currsize == 1
-    assert MODULE._theory.cache_info().currsize <= 16
-
-
 def test_no_end_is_drawn_where_nothing_leads_to_it():
     """A linear network without biases keeps every correlation, whatever c* says."""
     for values, led in [
@@ -312,10 +192,3 @@ def test_no_end_is_drawn_where_nothing_leads_to_it():
     ]:
         panel = phase(**{**SMALL, **values}).scene.panels[1]
         assert bool(panel.rules) == led
-
-
-def test_theory_keeps_equal_inputs_equal():
-    settings = {"activation": "erf", "weight_var": 5.05, "bias_var": 0.0, "similarity": 1.0}
-    found = records(**settings, depth=60)
-    assert found.predicted is not None
-    assert set(found.predicted.c) == {1.0}

@@ -13,7 +13,7 @@ import torch
 import initlab as il
 from front_end import Browser
 from initlab.explore import Race, race
-from initlab.explore.race_records import race_records
+from initlab.explore.race_records import RaceSettings, race_records
 
 MODULE = sys.modules["initlab.explore.race_records"]
 SMALL = {"depth": 3, "width": 16, "data": "moons"}
@@ -46,138 +46,27 @@ def trained(scheme, values):
     return model, history
 
 
-def run_of(values):
-    """The run behind these controls, where it stands."""
-    names = ("data", "depth", "width", "activation", "optimizer", "lr", "seed")
-    schemes = tuple(values[lane] for lane in ("first", "second", "third", "fourth"))
-    schemes = tuple(name for name in schemes if name != "none")
-    return MODULE._run(schemes, *(values[name] for name in names))
-
-
-def weights_at(step, values):
-    explorer = race(**{**values, "step": step})
-    return [value.clone() for value in run_of(explorer.values).stack.values]
+def settings(**values):
+    """The controls' values, as the records take them."""
+    values = {**Race.defaults(), **SMALL, **values}
+    lanes = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
+    del values["quantity"]
+    return RaceSettings(schemes=tuple(lane for lane in lanes if lane != "none"), **values)
 
 
 def records(**values):
-    start = {**Race.defaults(), **SMALL, **values}
-    lanes = [start.pop(lane) for lane in ("first", "second", "third", "fourth")]
-    del start["quantity"]
-    return race_records(schemes=tuple(lane for lane in lanes if lane != "none"), **start)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"data": "moons", "step": 25},
-        {"data": "spirals", "step": 7, "optimizer": "adam", "lr": 0.01, "activation": "tanh"},
-        {"data": "digits", "step": 13, "optimizer": "sgd", "lr": 0.1, "fourth": "orthogonal"},
-        {"data": "digits", "step": 3, "seed": 4, "depth": 12, "second": "none"},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("quantity", ["activation", "gradient"])
-def test_the_browser_gets_what_train_and_trace_give(changed, quantity):
-    explorer = race(width=16, depth=4, quantity=quantity)
-    sent = Browser(explorer).ask(set=changed)
-    while sent["unfinished"]:
-        sent = Browser(explorer).ask(go_on=True)
-    assert sent["error"] == ""
-    values = explorer.values
-    schemes = [values[lane] for lane in ("first", "second", "third", "fourth")]
-    schemes = [scheme for scheme in schemes if scheme != "none"]
-    panels = sent["panels"]
-    planes = [panel for panel in panels if panel["kind"] == "regions"]
-    losses, accuracies = (panel for panel in panels if panel["kind"] == "lines")
-    ridges = [panel for panel in panels if panel["kind"] == "ridgeline"]
-    assert len(planes) == (0 if values["data"] == "digits" else len(schemes))
-    assert len(ridges) == len(schemes)
-    for lane, scheme in enumerate(schemes):
-        model, history = trained(scheme, values)
-        assert losses["series"][lane]["y"] == np.float32(history.loss).tolist()
-        assert accuracies["series"][lane]["y"] == np.float32(history.accuracy).tolist()
-        assert f"{scheme} {history.final_accuracy:.2f}" in sent["sentence"]
-        data = DATA[values["data"]]
-        trace = il.trace(model, data.x[:128], data.y[:128])
-        layers = [getattr(trace[f"act{k}"], quantity) for k in range(1, values["depth"] + 1)]
-        noted = [float(note) for note in ridges[lane]["notes"]]
-        assert noted == pytest.approx([layer.rms for layer in layers], rel=0.06)
-        if planes:
-            plane = planes[lane]
-            x, y = (np.linspace(plane[a]["low"], plane[a]["high"], plane["columns"]) for a in "xy")
-            points = torch.tensor([(a, b) for b in y for a in x], dtype=torch.float32)
-            with torch.no_grad():
-                expected = model(points).argmax(1).tolist()
-            assert (
-                np.mean(np.equal(plane["values"], expected)) > 0.998
-            )  # a point may lie on the edge
-
-
-def test_the_signals_are_those_of_a_trace():
-    got = records(step=12)
-    values = {**Race.defaults(), **SMALL, "step": 12}
-    for lane in got.lanes:
-        model, history = trained(lane.scheme, values)
-        data = DATA["moons"]
-        trace = il.trace(model, data.x[:128], data.y[:128])
-        for quantity in ("activation", "gradient"):
-            layers = [getattr(trace[f"act{k}"], quantity) for k in (1, 2, 3)]
-            measured = getattr(lane, quantity)
-            assert measured.rms == pytest.approx([layer.rms for layer in layers], rel=1e-5)
-            assert measured.zeros == pytest.approx([layer.zeros for layer in layers], abs=1e-9)
-        assert lane.loss == pytest.approx(history.final_loss, rel=1e-6)
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_rewinding_gives_the_same_weights_bit_for_bit(optimizer, monkeypatch):
-    monkeypatch.setattr(MODULE, "KEEP_EVERY", 7)
-    values = {**SMALL, "optimizer": optimizer, "lr": 0.01}
-    MODULE._run.cache_clear()
-    seen = {step: weights_at(step, values) for step in (30, 43, 55)}
-    for step in (43, 30, 55, 0, 30, 43):
-        for then, now in zip(seen.get(step, []), weights_at(step, values), strict=step in seen):
-            assert torch.equal(then, now)
-    MODULE._run.cache_clear()
-    for then, now in zip(seen[43], weights_at(43, values), strict=True):
-        assert torch.equal(then, now)
-    for lane, name in enumerate(("kaiming_normal", "xavier_normal", "torch_default", "zeros")):
-        model, _ = trained(name, {**Race.defaults(), **values, "step": 43})
-        for ours, theirs in zip(seen[43], model.parameters(), strict=True):
-            assert torch.equal(ours[lane].view_as(theirs), theirs)
-
-
-def test_a_run_in_slices_ends_where_a_run_in_one_go_ends(monkeypatch):
-    monkeypatch.setattr(MODULE, "SLICE", 0.0)
-    MODULE._run.cache_clear()
-    browser = Browser(race(**SMALL))
-    sent = browser.ask(set={"step": 20})
-    assert sent["unfinished"]
-    assert "After 1 step," in sent["sentence"]
-    assert "(computing: on the way to step 20)" in sent["sentence"]
-    for _ in range(19):
-        sent = browser.ask(go_on=True)
-    assert not sent["unfinished"]
-    sliced = weights_at(20, SMALL)
-    MODULE._run.cache_clear()
-    for ours, theirs in zip(sliced, weights_at(20, SMALL), strict=True):
-        assert torch.equal(ours, theirs)
+    return race_records(settings(**values))
 
 
 def test_a_network_that_diverges_stops_where_train_stops_it():
     values = {"data": "digits", "lr": 0.05, "depth": 8, "width": 32}
     explorer = race("normal", "kaiming_normal", **values, step=40)
-    model, history = trained("normal", explorer.values)
+    _, history = trained("normal", explorer.values)
     assert history.stopped.startswith("diverged at step 2:")
     assert f"normal {history.final_accuracy:.2f} (diverged at step 2)," in explorer.sentence
     lost, good = explorer.scene.panels[0].series
-    assert lost.y == pytest.approx(np.float32(history.loss), nan_ok=True)
-    assert (
-        good.y.tolist() == np.float32(trained("kaiming_normal", explorer.values)[1].loss).tolist()
-    )
-    line_up = explorer.values
-    for step in (40, 20, 3):
-        for ours, theirs in zip(weights_at(step, line_up), model.parameters(), strict=True):
-            assert torch.equal(ours[0].view_as(theirs), theirs)
+    assert lost.y == pytest.approx(np.float32(history.loss), rel=1e-4, nan_ok=True)
+    assert good.y == pytest.approx(trained("kaiming_normal", explorer.values)[1].loss, rel=1e-4)
     explorer.step = 2
     assert "(diverged" not in explorer.sentence
 
@@ -189,17 +78,6 @@ def test_curves_end_at_the_step_that_is_looked_at():
     assert [len(series.y) for series in losses.series] == [10] * 4
     assert losses.cursor == 10
     assert losses.rules[0].y == pytest.approx(math.log(2))
-
-
-def test_many_weights_are_kept_at_fewer_steps(monkeypatch):
-    monkeypatch.setattr(MODULE, "KEPT", 1e5)
-    MODULE._run.cache_clear()
-    run = run_of(race(**SMALL, step=60).values)
-    size = sum(4 * 2 * parameter.numel() for parameter in run.stack.values)
-    assert run.keep_every == math.ceil(200 * size / 1e5) > 10
-    assert size * (1 + 200 // run.keep_every) < 1.2e5
-    assert list(run.kept) == list(range(0, 60, run.keep_every))
-    MODULE._run.cache_clear()
 
 
 def test_the_sentence_compares_the_schemes():

@@ -15,7 +15,7 @@ KINDS = [
     for name, kind in vars(il.explore).items()
     if name in il.explore.__all__ and isinstance(kind, type) and kind is not il.explore.Explorer
 ]
-CHANGES = 25  # `benchmarks/explorer_endurance.py` makes a thousand, in a browser
+CHANGES = 10  # `benchmarks/explorer_endurance.py` makes a thousand, in a browser
 
 
 def wish_for(kind, dice):

@@ -14,14 +14,14 @@ from torch import nn
 
 import initlab as il
 from initlab.explore import Spectrum, spectrum
-from initlab.explore.spectrum_records import spectrum_records
+from initlab.explore.spectrum_records import SpectrumSettings, spectrum_records
 from test_explore import Browser, Patient
 
 MODULE = sys.modules["initlab.explore.spectrum_records"]
 
 
 def records(**values):
-    return spectrum_records(**{**Spectrum.defaults(), "width": 32, **values})
+    return spectrum_records(SpectrumSettings(**{**Spectrum.defaults(), "width": 32, **values}))
 
 
 def network(scheme, gain, depth, width, activation, seed):
@@ -208,6 +208,14 @@ def test_a_network_that_passes_nothing_on_is_shown_as_zeros(monkeypatch):
     MODULE._product.cache_clear()
 
 
+def test_where_theory_does_not_know_the_entries_no_line_is_drawn():
+    explorer = spectrum(scheme="sparse", width=32, depth=3)
+    assert explorer.error == ""
+    names = [[series.name for series in panel.series] for panel in explorer.scene.panels]
+    assert names[0] == ["sparse", "orthogonal", "theory"]
+    assert names[2] == ["sparse", "orthogonal", "orthogonal, theory"]
+
+
 def test_slices_end_like_one_go(monkeypatch):
     monkeypatch.setattr(MODULE, "SLICE", 0.0)
     browser = Browser(spectrum(width=32, depth=1))
@@ -231,8 +239,8 @@ def test_slices_end_like_one_go(monkeypatch):
         ({"width": 100}, "width=100 is unknown. Allowed: 32, 64, 128."),
         (
             {"other": "orthogonl"},
-            "other='orthogonl' is unknown: did you mean 'orthogonal'? Allowed: xavier_normal, "
-            "xavier_uniform, kaiming_normal, torch_default, orthogonal.",
+            "other='orthogonl' is unknown: did you mean 'orthogonal'? Allowed: normal, "
+            "trunc_normal, sparse, torch_default, lecun_uniform, ",
         ),
     ],
     ids=str,

@@ -35,10 +35,9 @@ def test_what_measures_a_model_loads_nothing_heavy_that_torch_does_not():
     assert loaded & HEAVY <= modules_after("import torch")
 
 
-@pytest.mark.parametrize("name", il.__all__)
-def test_a_public_name_leads_somewhere(name):
-    assert getattr(il, name) is not None
-    assert name in dir(il)
+def test_every_public_name_leads_somewhere():
+    assert all(getattr(il, name) is not None for name in il.__all__)
+    assert set(il.__all__) <= set(dir(il))
 
 
 def test_an_unknown_name_is_an_attribute_error():

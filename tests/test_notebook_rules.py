@@ -14,8 +14,11 @@ from nbformat import NotebookNode
 
 from notebook_rules import (
     MOST_BYTES,
+    MOST_CHAOTIC_CELLS,
     RULES,
+    asserts_what_it_does_not_compare,
     code_cells,
+    compares_all_but_what_training_gave,
     complaints,
     has_short_cells,
     has_short_functions,
@@ -26,12 +29,9 @@ from notebook_rules import (
 from run_notebooks import NOTEBOOK_METADATA, NOTEBOOKS, WIDGET_VIEW
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
-def test_every_notebook_keeps_the_rules(path, rule):
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.validate(notebook)
-    assert list(rule(path, notebook)) == []
+def test_every_notebook_keeps_the_rules(path):
+    assert complaints(path, nbformat.read(path, as_version=4)) == []
 
 
 # The rules, tested
@@ -186,7 +186,6 @@ def show(kind, **content):
         (spoil_metadata(slideshow={}), "cell 2 has no slide type"),
         (spoil_metadata(execution={}), "cell 2 holds metadata of one session: ['execution']"),
         (spoil_metadata(tags=["nbval-skip"]), "a cell is tagged nbval-skip"),
-        (spoil_metadata(tags=["nbval-ignore-output"] * 2), "2 outputs are not compared"),
         (show("stream", name="stdout", text="a" * MOST_BYTES), "1.5 MB: smaller pictures?"),
     ],
 )
@@ -201,6 +200,97 @@ def test_a_section_that_starts_no_slide_is_named(path):
     notebook = made("# Title", "## Section")
     notebook.cells[1].metadata.slideshow.slide_type = "-"
     assert list(is_split_into_slides(path, notebook)) == ["cell 2 is a section but no new slide"]
+
+
+# The numbers that training gives
+
+STEP = "optimizer = torch.optim.SGD(net.parameters())\noptimizer.step()"
+TRAINER = "def learn(net):\n    for p in net.parameters():\n        p.sub_(p.grad)"
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["il.train(net, data).final_loss"],
+        ["runs = {k: il.train(net, data) for k in names}", "_ = il.plots.over_time(runs)"],
+        ["rows = il.sweep(scheme, data).rows()", "for row in rows:\n    print(row['loss'])"],
+        ["il.train(net, data)", "print(net.head.weight.std())"],  # the network is changed
+        ["best = 0", "for run in il.compare(a, b):\n    best = max(best, run.loss)", "best"],
+        [STEP, "net(x).mean()"],
+        ["with torch.no_grad():\n    net.weight -= lr * net.weight.grad", "print(net.weight[0])"],
+        ["for p in net.parameters():\n    p.data -= 0.1 * p.grad", "net(x).mean()"],
+        [TRAINER, "learn(net)", "net(x).mean()"],  # a function changes what it is given
+        ["def reached(seed):\n    return il.train(net, data).accuracy", "print(reached(3))"],
+        ["runs = il.compare(a, b)", "def best():\n    return max(runs)", "best()"],
+        ["found = []", "found.append(il.train(net, data).loss)", "found"],
+        ["table = {}", "table['a'] = il.train(net, data).loss", "print(f'{table}')"],
+        ["run = il.train(net, data)", "asked.reveal('this', f'{run.loss:.2f}')"],
+        ["il.explore.race('zeros', 'ones')"],
+        ["il.coordinate_check(build, widths, data).plot()"],
+    ],
+)
+def test_numbers_from_training_are_named_and_asserted(path, sources):
+    notebook = made("import torch\nimport initlab as il", *sources)
+    last = code_cells(notebook)[-1]
+    last.outputs = [nbformat.v4.new_output("stream", text="0.93")]
+    (complaint,) = compares_all_but_what_training_gave(path, notebook)
+    number = len(sources) + 1
+    assert complaint == f"code cell {number} shows numbers from training, and tests compare them"
+
+    last.metadata.tags = ["nbval-ignore-output"]
+    assert list(compares_all_but_what_training_gave(path, notebook)) == []
+    missing = (
+        [] if "explore" in last.source else [f"nothing is asserted of what code cell {number}"]
+    )
+    found = list(asserts_what_it_does_not_compare(path, notebook))
+    assert [complaint.removesuffix(" shows") for complaint in found] == missing
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["il.trace(net, x).loss"],
+        ["runs = il.compare(a, b)", "print(len(names))"],
+        ["runs = il.compare(a, b)", "assert runs.loss < 2", "print('the loss falls')"],
+        ["run = il.train(net, data)", "run = il.trace(net2, x)", "run.loss"],  # another value now
+        ["il.train(net, data)", "net = il.models.mlp(3, 8)", "print(net.head.weight.std())"],
+        ["def learn(net):\n    return il.train(net, data)", "il.show(learn)"],
+        ["runs = [il.train(net, data) for net in nets]", "print([net for net in others])"],
+        ["runs = il.compare(a, b)", "def mean(runs):\n    return sum(runs) / 3", "print(mean(c))"],
+        ["loss.backward()", "print(net.weight.grad.std())"],  # a gradient is no training
+        [STEP.replace("net", "other"), "net(x).mean()"],
+    ],
+)
+def test_other_numbers_are_compared(path, sources):
+    notebook = made("import torch\nimport initlab as il", *sources)
+    code_cells(notebook)[-1].outputs = [nbformat.v4.new_output("stream", text="0.93")]
+    assert list(compares_all_but_what_training_gave(path, notebook)) == []
+
+
+def test_few_outputs_are_not_compared_for_another_reason(path):
+    notebook = made(*["x"] * (MOST_CHAOTIC_CELLS + 1))
+    for number, cell in enumerate(notebook.cells, 1):
+        cell.metadata.tags = ["nbval-ignore-output"]
+        found = len(list(compares_all_but_what_training_gave(path, notebook)))
+        assert found == (number > MOST_CHAOTIC_CELLS)
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        ("assert run.loss < 0.5", True),
+        ("assert all(loss < 2 for loss in run.losses)", True),
+        ("assert 1 < 2", False),
+        ("# ## Next\nassert run.loss < 0.5", False),  # in another section
+    ],
+)
+def test_a_claim_is_about_what_training_gave_and_stands_in_its_section(path, claim, said):
+    heading, _, code = claim.rpartition("\n")
+    cells = ["# Title", "import initlab as il", "run = il.train(net, data)\nrun.loss"]
+    notebook = made(*cells, *[text for text in (heading, code) if text])
+    code_cells(notebook)[1].metadata.tags = ["nbval-ignore-output"]
+    found = list(asserts_what_it_does_not_compare(path, notebook))
+    assert found == ([] if said else ["nothing is asserted of what code cell 2 shows"])
 
 
 def test_widget_state_is_named(path):

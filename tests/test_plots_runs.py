@@ -1,18 +1,13 @@
 """Pictures of runs: what the artists hold is what the rows say."""
 
-from __future__ import annotations
-
 import math
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import QuadMesh
 
 import initlab as il
-from initlab.plots import COLOURS, explain
-from initlab.plots.runs import against, boundaries, histograms_over_time, update_ratios
+from initlab.plots import COLOURS, against, alt_text, over_time, ranks, update_ratios
+from plot_records import NAN, RUN, history
 
 ROWS = [
     {"scheme": scheme, "depth": depth, "norm": norm, "accuracy": accuracy, "loss": loss}
@@ -24,165 +19,181 @@ ROWS = [
         ("normal", 2, "batch", 0.5, 1.0),
     ]
 ]
-
-
-def lines(ax: Any) -> dict[str, np.ndarray]:
-    return {line.get_label(): line.get_xydata() for line in ax.lines}
-
-
-def test_against() -> None:
-    ax = against(ROWS, chance=0.1)
-    assert lines(ax)["eye"].tolist() == [[2, 0.8], [50, 0.4]]
-    assert ax.lines[0].get_color() == COLOURS["eye"]
-    band = ax.collections[0].get_paths()[0].get_extents()
-    assert (band.y0, band.y1) == pytest.approx((0.4, 0.9))
-    assert lines(ax)["chance"][:, 1].tolist() == [0.1, 0.1]
-    assert explain(ax) == (
-        "accuracy against depth, median of 3 runs at each point. "
-        "eye: 0.80 at 2 (0.70 to 0.90), 0.40 at 50. normal: 0.50 at 2. Chance is 0.10."
-    )
-
-
-def test_against_marks_what_is_no_number() -> None:
-    ax = against(ROWS, y="loss", by="norm")
-    assert lines(ax)["no norm"].tolist() == [[2, 0.4]]
-    assert next(line.get_xdata().tolist() for line in ax.lines if line.get_label() == "_edge") == [
-        2,
-        50,
-    ]
-    assert "no norm: 0.40 at 2 (0.20 to inf), inf at 50." in explain(ax)
-    assert "norm batch: 1.0 at 2." in explain(ax)
-
-
 TERMS = [{"scheme": "eye", "terms": n, "rms": size} for n, size in [(1, 1), (4, 2), (64, 8)]]
 
 
-def test_against_theory_on_a_log_axis() -> None:
+def lines(ax):
+    return {
+        line.get_label(): line.get_xydata() for line in ax.lines if "_s" not in line.get_label()
+    }
+
+
+def names(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def edge(ax):
+    return [x for line in ax.lines if line.get_label() == "_edge" for x in line.get_xdata()]
+
+
+# Against a setting
+
+
+def test_against_draws_medians_and_a_bar_over_the_seeds():
+    ax = against(ROWS, chance=0.1, rules={"limit": 0.6})
+    assert lines(ax)["eye"].tolist() == [[2, 0.8], [50, 0.4]]
+    assert ax.lines[0].get_color() == COLOURS["eye"]
+    bars = [segment.tolist() for segment in ax.collections[0].get_segments()]
+    assert bars == [[[2, 0.7], [2, 0.9]], [[50, 0.4], [50, 0.4]]]
+    assert lines(ax)["chance"][:, 1].tolist() == [0.1, 0.1]
+    assert lines(ax)["limit"][:, 1].tolist() == [0.6, 0.6]
+    assert sorted(names(ax)) == ["chance", "eye", "limit", "normal"]
+    assert alt_text(ax) == (
+        "At depth 2, eye reaches accuracy 0.80, normal 0.50. "
+        "accuracy against depth, median of 3 runs at each point. "
+        "eye: 0.80 at 2 (0.70 to 0.90), 0.40 at 50. normal: 0.50 at 2. "
+        "Chance is 0.10. Limit is 0.60."
+    )
+
+
+def test_many_places_have_a_band():
+    rows = [{"scheme": "eye", "layer": k, "cosine": s / k} for k in range(1, 21) for s in (1, 2)]
+    ax = against(rows, "layer", y="cosine")
+    band = ax.collections[0].get_paths()[0].get_extents()
+    assert (band.y0, band.y1) == pytest.approx((1 / 20, 2))
+    assert all(tick == int(tick) for tick in ax.get_xticks())  # none between two layers
+
+
+def test_against_marks_what_is_no_number():
+    ax = against(ROWS, y="loss", by="norm")
+    assert lines(ax)["no norm"].tolist() == [[2, 0.4]]
+    assert edge(ax) == [2, 50]
+    assert "no norm: 0.40 at 2 (0.20 to inf), inf at 50." in alt_text(ax)
+    assert "norm batch: 1.0 at 2." in alt_text(ax)
+
+
+def test_what_was_cut_off_is_an_open_arrow_and_no_data():
+    rows = [{"scheme": s, "matrices": m, "updates": min(120, b**m)}
+            for s, b in (("eye", 2), ("normal", 6)) for m in (1, 2, 4)]  # fmt: skip
+    ax = against(rows, "matrices", y="updates", cap=120)
+    assert lines(ax)["normal"].tolist() == [[1, 6], [2, 36]]
+    (arrow,) = [line for line in ax.lines if line.get_label() == "_cap"]
+    assert arrow.get_marker() == "^"
+    assert arrow.get_xydata().tolist() == [[4, 120]]
+    assert arrow.get_markerfacecolor() == "white"
+    assert "> 120" in names(ax)
+    assert alt_text(ax).startswith("At matrices 4, normal reaches updates > 120, eye 16. ")
+    assert "normal: 6.0 at 1, 36 at 2, > 120 at 4." in alt_text(ax)
+
+
+def test_against_theory_on_a_log_axis():
     ax = against(TERMS, "terms", y="rms", predicted={"eye": math.sqrt}, log=True)
     x, y = lines(ax)["_theory"].T
     assert (x[0], x[-1], len(x)) == (1, 64, 101)
     assert y == pytest.approx(np.sqrt(x))
-    styles = {str(line.get_label()): line.get_linestyle() for line in ax.lines}
-    assert styles == {"eye": "None", "_theory": "--", "theory": "--"}
+    styles = {line.get_label(): line.get_linestyle() for line in ax.lines}
+    assert (styles["eye"], styles["_theory"]) == ("None", "--")
+    assert names(ax) == ["eye", "theory"]
     assert against(TERMS, "terms", y="rms").lines[0].get_linestyle() == "-"
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert explain(ax).endswith("eye: 1.0 at 1, 2.0 at 4, 8.0 at 64. eye, theory: 1.0 to 8.0.")
+    assert alt_text(ax) == (
+        "Rms: theory (dashed) meets the dots within 1 %. rms against terms, 1 run at each point. "
+        "eye: 1.0 at 1, 2.0 at 4, 8.0 at 64. eye, theory: 1.0 to 8.0."
+    )
     alone = against(TERMS, "terms", y="rms", predicted=math.sqrt)
     assert lines(alone)["theory"][:, 1] == pytest.approx(y)
-    assert explain(alone).endswith("8.0 at 64. Theory: 1.0 to 8.0.")
+    assert alt_text(alone).endswith("8.0 at 64. Theory: 1.0 to 8.0.")
     assert alone.get_yscale() == "linear"
 
 
-def test_against_has_its_ticks_where_it_measured_if_there_is_room() -> None:
+def test_against_has_its_ticks_where_it_measured_if_there_is_room():
     ax = against(TERMS, "terms", y="rms")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "4", "64"]
     assert ax.get_xticks(minor=True).tolist() == []
-    close = [{"scheme": "eye", "std": std, "rms": 1.0} for std in [1e-6, 0.9, 1.0]]
-    assert 0.9 not in against(close, "std", y="rms").get_xticks()
+    rates = [{"scheme": "eye", "lr": float(lr), "accuracy": 0.5} for lr in np.geomspace(1e-4, 3, 8)]
+    shown = [label.get_text() for label in against(rates, "lr").get_xticklabels()]
+    assert shown == ["$10^{-4}$", "0.001", "0.01", "0.1", "1"]
 
 
-def test_against_marks_zero_on_a_log_axis() -> None:
+def test_against_marks_zero_on_a_log_axis():
     ax = against([*TERMS, {"scheme": "eye", "terms": 9, "rms": 0.0}], "terms", y="rms", log=True)
     assert lines(ax)["eye"][:, 0].tolist() == [1, 4, 64]
     assert lines(ax)["_edge"].tolist() == [[9, 0]]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([],), "runs holds no run to draw."),
-        ((ROWS, "dept"),
-         "'dept' is in no row: they hold 'scheme', 'depth', 'norm', 'accuracy', 'loss'."),
-    ],
-)  # fmt: skip
-def test_against_nothing(arguments: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=r".") as caught:
-        against(*arguments)
-    assert str(caught.value) == message
+# Over time
 
 
-def test_against_theory_of_nothing() -> None:
-    with pytest.raises(ValueError, match=r".") as caught:
-        against(ROWS, predicted={"ey": math.sqrt})
-    assert (
-        str(caught.value) == "predicted has 'ey', which is no line: the lines are 'eye', 'normal'."
+def test_over_time_draws_the_median_and_the_band_of_the_runs():
+    runs = [history([3, 1]), history([2, 1.5]), history([4, 0.5])]
+    ax = over_time({"normal": runs, "zeros": history([2.3, 2.3])})
+    assert lines(ax)["normal"].tolist() == [[0, 3], [1, 1]]
+    (band,) = ax.collections
+    assert band.get_paths()[0].get_extents().bounds == (0, 0.5, 1, 3.5)
+    assert ax.get_xlabel() == "step (updates)"
+    assert alt_text(ax) == (
+        "normal ends lowest: loss 1.0, zeros 2.3. loss over 2 steps. "
+        "normal: 3.0 to 1.0 (median of 3 runs; at the end 0.50 to 1.5). zeros: 2.3 to 2.3."
     )
 
 
-def history(**options: Any) -> il.History:
-    model = il.models.mlp(4, 8, "tanh")
-    return il.train(model, il.data.digits(64), steps=6, lr=0.1, record_every=2, **options)
+def test_over_time_tells_a_run_that_ends_early():
+    ax = over_time({"good": history([3, 2, 1]), "bad": history([3, NAN])}, log=True)
+    assert edge(ax) == [1]
+    assert names(ax) == ["good", "bad\nends at step 1"]
+    assert alt_text(ax).endswith("bad: 3.0 to 3.0; ends at step 1.")
 
 
-def test_update_ratios() -> None:
-    seen = history()
-    ax = update_ratios(seen)
-    assert set(lines(ax)) == {"linear1", "linear3", "head", "rule of thumb"}
-    expected = [[record.step, record.update_ratio["head"]] for record in seen.records]
-    assert lines(ax)["head"].tolist() == expected
-    assert ax.get_yscale() == "log"
-    assert lines(update_ratios(seen, layers="linear2")).keys() >= {"linear2"}
-    with pytest.raises(ValueError, match=r"^layers='linar2' was not recorded: there are linear1,"):
-        update_ratios(seen, layers="linar2")
+@pytest.mark.parametrize(("bad", "top"), [([3, 4e8], 3.1), ([3, 5], 5.2)])
+def test_what_diverges_leaves_the_picture_and_does_not_flatten_the_rest(bad, top):
+    ax = over_time({"good": history([3, 2, 1]), "bad": history(bad)})
+    assert ax.get_ylim()[1] == pytest.approx(top)
+    assert edge(ax) == [1]
+
+
+def test_a_line_that_lies_under_another_is_wider():
+    below, above, apart = ([2, 1.5, 1.2], [2, 1.5, 1.2], [2, 1, 0.1])
+    runs = {"a": history(below), "b": history(above), "c": history(apart)}
+    wide = {line.get_label(): line.get_linewidth() for line in over_time(runs).lines}
+    assert wide["a"] > wide["b"] == wide["c"]
+
+
+def test_over_time_lays_theory_over_as_dashes():
+    ax = over_time(history([3, 2], [0.1, 0.9]), y="accuracy", predicted={"chance": 0.1})
+    (rule,) = [line for line in ax.lines if line.get_label() == "chance (theory)"]
+    assert rule.get_linestyle() == "--"
+    assert set(rule.get_ydata()) == {0.1}
+    assert ax.get_ylim() == (0, 1.03)
+    assert ax.get_ylabel() == "accuracy (share that is right)"
+
+
+def test_ranks_stand_in_their_cells():
+    ax = ranks(RUN)
+    assert names(ax) == ["1", "4", "1", "nan"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "10"]
+    assert alt_text(ax) == (
+        "Rank of the weight grows in a only. "
+        "rank of the weight, step 0 to 10: a 1 to 4, b 1 to nan."
+    )
+
+
+def test_update_ratios_leave_0_on_the_edge_and_have_a_rule_of_thumb():
+    zero = il.History()
     with pytest.raises(ValueError, match=r"^history holds no records: train with il.train\("):
-        update_ratios(il.History())
+        update_ratios(zero)
+    model = il.models.mlp(2, 8)
+    il.initialize(model, "zeros")
+    seen = il.train(model, il.data.digits(16), steps=2, lr=0.0, record_every=1, progress=False)
+    ax = update_ratios(seen, layers=["linear1", "head"])
+    assert edge(ax)
+    assert names(ax) == ["linear1", "head", "rule of thumb"]
+    with pytest.raises(ValueError, match=r"^layers='linar1' is no layer with a weight: they are"):
+        update_ratios(seen, layers="linar1")
 
 
-def test_update_ratio_of_0_is_on_the_edge() -> None:
-    record = SimpleNamespace(step=0, update_ratio={"a": 0.0})
-    ax = update_ratios(SimpleNamespace(records=[record]))
-    assert lines(ax)["_edge"].tolist() == [[0, 0]]
-
-
-def test_histograms_over_time() -> None:
-    seen = history()
-    figure = histograms_over_time(seen, "weight", layers=["linear1", "head"])
-    first, second = figure.axes[:2]
-    assert [first.get_title(), second.get_title()] == ["linear1", "head"]
-    image = next(one for one in first.collections if isinstance(one, QuadMesh))
-    shares = image.get_array()
-    assert shares.shape == (60, 4)  # bins, records
-    assert np.all((shares.sum(0) > 0.98) & (shares.sum(0) <= 1 + 1e-6))
-    sides = image.get_coordinates()[0, :, 0]
-    assert sides.tolist() == [-0.5, 1, 3, 5, 6.5]
-    heights = image.get_coordinates()[:, 0, 1]
-    middle = np.average((heights[1:] + heights[:-1]) / 2, weights=shares[:, 0])
-    trace = seen.records[0].trace["linear1"].weight
-    assert middle == pytest.approx(trace.mean, abs=0.1 * trace.std)
-    assert explain(figure).startswith("Histograms of weight over time. linear1: rms ")
-    assert len(histograms_over_time(seen).axes) == 3 + 1  # first, middle, last, and the scale
-
-
-def test_boundaries() -> None:
-    model = il.models.mlp(1, 8, n_in=2, n_out=3)
-    seen = il.train(model, il.data.spirals(60), steps=4, lr=0.1, record_every=1)
-    figure = boundaries({"mine": seen, "yours": seen}, steps=[0, 4])
-    assert [ax.get_title() for ax in figure.axes] == [
-        "mine, step 0", "mine, step 4", "yours, step 0", "yours, step 4",
-    ]  # fmt: skip
-    ax = figure.axes[1]
-    plane = next(one for one in ax.collections if isinstance(one, QuadMesh))
-    assert np.array_equal(plane.get_array(), seen.records[-1].regions.classes)
-    points = np.concatenate([line.get_xydata() for line in ax.lines])
-    assert len(points) == 60
-    assert "mine at step 0: " in explain(figure)
-    assert len(boundaries(seen).axes) == 3
-    with pytest.raises(ValueError, match=r"^steps=9 has no record: there are 0, 1, 2, 3, 4\.$"):
-        boundaries(seen, steps=[9])
-    with pytest.raises(ValueError, match=r"^history must come from inputs with two features"):
-        boundaries(history())
-
-
-def test_records_plot_themselves() -> None:
+def test_records_plot_themselves():
     runs = il.experiments.compare(
         ["eye", "normal"], il.models.mlp(1, 8), il.data.digits(64), seeds=2, steps=3, lr=0.1
     )
-    ax = runs.plot(y="accuracy")
-    assert set(lines(ax)) >= {"eye", "normal"}
-    assert history().plot().get_ylabel().startswith("loss")
-
-
-def test_against_has_no_tick_between_two_layers():
-    rows = [{"scheme": "normal", "layer": k, "correlation": 0.5} for k in range(1, 21)]
-    ax = il.plots.against(rows, "layer", y="correlation")
-    assert all(tick == int(tick) for tick in ax.get_xticks())
+    assert set(lines(runs.plot(y="accuracy"))) >= {"eye", "normal"}

@@ -154,6 +154,18 @@ def test_probe_records_the_latest_pass_alone() -> None:
     assert found["1"].gradient is None
 
 
+def test_a_trace_that_was_handed_out_stays_as_it_is() -> None:
+    model, x, _ = case("tanh")
+    with il.Probe(model) as probe:
+        loss = model(x).mean()
+        ahead = probe.trace()
+        loss.backward()
+        after = probe.trace(loss=loss.item())
+    assert ahead["1"].gradient is None
+    assert after["1"].gradient is not None
+    assert (ahead.loss, after.loss) == (None, loss.item())
+
+
 BREAKING = [
     *["keeps_things", "conv_norm_dropout_train", "writes_to_itself", "embedding_with_max_norm"],
 ]

@@ -354,3 +354,52 @@ def test_the_guides_example_is_a_whole_scheme(monkeypatch):
     weight = scheme.fill_(torch.empty(300, 128), torch.Generator().manual_seed(0))
     assert float(weight.var()) == pytest.approx(0.1, rel=0.04)
     MathTextParser("agg").parse(f"${scheme.formula}$")
+
+
+# --------------------------------------------------------------------------- distributions
+
+
+def textbook(scheme, fans):
+    """The distribution of an entry, from scipy."""
+    std = math.sqrt(scheme.variance(*fans) or 0)
+    return {
+        "normal": stats.norm(getattr(scheme, "mean", 0), std or 1),
+        "uniform": stats.uniform(
+            getattr(scheme, "a", 0) if scheme.name == "uniform" else -math.sqrt(3) * std,
+            math.sqrt(12) * std,
+        ),
+        "truncated normal": stats.truncnorm(-2, 2),
+    }.get(scheme.distribution)
+
+
+@pytest.mark.parametrize("name", il.SCHEMES)
+def test_a_scheme_knows_how_its_entries_are_distributed(name):
+    scheme = il.SCHEMES[name]
+    places = np.linspace(-2.5, 2.5, 41) * (scheme.variance(200, 100) or 1) ** 0.5
+    shares = scheme.cumulative(places, 200, 100)
+    expected = textbook(scheme, (200, 100))
+    if expected is None:
+        assert scheme.distribution in {"constant", "sparse", "orthogonal", "identity"}
+        assert shares is None
+        return
+    assert shares == pytest.approx(expected.cdf(places), abs=1e-9)
+    drawn = scheme.fill_(torch.empty(100, 200), torch.Generator().manual_seed(0)).numpy()
+    found = [(drawn < place).mean() for place in places]
+    assert found == pytest.approx(shares, abs=0.02)  # 20,000 entries: 4 std are 0.014
+
+
+def test_parameters_move_a_distribution():
+    places = np.array([-1.0, 0.5, 2.0])
+    for scheme, expected in [
+        (il.scheme("normal", mean=0.5, std=2.0), stats.norm(0.5, 2)),
+        (il.scheme("uniform", a=-1.0, b=3.0), stats.uniform(-1, 4)),
+        (il.scheme("trunc_normal", mean=1.0, a=-0.5, b=4.0), stats.truncnorm(-1.5, 3, loc=1)),
+        (il.scheme(lambda fan_in, fan_out: 4.0), stats.norm(0, 2)),
+    ]:
+        assert scheme.cumulative(places, 10, 10) == pytest.approx(expected.cdf(places), abs=1e-12)
+
+
+def test_a_rule_of_ones_own_has_an_unknown_distribution():
+    scheme = il.scheme(lambda tensor: tensor.fill_(1.0))
+    assert scheme.distribution == "unknown"
+    assert scheme.cumulative(np.zeros(1), 3, 3) is None

@@ -44,6 +44,13 @@ WRONG_PARAMETERS = [
         "leaky_relu, tanh, sigmoid, selu, linear, conv1d, conv2d, conv3d, conv_transpose1d, "
         "conv_transpose2d, conv_transpose3d.",
     ),
+    (
+        "kaiming_normal",
+        {"nonlinearity": "gelu"},
+        "nonlinearity='gelu' has no gain in PyTorch. il.theory.gain('gelu') knows one: give "
+        "il.scheme the law lambda fan_in, fan_out: il.theory.gain('gelu') ** 2 / fan_in, or a "
+        "scheme that takes gain=, such as il.scheme('xavier_normal', gain=...).",
+    ),
     ("dirac", {"groups": 0}, "groups must be a whole number of at least 1, got 0."),
     ("dirac", {"groups": 1.5}, "groups must be a whole number of at least 1, got 1.5."),
     (
@@ -54,6 +61,15 @@ WRONG_PARAMETERS = [
     ),
     ("zeros", {"val": 1}, "parameter of zeros='val' is unknown. Allowed: none."),
 ]
+
+
+@pytest.mark.parametrize("name", il.SCHEMES)
+def test_a_layer_without_inputs_or_outputs_has_no_variance(name):
+    for which, fans in (("fan_in", (0, 3)), ("fan_out", (3, 0))):
+        with pytest.raises(
+            ValueError, match=f"^{which} must be a whole number of at least 1, got 0"
+        ):
+            il.SCHEMES[name].variance(*fans)
 
 
 @pytest.mark.parametrize(("name", "params", "message"), WRONG_PARAMETERS)
@@ -118,7 +134,8 @@ WRONG_TENSORS = [
         torch.empty(2, 2, device="meta"),
         ValueError,
         "tensor must hold numbers, got one on the meta device: give the model memory first with "
-        "model.to_empty(device=...).",
+        "model.to_empty(device=...). After that, tied weights are "
+        "tied no longer and buffers hold garbage: tie them again, and fill the buffers.",
     ),
     (
         "zeros",

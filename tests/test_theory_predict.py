@@ -207,7 +207,7 @@ def seen_a_batch(model):
         ),
         (lambda: nn.Identity(), "the model has no linear layer."),
         (
-            lambda: il.models.mlp(300, 1000, "gelu", bias=False),
+            lambda: il.models.mlp(300, 100, "gelu", bias=False),
             "the second moment after linear140 leaves the range of float64.",
         ),
     ],

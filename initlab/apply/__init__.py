@@ -2,34 +2,44 @@
 
 Read in this order:
 
-    filling        initialize: plan, draft, commit, tell
-    planning       what fills each parameter, decided and checked
-    drafting       the new values, drawn beside the model
-    telling        what was done, from jobs to a report
+    initialize     a plan, then the values, then the report
+    plan           what fills each weight, decided and checked
     layers         the table: which matrices each type of layer holds
     rules          exceptions by type and by name; what a bias may be
-    slots          where a weight is kept: plain, or behind a parametrization
+    parametrized   how a weight is held: plain, or computed from other parameters
+    restore        how a model comes back after a failure
     report         a row for each parameter, as text, HTML and dicts
-    pretrained     weights from a file as initialisation
-    unit_variance  weights whose layers emit unit variance on a real batch (LSUV)
+    checkpoint     weights from a file as initialisation
+    lsuv           weights whose layers emit unit variance on a real batch
     residual       weights for networks with skip connections
+    audit          what a model holds, and what an initialisation does to it
+    describe       a row for each parameter and buffer
+    recognise      which scheme numbers look like
+    laws           which distribution numbers follow
+    watch          what an initialisation writes, whatever the values
+    grouping       which rows of a long table can share a line
 """
 
 from __future__ import annotations
 
-from initlab.apply.filling import initialize
+from initlab.apply.audit import Audit, audit
+from initlab.apply.checkpoint import initialize_from
+from initlab.apply.describe import AuditRow
+from initlab.apply.initialize import initialize
 from initlab.apply.layers import LAYERS
-from initlab.apply.pretrained import initialize_from
+from initlab.apply.lsuv import lsuv
 from initlab.apply.report import Report, Row
 from initlab.apply.residual import scale_residual
 from initlab.apply.rules import Rule
-from initlab.apply.unit_variance import lsuv
 
 __all__ = [
     "LAYERS",
+    "Audit",
+    "AuditRow",
     "Report",
     "Row",
     "Rule",
+    "audit",
     "initialize",
     "initialize_from",
     "lsuv",

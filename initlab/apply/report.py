@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 from initlab.arguments import unknown
 
@@ -45,14 +45,30 @@ class Row:
         return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
 
 
-class Report(Sequence[Row]):
+class Report(Sequence[Any]):
     """A row for each parameter of a model, in the model's order.
 
     It prints as a table, in text and as HTML; `rows()` gives plain dicts, and
     `report["fc1.weight"]` one row.
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    columns: ClassVar[dict[str, str]] = {
+        "layer": "left",
+        "type": "left",
+        "parameter": "left",
+        "shape": "right",
+        "scheme": "left",
+        "fan_in": "right",
+        "fan_out": "right",
+        "std given": "right",
+        "std got": "right",
+        "note": "left",
+    }
+    """Title → alignment."""
+    always: ClassVar[int] = 5
+    """How many columns are shown also if every cell is empty."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
         self._rows = list(rows)
 
     def __len__(self) -> int:
@@ -67,7 +83,7 @@ class Report(Sequence[Row]):
         return by_name[index]
 
     @property
-    def left(self) -> list[Row]:
+    def left(self) -> list[Any]:
         """The rows of parameters that were left as they are; their `note` says why."""
         return [row for row in self._rows if not row.scheme]
 
@@ -80,78 +96,79 @@ class Report(Sequence[Row]):
         """One sentence: how many parameters were set, and how many were left."""
         done, left = len(self._rows) - len(self.left), len(self.left)
         rest = f", {left} left as {'it is' if left == 1 else 'they are'}" if left else ""
-        return f"{_count(len(self._rows), 'parameter')}: {done} set{rest}."
+        return f"{count(len(self._rows), 'parameter')}: {done} set{rest}."
+
+    def _cells(self) -> list[list[str]]:
+        """Write out all cells, line by line."""
+        return [
+            [
+                row.layer or "(model)",
+                row.type,
+                row.parameter,
+                size(row.shape),
+                row.scheme or "left",
+                number(row.fan_in),
+                number(row.fan_out),
+                number(row.std_given),
+                number(row.std_got),
+                row.note,
+            ]
+            for row in self._rows
+        ]
+
+    def _table(self) -> tuple[list[tuple[str, str]], list[list[str]]]:
+        """Give titles with their alignment, and lines, without the columns that are empty."""
+        lines = self._cells()
+        used = [
+            i for i in range(len(self.columns)) if i < self.always or any(line[i] for line in lines)
+        ]
+        titles = list(self.columns.items())
+        return [titles[i] for i in used], [[line[i] for i in used] for line in lines]
 
     def __repr__(self) -> str:
-        columns, table = self._table()
-        widths = [max(map(len, column)) for column in zip(columns, *table, strict=True)]
-        lines = [
+        titles, lines = self._table()
+        names = [title for title, _ in titles]
+        widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
+        text = [
             "  ".join(
-                cell.rjust(width) if title in _NUMBERS else cell.ljust(width)
-                for title, cell, width in zip(columns, line, widths, strict=True)
+                cell.rjust(width) if side == "right" else cell.ljust(width)
+                for (_, side), cell, width in zip(titles, line, widths, strict=True)
             ).rstrip()
-            for line in [columns, *table]
+            for line in [names, *lines]
         ]
-        return "\n".join([self.summary, "", *lines])
+        return "\n".join([self.summary, "", *text])
 
     def _repr_html_(self) -> str:
-        columns, table = self._table()
-        align = [f' style="text-align:{"right" if c in _NUMBERS else "left"}"' for c in columns]
+        titles, lines = self._table()
+        align = [f' style="text-align:{side}"' for _, side in titles]
         head = "".join(
-            f'<th scope="col"{a}>{escape(c)}</th>' for c, a in zip(columns, align, strict=True)
+            f'<th scope="col"{a}>{escape(title)}</th>'
+            for (title, _), a in zip(titles, align, strict=True)
         )
         body = "".join(
             "<tr>"
-            + "".join(f"<td{a}>{escape(c)}</td>" for c, a in zip(line, align, strict=True))
+            + "".join(f"<td{a}>{escape(cell)}</td>" for cell, a in zip(line, align, strict=True))
             + "</tr>"
-            for line in table
+            for line in lines
         )
         return (
             f"<table><caption>{escape(self.summary)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 
-    def _table(self) -> tuple[list[str], list[list[str]]]:
-        """Write out all cells, without the columns in which every cell is empty."""
-        cells = [
-            [
-                row.layer or "(model)",
-                row.type,
-                row.parameter,
-                "×".join(map(str, row.shape)) or "scalar",
-                row.scheme or "left",
-                _number(row.fan_in),
-                _number(row.fan_out),
-                _number(row.std_given),
-                _number(row.std_got),
-                row.note,
-            ]
-            for row in self._rows
-        ]
-        used = [i for i in range(len(_COLUMNS)) if i < 5 or any(line[i] for line in cells)]
-        return [_COLUMNS[i] for i in used], [[line[i] for i in used] for line in cells]
+
+def size(shape: Sequence[int]) -> str:
+    """Write a shape."""
+    return "×".join(map(str, shape)) or "scalar"
 
 
-_COLUMNS = [
-    "layer",
-    "type",
-    "parameter",
-    "shape",
-    "scheme",
-    "fan_in",
-    "fan_out",
-    "std given",
-    "std got",
-    "note",
-]
-_NUMBERS = {"shape", "fan_in", "fan_out", "std given", "std got"}
-
-
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Write a number, or nothing."""
     if value is None:
         return ""
     return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def count(how_many: int, what: str) -> str:
+    """Write so many of them."""
+    return f"{how_many} {what}{'' if how_many == 1 else 's'}"

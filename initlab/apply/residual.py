@@ -10,10 +10,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from initlab.apply.initialize import report_kept, spread
 from initlab.apply.layers import Fixed, emits_sums, kinds_of
+from initlab.apply.parametrized import held
 from initlab.apply.report import Report, Row
-from initlab.apply.slots import slots
-from initlab.apply.telling import spread, untouched
 from initlab.arguments import choice, network
 
 How = Literal["zero_last", "depth", "fixup"]
@@ -123,7 +123,7 @@ def _layers(branch: str, module: nn.Module) -> Layers:
     found = [
         (f"{branch}.{name}".rstrip("."), layer)
         for name, layer in module.named_modules()
-        if (emits_sums(layer) or _normalises(layer)) and "weight" in slots(layer)
+        if (emits_sums(layer) or _normalises(layer)) and "weight" in held(layer)
     ]
     if not found:
         raise ValueError(
@@ -165,21 +165,21 @@ def _output(model: nn.Module, output: str | None, branches: dict[str, nn.Module]
 def _multiply(model: nn.Module, factors: dict[str, float]) -> Report:
     """Multiply weight and bias of these layers, and report."""
     for name in factors:
-        for slot in slots(model.get_submodule(name)).values():
-            if not all(p.requires_grad for p in slot.parameters().values()):
+        for weight in held(model.get_submodule(name)).values():
+            if not all(p.requires_grad for p in weight.parameters().values()):
                 raise ValueError(
-                    f"{name}.{slot.name} is frozen (requires_grad=False) and cannot be scaled: "
+                    f"{name}.{weight.name} is frozen (requires_grad=False) and cannot be scaled: "
                     "unfreeze it first."
                 )
-            if slot.note:
+            if weight.note:
                 raise ValueError(
-                    f"{name}.{slot.name} is {slot.note} and cannot be scaled: "
+                    f"{name}.{weight.name} is {weight.note} and cannot be scaled: "
                     "remove the parametrization first."
                 )
     rows = []
     done: set[nn.Parameter] = set()  # a tied weight is scaled once
     parameters = dict(model.named_parameters(remove_duplicate=False))
-    for row in untouched(model, "not part of it"):
+    for row in report_kept(model, "not part of it"):
         factor = factors.get(row.layer)
         rows.append(row if factor is None else _scaled(row, parameters[row.name], factor, done))
     return Report(rows)

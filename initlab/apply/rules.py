@@ -10,8 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from initlab.apply.layers import Bias, kinds_of
+from initlab.apply.parametrized import held
 from initlab.arguments import number, unknown
-from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault, scheme
+from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault
+from initlab.schemes import scheme as find_scheme
 
 AnyScheme = str | Scheme | Callable[..., Any]
 AnyBias = str | float | Scheme | Tensor | Sequence[float]
@@ -28,8 +31,10 @@ class Rule:
         which: A module type, a tuple of them, or a glob over names. A glob is compared with the
             names of layers (`"blocks.*.fc1"`), then with those of parameters (`"*.weight_hh*"`);
             `*` also matches dots.
-        scheme: What fills the weights; None is the model's scheme.
-        bias: What fills the biases, as in `il.initialize`; None is the model's.
+        scheme: What fills the weights; None is the model's scheme. Of a layer type that is not in
+            `apply.LAYERS` it fills every parameter of two or more dimensions.
+        bias: What fills the biases, as in `il.initialize`; None is the model's. Of an unknown
+            layer type it fills the vectors that are named like a bias (`bias`, `b1`, `shift`).
         **params: Parameters of the scheme.
 
     Raises:
@@ -59,7 +64,7 @@ class Rule:
         if scheme is None and bias is None:
             raise ValueError("scheme or bias must be given, got neither: a rule changes something.")
         self.which = which
-        self.scheme = None if scheme is None else resolve_scheme(scheme, params)
+        self.scheme = None if scheme is None else find_scheme(scheme, **params)
         self.bias = None if bias is None else resolve_bias(bias)
 
     def fit(self, layer: str, module: nn.Module, parameter: str) -> Fit | None:
@@ -85,11 +90,6 @@ class Rule:
         return f"Rule({', '.join(part for part in given if part)})"
 
 
-def resolve_scheme(which: AnyScheme, params: dict[str, Any]) -> Scheme:
-    """Find the scheme, as `il.scheme` does."""
-    return scheme(which, **params)
-
-
 def resolve_bias(bias: Any) -> Scheme | Tensor:
     """Find what a bias starts as.
 
@@ -106,7 +106,7 @@ def resolve_bias(bias: Any) -> Scheme | Tensor:
     if isinstance(bias, str) and bias not in _VECTORS:
         raise ValueError(unknown("bias", bias, _VECTORS))
     if isinstance(bias, (str, Scheme)) or callable(bias):
-        found = scheme(bias)
+        found = find_scheme(bias)
         if found.dims[0] > 1 and not isinstance(found, TorchDefault):
             raise ValueError(
                 f"bias={found!r} reads fans, and a bias has none. Allowed: {', '.join(_VECTORS)}, "
@@ -126,6 +126,47 @@ def resolve_bias(bias: Any) -> Scheme | Tensor:
     raise TypeError(
         f"bias must be one of {', '.join(_VECTORS)}, a number, or values, "
         f"got {bias!r} of type {type(bias).__name__}."
+    )
+
+
+def check_rules(rules: Any) -> list[Rule]:
+    """Raise unless these are rules."""
+    if isinstance(rules, Rule):
+        raise TypeError(f"rules must be a list of il.Rule, got one rule: write rules=[{rules!r}].")
+    found = list(rules or [])
+    for index, rule in enumerate(found):
+        if not isinstance(rule, Rule):
+            raise TypeError(
+                f"rules must be a list of il.Rule, got {rule!r} of type "
+                f"{type(rule).__name__} at place {index}."
+            )
+    return found
+
+
+def output_bias_of(model: nn.Module, frequencies: Any) -> tuple[str, Tensor]:
+    """Find the bias of the output layer, and its values from class frequencies."""
+    counts = numbers("output_bias", frequencies).double()
+    if counts.dim() != 1 or len(counts) < 2 or not (counts.isfinite() & (counts > 0)).all():
+        raise ValueError(
+            "output_bias must be the frequencies of at least 2 classes, each finite and above 0, "
+            f"got {counts.tolist()}: give a class that never came a small count."
+        )
+    logs = (counts / counts.sum()).log()
+    found = [
+        (f"{name}.bias".lstrip("."), len(weight.value()))
+        for name, module in model.named_modules()
+        if isinstance((kinds_of(module) or {}).get("bias"), Bias)
+        for weight in [held(module).get("bias")]
+        if weight is not None
+    ]
+    for name, size in reversed(found):
+        if size == len(counts):
+            return name, logs
+        if size == 1 and len(counts) == 2:
+            return name, (logs[1] - logs[0]).reshape(1)
+    raise ValueError(
+        f"output_bias has {len(counts)} classes, but no layer has a bias of that many entries. "
+        f"Sizes of biases: {', '.join(f'{name} {size}' for name, size in found) or 'none'}."
     )
 
 

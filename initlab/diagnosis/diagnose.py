@@ -24,8 +24,9 @@ from initlab.diagnosis.illnesses import (
     Seen,
     Vanishing,
 )
-from initlab.diagnosis.illnesses.illness import leverages, number, signals
+from initlab.diagnosis.illnesses.illness import leverages, signals
 from initlab.diagnosis.trial import CLEAR, LARGE, STEPS, Outcome, kept_random_state
+from initlab.format import number
 from initlab.probe.run import Loss
 
 CANDIDATES = 6  # cures that are tried for one finding
@@ -185,8 +186,8 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
 
 def _better(outcome: Outcome, base: Outcome, cure: Cure) -> bool:
     """Whether a few steps come to clearly less; of a local change to less is enough."""
-    learns = outcome.best < min(WELL, 0.99 * outcome.first)
-    return learns and outcome.best < base.best - (0 if cure.local else CLEAR)
+    learns = outcome.best < 0.99 * outcome.first or outcome.best < base.best / 2
+    return outcome.best < WELL and learns and outcome.best < base.best - (0 if cure.local else CLEAR)
 
 
 def _changed_copy(case: Case, cure: Cure, seed: int) -> nn.Module | None:

@@ -71,18 +71,6 @@ def keep_random_state() -> Iterator[None]:
         torch.set_rng_state(default)
 
 
-def need_function(answer: Any, signature: str) -> Callable[..., Any]:
-    """Return the answer where it is a function; say how to hand one in where it is not."""
-    if not callable(answer):
-        raise Rejected(
-            "not a function",
-            f"The check wants the function itself, `{signature}`, so that it can call it "
-            f"several times. It got a {type(answer).__name__}. Did you put brackets behind its "
-            "name?",
-        )
-    return answer  # type: ignore[no-any-return]
-
-
 def takes(function: Callable[..., Any], count: int) -> bool:
     """Can it be called with so many positional arguments? Yes, where Python cannot tell."""
     try:

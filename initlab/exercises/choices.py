@@ -6,18 +6,18 @@ stand beside the measurement, and the kept-up quiz library (jupyterquiz) keeps i
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anywidget
 import traitlets
 
 from initlab.exercises.display import BAD, GOOD, OPEN, Note, as_html, box
-from initlab.exercises.entries import QUIZZES
-from initlab.exercises.exercise import Question
 
 _HERE = Path(__file__).parent
+_KEYS = {"text", "because"}
 _NO_FEEDBACK = {"kind": "", "text": ""}
 _predicted: dict[str, str] = {}
 
@@ -164,11 +164,66 @@ def ask(question: str, options: Sequence[str], *, name: str | None = None) -> Pr
     return Prediction(question, options, name)
 
 
+class Question(NamedTuple):
+    """A question with one right option.
+
+    Args:
+        asks: One or two sentences.
+        options: (option, why it is right or not), in the order in which they are shown.
+        right: Index of the right one.
+    """
+
+    asks: str
+    options: tuple[tuple[str, str], ...]
+    right: int
+
+
+def read_quiz(source: str) -> tuple[Question, ...]:
+    """Read the questions of a quiz from TOML.
+
+    Args:
+        source: A table `[[question]]` with the text `asks` for each, and in it a table
+            `[[question.option]]` with `text` and `because` for each option; `right = true` in one.
+
+    Raises:
+        ValueError: It is no TOML, a key is missing or unknown, or not exactly one option is right.
+
+    >>> read_quiz('''
+    ... [[question]]
+    ... asks = "1 + 1?"
+    ... [[question.option]]
+    ... text = "2"
+    ... because = "Count."
+    ... right = true
+    ... [[question.option]]
+    ... text = "11"
+    ... because = "Those are texts."
+    ... ''')[0].right
+    0
+    """
+    questions = []
+    for asked in tomllib.loads(source)["question"]:
+        options = asked["option"]
+        right = [place for place, option in enumerate(options) if option.get("right")]
+        if len(right) != 1 or any(option.keys() - {"right"} != _KEYS for option in options):
+            raise ValueError(
+                f"question {asked['asks']!r} must have options with text and because, one of them "
+                f"with right = true, got {options}."
+            )
+        texts = tuple((option["text"], option["because"]) for option in options)
+        questions.append(Question(asked["asks"], texts, right[0]))
+    return tuple(questions)
+
+
 class Quiz(Choices):
-    """Three questions with feedback for each option; `quiz` makes it."""
+    """Questions with feedback for each option.
+
+    Args:
+        asked: In the order in which they are shown.
+    """
 
     def __init__(self, asked: Sequence[Question]) -> None:
-        super().__init__([(q.question, [option for option, _ in q.options]) for q in asked])
+        super().__init__([(q.asks, [option for option, _ in q.options]) for q in asked])
         self._asked = asked
 
     def _feedback(self, question: int, option: int) -> dict[str, str]:
@@ -179,23 +234,3 @@ class Quiz(Choices):
             "kind": "right" if is_right else "wrong",
             "text": f"{head} {asked.options[option][1]}",
         }
-
-
-def quiz(notebook: str) -> Quiz:
-    """Give the three questions that end a notebook.
-
-    Args:
-        notebook: Its two digits, such as "00".
-
-    Returns:
-        A widget that says for each option why it is right or not. A reader without a kernel sees
-        the questions without answers.
-
-    Raises:
-        ValueError: That notebook has no quiz.
-    """
-    if notebook not in QUIZZES:
-        raise ValueError(
-            f"notebook={notebook!r} has no quiz; there is one for: {', '.join(QUIZZES)}."
-        )
-    return Quiz(QUIZZES[notebook])

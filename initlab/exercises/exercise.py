@@ -1,13 +1,11 @@
-"""What is an exercise? A declared record: task, hints, solution, and the mistakes that it knows.
-
-And what is a question of the quiz that ends a notebook?
-"""
+"""What is an exercise? A declared record: task, hints, solution, and the mistakes that it knows."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from initlab.exercises.display import Note, as_html
 
@@ -28,6 +26,10 @@ class Mistake:
     says: str
 
 
+def _not_yet(evidence: Any) -> str:
+    return "This is not it yet. What does your answer give for the smallest case, worked by hand?"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
     """A task for the learner, and how an answer to it is judged.
@@ -40,8 +42,8 @@ class Exercise:
         name: What `il.check` calls it.
         notebook: Two digits, the notebook that sets it.
         task: What to write, in plain English.
-        signature: How the answer is called.
-        stub: Source text to start from; "not attempted" as it stands.
+        stub: Source text to start from; "not attempted" as it stands. Where it defines a function,
+            the answer must be one.
         hints: In steps, from a nudge to nearly everything.
         solution: Source text that runs by itself and defines or assigns `name`.
         measure: Answer → evidence. Raises `NotAttempted` or `Rejected`.
@@ -54,15 +56,20 @@ class Exercise:
     name: str
     notebook: str
     task: str
-    signature: str
     stub: str
     hints: tuple[str, ...]
     solution: str
     measure: Callable[[Any], Any]
     right: Callable[[Any], bool]
-    mistakes: tuple[Mistake, ...]
-    otherwise: Callable[[Any], str]
-    praise: str
+    mistakes: tuple[Mistake, ...] = ()
+    otherwise: Callable[[Any], str] = _not_yet
+    praise: str = "it holds for every case that was tried."
+
+    @property
+    def call(self) -> str | None:
+        """How the answer is called, such as "leaky_gain(slope)"; None where it is no function."""
+        defined = re.search(rf"^def ({self.name}\(.*?\))", self.stub, re.MULTILINE)
+        return defined and defined[1]
 
     def __repr__(self) -> str:
         return f"Exercise {self.name!r} (notebook {self.notebook})\n{self.task}\n\n{self.stub}"
@@ -83,17 +90,3 @@ class Exercise:
         else:
             text = f"Hint {step} of {len(self.hints)}: {self.hints[step - 1]}"
         return Note(text, f"<p>{as_html(text)}</p>")
-
-
-class Question(NamedTuple):
-    """A question with one right option.
-
-    Args:
-        question: One or two sentences.
-        options: (option, why it is right or not), in the order in which they are shown.
-        right: Index of the right one.
-    """
-
-    question: str
-    options: tuple[tuple[str, str], ...]
-    right: int

@@ -1,4 +1,4 @@
-"""Do these numbers look drawn from that law? Wide limits and large samples, so that luck is out.
+"""Do numbers have that distribution? Wide limits and large samples leave nothing to luck.
 
 Every judgement of random numbers uses N ≥ `ENOUGH` = 20,000 of them, and a matrix has at least 60
 rows and 60 columns. With σ the standard deviation that is asked for, one sample of a right answer
@@ -8,7 +8,7 @@ fails
     the std, |s / σ − 1| < 0.05                       Chernoff on χ²_N, N = 20,000    P < 1e-21
     the distribution, KS distance < 0.03              2 exp(−2 N 0.026²), see below   P < 4e-12
     the tails, 0.0027 N × [0.25, 2] beyond 3 σ        binomial, N = 20,000            P < 7e-10
-    no entry of a normal law beyond 8 σ               1.3e-15 N                       P < 1e-10
+    no normal entry beyond 8 σ                        1.3e-15 N                       P < 1e-10
     rows and columns are even, both tests             see `is_even`                   P < 2e-9
     no copies, no row or column at |cos| > 0.9        pairs × 0.19^29.5               P < 1e-15
     no pattern, fourth powers < 1.8 × expected        see `has_pattern`               P < 1e-13
@@ -17,14 +17,15 @@ fails
 The KS bound is Massart's (1990), exact for every N; 0.004 of the 0.03 is left for the rounding of
 16-bit dtypes. The binomial one holds with that rounding, too, which moves the 0.0027 by up to 3 %.
 A check draws from at most six such samples, so it rejects a right answer with a probability below
-2e-8. A uniform law has lighter tails than the normal one, and its squares spread less (in the
-convex order), so every line holds for it too.
+2e-8. A uniform distribution has lighter tails than the normal one, and its squares spread less (in
+the convex order), so every line holds for it too.
 
 A wrong std of 0.9 σ passes only if s² is 11 % above its own expectation (Chernoff: P < 1e-25), one
-of 1.1 σ only if it is 9 % below (P < 1e-17). A uniform law in place of a normal one of the same std
-(their distance is 0.057) passes with P < 2 exp(−2 N 0.027²) = 5e-13. Student's t law with 8 degrees
-of freedom, scaled to the std that is asked for, has 0.85 % beyond 3 σ and passes one sample with
-P < 2e-7; one with 20 is so near to the normal law that samples of this size often pass.
+of 1.1 σ only if it is 9 % below (P < 1e-17). A uniform distribution in place of a normal one of the
+same std (their distance is 0.057) passes with P < 2 exp(−2 N 0.027²) = 5e-13. Student's t
+distribution with 8 degrees of freedom, scaled to the std that is asked for, has 0.85 % beyond 3 σ
+and passes one sample with P < 2e-7; one with 20 is so near to the normal distribution that samples
+of this size often pass.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ NEAR_NORMAL = 0.04  # gives a mistake its name, no more
 NAMED = 0.025
 COPY = 0.9
 TAIL, FAR = 3.0, 8.0
-BEYOND_TAIL = 0.0027  # the share of a normal law that lies beyond ±TAIL
+BEYOND_TAIL = 0.0027  # the share of a normal distribution that lies beyond ±TAIL
 FEWEST, MOST = 0.25, 2.0  # times that share
 
 
@@ -76,23 +77,23 @@ def shape_is(values: Array, shape: Shape, std: float) -> bool:
 
 
 def looks_uniform(values: Array) -> bool:
-    """Is this a uniform law around 0, with whatever bound?"""
+    """Is this a uniform distribution around 0, with whatever bound?"""
     return shape_is(values, "uniform", np.abs(values).max() / np.sqrt(3))
 
 
 def looks_normal(values: Array) -> bool:
-    """Is this a normal law around 0, with whatever standard deviation?"""
+    """Is this a normal distribution around 0, with whatever standard deviation?"""
     return shape_is(values, "normal", values.std())
 
 
 def looks_truncated(values: Array) -> bool:
-    """Is this a normal law around 0 whose tails were cut?"""
+    """Is this a normal distribution around 0 whose tails were cut?"""
     z = np.sort(values, axis=None) / values.std()
     return bool(_distance(z, _CDF["normal"]) < KS_LIMIT and _tails(z) <= FEWEST)
 
 
 def looks_heavy_tailed(values: Array) -> bool:
-    """Is this near a normal law around 0, with too many values far out?"""
+    """Is this near a normal distribution around 0, with too many values far out?"""
     z = np.sort(values, axis=None) / values.std()
     return bool(_distance(z, _CDF["normal"]) < NEAR_NORMAL and _tails(z) >= MOST)
 
@@ -130,7 +131,7 @@ def _even(mean_squares: Array, n: int) -> bool:
 
 
 def even_limit(m: int) -> float:
-    """The largest value of Bartlett's statistic that m rows of one law may have."""
+    """The largest value of Bartlett's statistic that m rows of one distribution may have."""
     return float(m + 10 * np.sqrt(m) + 50)
 
 
@@ -165,15 +166,15 @@ def same_numbers(first: Array, second: Array, correlation: float = 0.1) -> bool:
 
 
 def _distance(sorted_values: Array, cdf: Callable[[Array], Array]) -> float:
-    """Kolmogorov–Smirnov: the largest gap between the sample's distribution and the law's."""
+    """Kolmogorov–Smirnov: the largest gap between the sample's distribution and the reference's."""
     n = sorted_values.size
     steps = np.arange(n + 1) / n
-    law = cdf(sorted_values)
-    return float(max((steps[1:] - law).max(), (law - steps[:-1]).max()))
+    expected = cdf(sorted_values)
+    return float(max((steps[1:] - expected).max(), (expected - steps[:-1]).max()))
 
 
 def _tails(z: Array) -> float:
-    """The share of entries beyond ±3, relative to that of the standard normal law."""
+    """The share of entries beyond ±3, relative to that of the standard normal distribution."""
     return float((np.abs(z) > TAIL).mean() / BEYOND_TAIL)
 
 

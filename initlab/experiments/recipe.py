@@ -1,21 +1,24 @@
-"""How is one step taken? The batches, the loss and the optimiser that all runs share."""
+"""What decides a run but the network and the data? Steps, batches, loss and optimiser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
-from initlab.experiments.scores import Loss, default_loss
-from initlab.experiments.threads import go_on
+from initlab.experiments.ensemble import Stacked
+from initlab.experiments.scores import Loss
+from initlab.schemes import fans
 
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam", "mup_adam")
+BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,8 @@ class Recipe:
     Args:
         steps: Number of updates, at least 1.
         lr: Learning rate: a number of at least 0, or a function of the step that gives one.
-        optimizer: "sgd" or "adam".
+        optimizer: "sgd", "adam", or "mup_adam": Adam with a rate of lr · 64 / fan_in for each
+            matrix, and lr for biases, gains and embeddings.
         momentum: Share of the last update that SGD keeps, in [0, 1).
         batch_size: Examples in each step; a size above the data's means all of them.
         loss: (output, target) → scalar; None means cross-entropy for whole-number targets and
@@ -77,11 +81,15 @@ class Recipe:
                 raise TypeError(f"{name} must be given, as for il.train: {name}=...")
         return cls(**training)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a row says about it."""
+        lr = getattr(self.lr, "__name__", repr(self.lr)) if callable(self.lr) else self.lr
+        return {"optimizer": self.optimizer, "lr": lr}
+
     def batches(self, data: Batch) -> Iterator[Batch]:
         """Yield the batch of each step: the same for every network that sees the same data."""
-        for batch in islice(self._epochs(data), self.steps):
-            go_on()
-            yield batch
+        yield from islice(self._epochs(data), self.steps)
 
     def _epochs(self, data: Batch) -> Iterator[Batch]:
         generator, n = torch.Generator().manual_seed(self.seed), len(data.x)
@@ -99,18 +107,51 @@ class Recipe:
         """Return the learning rate of a step."""
         return number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
 
-    def optimizer_for(
-        self, parameters: Iterable[Tensor], *, fused: bool = False
-    ) -> torch.optim.Optimizer:
-        """Make the optimiser that updates these parameters, SGD in one go if it is `fused`."""
-        if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=self.lr_at(0), foreach=True)
-        kind = {"fused": True} if fused else {"foreach": True}
-        return torch.optim.SGD(parameters, lr=self.lr_at(0), momentum=self.momentum, **kind)
+    def optimizer_for(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Make the optimiser that updates a network; each group has the factor of its rate."""
+        groups: dict[float, list[Tensor]] = {}
+        for parameter, factor in _rate_factors(network):
+            groups.setdefault(factor if self.optimizer == "mup_adam" else 1.0, []).append(parameter)
+        lr = self.lr_at(0)
+        made = [
+            {"params": found, "lr": lr * factor, "factor": factor}
+            for factor, found in groups.items()
+        ]
+        # One kernel for a whole step; on a CPU the usual way takes several for each parameter.
+        every = [parameter for found in groups.values() for parameter in found]
+        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in every)
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(made, momentum=self.momentum, fused=fused)
+        return torch.optim.Adam(made, fused=fused)
 
-    def loss_of(self, output: Any, target: Tensor) -> Tensor:
-        """Return the loss of one batch."""
-        return (self.loss or default_loss)(output, target)
+    def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> float:
+        """Set the rates of a step in an optimiser that was made here; return the rate."""
+        lr = self.lr_at(step)
+        for group in optimizer.param_groups:
+            if "factor" in group:
+                group["lr"] = lr * group["factor"]
+        return lr
+
+
+def _rate_factors(network: nn.Module) -> Iterator[tuple[Tensor, float]]:
+    """Return each parameter once, with the factor of its rate under "mup_adam".
+
+    Adam moves each weight by about its rate, and the moves of a unit's weights add up.
+    """
+    seen: set[Tensor] = set()
+    for module in network.modules():
+        for parameter in module.parameters(recurse=False):
+            one = parameter[0] if isinstance(module, Stacked) else parameter
+            matrix = one.dim() > 1 and not isinstance(module, nn.Embedding)
+            if parameter.requires_grad and parameter not in seen:
+                seen.add(parameter)
+                yield parameter, BASE_FAN_IN / _fan_in(module, one) if matrix else 1.0
+
+
+def _fan_in(module: nn.Module, weight: Tensor) -> int:
+    if isinstance(module, _ConvTransposeNd):  # stored as (in, out, *kernel)
+        return fans(weight)[1] // module.groups
+    return fans(weight)[0]
 
 
 def class_count(target: Tensor) -> int:

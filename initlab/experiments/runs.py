@@ -98,6 +98,43 @@ class Runs:
 
         return plots.over_time(self.by(), **options)
 
+    def best_rates(self) -> list[dict[str, Any]]:
+        """Return, for each seed of each point, the row of the learning rate with the lowest loss.
+
+        The loss is that on all of the data at the end. Points whose runs have all diverged are
+        left out.
+        """
+        best: dict[str, dict[str, Any]] = {}
+        for row in self.rows():
+            others = {"loss", "accuracy", "stopped", "lr"}
+            key = repr({name: value for name, value in row.items() if name not in others})
+            if row["loss"] < best.get(key, {"loss": math.inf})["loss"]:
+                best[key] = row
+        return list(best.values())
+
+    def plot_best_rate(self, x: str = "width", *, by: str = "optimizer", **options: Any) -> Any:
+        """Draw the best learning rate against a setting: a line and a band over seeds for each.
+
+        Args:
+            x: The setting along the axis, such as "width" or "depth".
+            by: What each line stands for, such as "optimizer" or "scheme".
+            **options: More, as `il.plots.against` takes them.
+
+        Returns:
+            The axes that were drawn on.
+        """
+        from initlab import plots
+
+        rows = self.best_rates()
+        ax = plots.against(rows, x, y="lr", by=by, log=True, **options)
+        ax.set_ylabel("best learning rate")
+        if x == "width":  # what changes by a factor is seen on a log axis only
+            widths = sorted({row["width"] for row in rows})
+            ax.set_xscale("log")
+            ax.set_xticks(widths, map(str, widths))
+            ax.set_xticks([], minor=True)
+        return ax
+
     def __repr__(self) -> str:
         head = f"{len(self.runs)} runs" + (f"; {self.stopped}" if self.stopped else "")
         varying = self._varying()

@@ -12,12 +12,37 @@ from torch.nn import functional as F
 
 from initlab.data import Batch
 from initlab.experiments.history import Regions
-from initlab.probe.run import logits_of
+from initlab.probe.run import logits_of, usual_loss
 
 Loss = Callable[[Any, Tensor], Tensor]
 """(output, target) → scalar."""
 
 GRID = 80  # points along each side of a plane
+IGNORED = -100  # the class that cross-entropy leaves out
+
+
+def losses_of(output: Any, y: Tensor, loss: Loss | None, *, stacked: bool) -> Tensor:
+    """Return the loss of one network, or of each in an ensemble.
+
+    Args:
+        output: What the network emits; (S, B, C) for an ensemble.
+        y: Targets of the batch.
+        loss: (output, target) → scalar; None means `default_loss`.
+        stacked: Whether it is an ensemble's output.
+
+    Shape:
+        (1,) or (S,).
+    """
+    if not stacked:
+        return (loss or default_loss)(output, y).reshape(1)
+    if loss is not None:
+        return torch.stack([loss(one, y).reshape(()) for one in output.unbind()])
+    if not y.is_floating_point() and y.dim() == 1:  # all in one go
+        every = F.cross_entropy(
+            output.flatten(0, 1), y.long().repeat(len(output)), reduction="none"
+        )
+        return every.view(len(output), -1).sum(1) / (y != IGNORED).sum()
+    return torch.stack([default_loss(one, y) for one in output.unbind()])
 
 
 def default_loss(output: Any, target: Tensor) -> Tensor:
@@ -26,48 +51,22 @@ def default_loss(output: Any, target: Tensor) -> Tensor:
     Raises:
         ValueError: Output and target do not fit each other.
     """
-    return each_loss(scores(output), target).mean()
+    return usual_loss(logits_of(output), target)
 
 
-def each_loss(output: Tensor, target: Tensor) -> Tensor:
-    """Return the loss of each example, before the mean is taken."""
-    if not target.is_floating_point():
-        output = output.movedim(class_dim(output, target), 1)
-        return F.cross_entropy(output, target, reduction="none")
-    if output.shape != target.shape:
-        raise ValueError(
-            f"data's y must have the shape of the output, {tuple(output.shape)}, "
-            f"got {tuple(target.shape)}."
-        )
-    return F.mse_loss(output, target, reduction="none")
+def hits(output: Any, target: Tensor, *, stacked: bool) -> Tensor | None:
+    """Return the share of examples whose largest output is the target; None for regression.
 
-
-def hits(output: Any, target: Tensor) -> Tensor | None:
-    """Return the share of examples whose largest output is the target; None for regression."""
-    output = scores(output)
-    if target.is_floating_point() or output.dim() != target.dim() + 1:
+    Shape:
+        (1,), or (S,) for the output of an ensemble.
+    """
+    output = output if stacked else logits_of(output)[None]
+    if target.is_floating_point() or output.dim() != target.dim() + 2:
         return None
-    guess = output.argmax(class_dim(output, target))
-    share: Tensor = (guess == target).to(output.dtype).mean()
+    classes_last = output.shape[1:-1] == target.shape  # else they are first, as for images
+    guess = output.argmax(-1 if classes_last else 2)
+    share: Tensor = (guess == target).to(output.dtype).flatten(1).mean(1)
     return share
-
-
-def scores(output: Any) -> Tensor:
-    """Return the tensor that an output is about, as a trace finds it: `logits`, or the first."""
-    return output if isinstance(output, Tensor) else logits_of(output)
-
-
-def class_dim(output: Tensor, target: Tensor) -> int:
-    """Find the dimension that holds the classes: the last one, or 1 as for images."""
-    return output.dim() - 1 if output.shape[:-1] == target.shape else 1
-
-
-def evaluate(model: nn.Module, data: Batch, loss: Loss) -> tuple[float, float | None]:
-    """Return loss and accuracy on all of the data, in evaluation mode."""
-    with mode(model, training=False), torch.no_grad():
-        output = model(data.x)
-        share = hits(output, data.y)
-        return loss(output, data.y).item(), None if share is None else share.item()
 
 
 @contextmanager
@@ -92,7 +91,7 @@ def regions(model: nn.Module, data: Batch) -> Regions | None:
     axes = (low - room + shares * (high - low + 2 * room)).unbind(1)
     plane = torch.cartesian_prod(*axes)
     with mode(model, training=False), torch.no_grad():
-        classes = scores(model(plane)).argmax(-1)
+        classes = logits_of(model(plane)).argmax(-1)
     return Regions(
         x=axes[0].cpu().numpy(),
         y=axes[1].cpu().numpy(),

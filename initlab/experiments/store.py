@@ -1,79 +1,57 @@
-"""Has this been trained before? Finished work is kept in a folder, and found again by its key."""
+"""Has this been trained before? What a result is known by in a store."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import inspect
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-class Store:
-    """Results in a folder, by key.
-
-    Each is written as soon as it is there, to a file of its own that appears as a whole, so that
-    a crash loses only what was not finished.
-
-    Args:
-        folder: Where; made if it does not exist.
-    """
-
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        from joblib import Memory
-
-        self._kept = Memory(Path(folder), verbose=0).cache(_same, ignore=["result"])
-
-    def find(self, key: str | None) -> Any:
-        """Return the result; None if there is none, or if its file is damaged."""
-        return self._kept(key, None) if self._kept.check_call_in_cache(key, None) else None
-
-    def keep(self, key: str | None, result: Any) -> None:
-        """Write a result, also in place of a damaged one."""
-        if self._kept(key, result) is None:
-            self._kept.call(key, result)
-
-
-def _same(key: str, result: Any) -> Any:
-    """Return what joblib is to keep."""
-    return result
-
-
 def key_of(*parts: Any) -> str:
-    """Return a text that is the same for the same work, also after a restart."""
+    """Return a text that is the same for the same work, also after a restart.
+
+    It is made of values, not of addresses: the numbers in tensors, and for functions their source
+    with the values that they have captured. joblib's own hash knows neither.
+    """
     digest = hashlib.sha256()
     for part in parts:
-        _add(digest, part)
+        _add(digest, part, ())
     return digest.hexdigest()
 
 
-def _add(digest: Any, part: Any) -> None:
-    """Add values, not addresses: the bytes of tensors, and the source of functions."""
+def _add(digest: Any, part: Any, inside: tuple[int, ...]) -> None:
+    if id(part) in inside:  # a function that knows itself
+        return
+    inside = (*inside, id(part))
+    digest.update(f"<{type(part).__qualname__}>".encode())
     if isinstance(part, Tensor):
         array = part.detach().cpu().contiguous()
         digest.update(f"{array.dtype}{tuple(array.shape)}".encode())
-        digest.update(array.view(torch.uint8).numpy().tobytes() if array.dim() else array.numpy())
-    elif isinstance(part, nn.Module):
-        digest.update(f"{type(part).__qualname__} {part!r}".encode())
-        _add(digest, dict(part.state_dict()))
+        digest.update(array.reshape(-1).view(torch.uint8).numpy().tobytes())
+        return
+    if isinstance(part, nn.Module):
+        parts: Any = repr(part), dict(part.state_dict())
     elif isinstance(part, dict):
-        _add(digest, list(part.items()))
+        parts = part.items()
     elif isinstance(part, (tuple, list)):
-        digest.update(f"{len(part)} of".encode())
-        for one in part:
-            _add(digest, one)
+        parts = part
     elif isinstance(part, functools.partial):
-        _add(digest, (part.func, part.args, part.keywords))
-    elif inspect.isroutine(part):
-        digest.update(_source(part).encode())
-    elif hasattr(part, "__dict__") and not isinstance(part, type):
-        _add(digest, (type(part).__qualname__, vars(part)))
+        parts = part.func, part.args, part.keywords
+    elif inspect.isfunction(part):
+        captured = [cell.cell_contents for cell in part.__closure__ or ()]
+        parts = _source(part), part.__defaults__, part.__kwdefaults__, captured
+    elif hasattr(part, "__dict__") and not isinstance(part, type) and not inspect.isroutine(part):
+        parts = vars(part).items()
     else:
         digest.update(repr(part).encode())
+        return
+    for one in parts:
+        _add(digest, one, inside)
+    digest.update(b"</>")
 
 
 def _source(function: Any) -> str:

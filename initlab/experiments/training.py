@@ -1,24 +1,21 @@
-"""What does training make of one network?"""
+"""What does training make of a network, or of an ensemble?"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from initlab.arguments import whole
 from initlab.data import Batch
-from initlab.experiments.bars import bar
 from initlab.experiments.history import History
-from initlab.experiments.observe import LateObserver, Observer, update_ratios
+from initlab.experiments.loop import Loop
+from initlab.experiments.progress import bar
 from initlab.experiments.recipe import Recipe, checked_data, checked_model
-from initlab.experiments.scores import Loss, evaluate, hits, mode
-from initlab.experiments.stack import can_stack
+from initlab.experiments.recording import Recorder
+from initlab.experiments.scores import Loss, mode
 from initlab.experiments.threads import one_thread
 
 SMALL = 500_000  # parameters; below it more threads save no time, and cost much on a busy machine
@@ -42,8 +39,8 @@ def train(
     """Train a network in place, and keep what happened.
 
     A run that diverges is a result: it stops, and the history says at which step and why. An
-    interrupt (Ctrl-C, or the stop button) keeps what was recorded. Recording changes no bit of
-    the run, and the caller's random state stays as it was. A network of less than half a million
+    interrupt (Ctrl-C, or the stop button) keeps what was recorded. Recording does not change the
+    run, and the caller's random state stays as it was. A network of less than half a million
     parameters trains in one thread, so that its numbers do not depend on how many cores there are.
 
     Args:
@@ -51,7 +48,9 @@ def train(
         data: Inputs and targets, such as `il.data.digits()`; each step takes a batch of them.
         steps: Number of updates, at least 1.
         lr: Learning rate: a number of at least 0, or a function of the step that gives one.
-        optimizer: "sgd" or "adam".
+        optimizer: "sgd", "adam", or "mup_adam": Adam with a rate of lr · 64 / fan_in for each
+            matrix (so that in wide networks the moves of a unit's weights do not add up to more),
+            and lr for biases, gains and embeddings (Yang et al. 2022).
         momentum: Share of the last update that SGD keeps, in [0, 1).
         batch_size: Examples in each step; a size above the data's means all of them. Examples
             that do not fill a batch wait for the next epoch's shuffle.
@@ -89,107 +88,84 @@ def train(
         whole("record_every", record_every, least=1)
     traced = whole("trace_batch", trace_batch, least=1)
     batch = checked_data(data, checked_model(model))
-    history = History()
     with (
         one_thread(_is_small(model)),
-        _own_randomness(model, seed),
+        own_randomness(model, seed),
         torch.enable_grad(),
         mode(model, training=True),
     ):
-        first = Batch(*(part[:traced] for part in batch))
-        run = _Run(model, recipe, history, record_every, first)
+        recorder = None
+        if record_every is not None:
+            first = Batch(*(part[:traced] for part in batch))
+            recorder = Recorder(model, first, loss, record_every)
         with bar(steps, show=progress, unit="step") as shown:
-            try:
-                for step_batch in recipe.batches(batch):
-                    if not run.step(step_batch):
-                        break
-                    shown.update()
-            except KeyboardInterrupt:
-                history.stopped = f"interrupted at step {run.done}"
-        run.finish()
-        history.close(*evaluate(model, batch, recipe.loss_of))
+            (history,) = run(
+                model, batch, recipe,
+                recorder=recorder, after_step=shown.update, keep_interrupted=True,
+            )  # fmt: skip
+        model.zero_grad()
     return history
 
 
-class _Run:
-    """One network on its way: what a step does, and what is noted before and after it."""
+def run(
+    network: nn.Module,
+    data: Batch,
+    recipe: Recipe,
+    *,
+    recorder: Recorder | None = None,
+    after_step: Callable[[], object] = lambda: None,
+    keep_interrupted: bool = False,
+) -> list[History]:
+    """Train one network, or an ensemble, in place.
 
-    def __init__(
-        self,
-        model: nn.Module,
-        recipe: Recipe,
-        history: History,
-        record_every: int | None,
-        traced: Batch,
-    ) -> None:
-        self.model, self.recipe, self.history = model, recipe, history
-        self.record_every, self.traced = record_every, traced
-        self.optimizer = recipe.optimizer_for([p for p in model.parameters() if p.requires_grad])
-        self.ratios: dict[int, dict[str, float]] = {}  # by the step whose record has them
-        self.done = 0
-        self.looked: int | None = None  # the last step that the observer has seen
+    Args:
+        network: The network, in training mode.
+        data: What it is trained on.
+        recipe: How.
+        recorder: Looks at the network; not at an ensemble.
+        after_step: Is called after each step; what it raises ends the run.
+        keep_interrupted: Whether an interrupt ends the run with what there is; else it is raised.
 
-    @cached_property
-    def observer(self) -> Observer:
-        """Who looks at the network."""
-        loss, x = self.recipe.loss, self.traced.x
-        if loss is None and x.is_cpu and _is_small(self.model) and can_stack(self.model, x):
-            looks = 1 + math.ceil(self.recipe.steps / (self.record_every or self.recipe.steps))
-            return LateObserver(self.model, self.traced, looks)
-        return Observer(self.model, self.traced, loss)
+    Returns:
+        The history of each network.
+    """
+    loop = Loop(network, recipe)
+    histories = [History() for _ in range(loop.count)]
+    try:
+        for batch in recipe.batches(data):
+            if recorder:
+                recorder.before_step(loop.done)
+            _step(loop, batch, histories, recorder)
+            if not loop.going_on:
+                break
+            after_step()
+    except KeyboardInterrupt:
+        if not keep_interrupted:
+            raise
+        for history in histories:
+            history.stopped = f"interrupted at step {loop.done}"
+    if recorder:
+        histories[0].records = recorder.finish(loop.done)
+    losses, accuracies = loop.scores(data)
+    for history, loss, share in zip(histories, losses, accuracies, strict=True):
+        history.close(loss, share)
+    return histories
 
-    def step(self, batch: Batch) -> bool:
-        """Take one step; False means that the loss is no number any more."""
-        due = self.record_every is not None and self.done % self.record_every == 0
-        if due:
-            self._look()
-        loss = self._forward(batch)
-        if not math.isfinite(loss):
-            self.history.stopped = f"diverged at step {self.done}: the loss is {loss}"
-            return False
-        last = self.record_every is not None and self.done == self.recipe.steps - 1
-        before = self._weights() if due or last else None
-        self.optimizer.step()
-        if before is not None:
-            self.ratios[self.done] = update_ratios(before, self.observer.weights)
-        self.done += 1
-        return True
 
-    def _forward(self, batch: Batch) -> float:
-        """Run one batch forwards and backwards; note its loss, accuracy and learning rate."""
-        lr = self.recipe.lr_at(self.done)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.zero_grad()
-        output = self.model(batch.x)
-        loss = self.recipe.loss_of(output, batch.y)
-        loss.backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            share = hits(output, batch.y)
-        self.history.note(loss.item(), None if share is None else share.item(), lr)
-        return self.history.loss[-1]
-
-    def _weights(self) -> dict[str, Tensor]:
-        """Copy the weights."""
-        return {name: weight.detach().clone() for name, weight in self.observer.weights.items()}
-
-    def finish(self) -> None:
-        """Take the last record, unless this very step has one, and leave no gradient behind."""
-        self.optimizer.zero_grad()
-        if self.record_every is None:
-            return
-        if self.looked != self.done:
-            self._look()
-            self.ratios[self.done] = next(reversed(self.ratios.values()), {})
-        self.history.records = [
-            replace(record, update_ratio=self.ratios.get(record.step, {}))
-            for record in self.observer.finish()
-        ]
-
-    def _look(self) -> None:
-        self.optimizer.zero_grad()  # so that a trace has no gradient to put back
-        self.observer.look(self.done)
-        self.looked = self.done
+def _step(loop: Loop, batch: Batch, histories: list[History], recorder: Recorder | None) -> None:
+    """Take one step, and note it."""
+    step, going_on = loop.done, loop.going_on
+    losses, accuracies = loop.gradients(batch)
+    for place in going_on:
+        histories[place].note(losses[place], accuracies[place], loop.lr)
+        if place in loop.lost:
+            histories[place].stopped = f"diverged at step {step}: the loss is {losses[place]}"
+    if not loop.going_on:
+        return
+    before = recorder.before_update(step, step == loop.recipe.steps - 1) if recorder else None
+    loop.update()
+    if recorder:
+        recorder.after_update(step, before)
 
 
 def _is_small(model: nn.Module) -> bool:
@@ -197,7 +173,7 @@ def _is_small(model: nn.Module) -> bool:
 
 
 @contextmanager
-def _own_randomness(model: nn.Module, seed: int) -> Iterator[None]:
+def own_randomness(model: nn.Module, seed: int) -> Iterator[None]:
     """Draw dropout's masks from `seed`, and put the caller's random state back."""
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
     with torch.random.fork_rng(devices=devices):

@@ -14,6 +14,7 @@ import numpy as np
 from initlab.explore.batchnorm_records import (
     STEPS,
     BatchnormRecords,
+    BatchnormSettings,
     Floats,
     Levels,
     Scaled,
@@ -296,7 +297,7 @@ class BatchNorm(Explorer):
         at_first = not patient and values != self._seen
         self._seen = values
         seconds = math.inf if patient else 0.0 if at_first else SLICE
-        return batchnorm_scene(batchnorm_records(seconds=seconds, **values))
+        return batchnorm_scene(batchnorm_records(BatchnormSettings(**values), seconds=seconds))
 
 
 def batchnorm(**values: Any) -> BatchNorm:

@@ -7,32 +7,63 @@ taken up again.
 
 from __future__ import annotations
 
+import copy
 import math
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
-from initlab.activations import ACTIVATIONS
+from initlab.apply import initialize
 from initlab.data import Batch, digits
-from initlab.explore.signal_records import Times
-from initlab.schemes import Scheme
-from initlab.schemes import scheme as find_scheme
-from initlab.theory import Prediction, batchnorm_factor, predict
+from initlab.experiments.loop import Loop
+from initlab.experiments.recipe import Recipe
+from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
+from initlab.explore.signal_records import curves, rms_of
+from initlab.explore.slices import Work
+from initlab.models import mlp
+from initlab.probe import trace
+from initlab.schemes import scheme
+from initlab.theory import batchnorm_factor, predict
 
-CLASSES = 10
 STEPS = 100
 LEARNING_RATE = 0.05
 SCALES = 10.0 ** np.arange(-4, 1.5, 0.5)  # factors at which scale-invariance is tested
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")  # φ(kx) = kφ(x): theory knows small batches
+NORMS = ("batch", None)  # of the network, and of its twin
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchnormSettings:
+    """What decides a network and its twin.
+
+    Args:
+        scale: Factor on the std of the hidden weights.
+        batch_size: Inputs in a batch, at least 4.
+        depth: Hidden layers, at least 1.
+        width: Units of each.
+        activation: A name in `il.activations.ACTIVATIONS` for which PyTorch has a gain.
+        seed: Decides the weights, and the batches.
+    """
+
+    scale: float
+    batch_size: int
+    depth: int
+    width: int
+    activation: str
+    seed: int
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that are shown, as `il.trace` names them."""
+        return [f"act{layer}" for layer in range(1, self.depth + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +149,7 @@ class BatchnormRecords:
 
 
 def batchnorm_records(
-    *,
-    scale: float,
-    batch_size: int,
-    depth: int,
-    width: int,
-    activation: str,
-    seed: int,
-    seconds: float = math.inf,
+    settings: BatchnormSettings, *, seconds: float = math.inf
 ) -> BatchnormRecords:
     """Measure signals, test scale-invariance and train, with and without BatchNorm.
 
@@ -133,29 +157,25 @@ def batchnorm_records(
     `il.initialize(model, "kaiming_normal", nonlinearity=activation)` with a generator of this
     seed; then the weights of all hidden layers are multiplied by `scale`, not those of the head.
     Its twin has the same weights and no BatchNorm. Signals are measured in train mode, on
-    `il.data.digits(batch_size)`. Training is 100 steps of SGD with learning rate 0.05, on batches
-    of this size of the 1,500 training digits.
+    `il.data.digits(batch_size)`. Training is `il.train`: 100 steps of SGD with learning rate 0.05,
+    on batches of this size of the 1,500 training digits.
 
     Args:
-        scale: Factor on the std of the hidden weights.
-        batch_size: Inputs in a batch, at least 4.
-        depth: Hidden layers, at least 1.
-        width: Units of each.
-        activation: A name in `il.activations.ACTIVATIONS` for which PyTorch has a gain.
-        seed: Decides the weights, and then the batches.
+        settings: What decides both networks.
         seconds: How long to go on with what follows the signals; the next call takes it up.
 
     Returns:
         The records. The same arguments give the same ones, once they are finished.
     """
-    study = _study(scale, batch_size, depth, width, activation, seed)
-    study.advance(seconds)
+    study = _study(settings)
+    if seconds:
+        study.work.go_on(seconds)
     return study.look()
 
 
 @lru_cache(maxsize=2)  # 26 MB each at the most, while they train
-def _study(*arguments: float | str) -> _Study:
-    return _Study(*arguments)  # type: ignore[arg-type]
+def _study(settings: BatchnormSettings) -> _Study:
+    return _Study(settings)
 
 
 @lru_cache(maxsize=1)
@@ -168,242 +188,148 @@ def _batch(size: int) -> Batch:
     return digits(size)
 
 
-@lru_cache(maxsize=1)  # 13 MB at the most: width 256 and 50 layers
-def _weights(depth: int, width: int, activation: str, seed: int) -> tuple[list[Tensor], Tensor]:
-    """Draw all layers in the order of `il.initialize`; also give the generator's state then."""
-    generator = Generator().manual_seed(seed)
-    sizes = [_batch(128).x.shape[1], *[width] * depth, CLASSES]
-    law = _law(activation)
-    weights = [law.fill_(torch.empty(n_out, n_in), generator) for n_in, n_out in pairwise(sizes)]
-    return weights, generator.get_state()
+@lru_cache(maxsize=2)  # 26 MB each at the most: width 256 and 50 layers
+def _network(depth: int, width: int, activation: str, seed: int, norm: str | None) -> KeptNetwork:
+    model = mlp(depth, width, activation, norm=norm)
+    initialize(model, "kaiming_normal", nonlinearity=activation, generator=generator(seed))
+    return KeptNetwork(model, linear_layers(model)[:-1])
 
 
-def _law(activation: str) -> Scheme:
-    return find_scheme("kaiming_normal", nonlinearity=activation)
+def _kept(settings: BatchnormSettings, norm: str | None) -> KeptNetwork:
+    return _network(settings.depth, settings.width, settings.activation, settings.seed, norm)
 
 
-class _Network:
-    """The forward pass of `il.models.mlp`, with or without BatchNorm, on tensors that exist."""
+@dataclass
+class _Found:
+    """What is known of one network and its twin by now."""
 
-    def __init__(self, weights: list[Tensor], scale: float, activation: str, norm: bool) -> None:
-        *hidden, head = weights
-        self.weights = [*(scale * weight for weight in hidden), head.clone()]
-        self.biases = [torch.zeros(len(weight)) for weight in weights]
-        self.gammas = [torch.ones(len(weight)) for weight in hidden] if norm else []
-        self.betas = [torch.zeros(len(weight)) for weight in hidden] if norm else []
-        self.nonlinearity = ACTIVATIONS[activation].function
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        """All that is trained."""
-        return [*self.weights, *self.biases, *self.gammas, *self.betas]
-
-    def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Give what each hidden layer emits, and the logits."""
-        outputs = []
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = F.linear(x, weight, bias)
-            if layer == len(self.weights) - 1:
-                break
-            if self.gammas:
-                x = F.batch_norm(
-                    x, None, None, self.gammas[layer], self.betas[layer], training=True
-                )
-            x = self.nonlinearity(x)
-            outputs.append(x)
-        return outputs, x
-
-    def signals(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Give the rms of every hidden layer's output and of the loss's gradient there."""
-        self.biases[0].requires_grad_()  # all above depends on it, and no weight needs a gradient
-        outputs, logits = self.forward(batch.x)
-        gradients = torch.autograd.grad(F.cross_entropy(logits, batch.y), outputs)
-        self.biases[0].requires_grad_(False)
-        return _rms(outputs), _rms(gradients)
-
-    def at_weights(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """Give the logits, and the gradient at the hidden weights."""
-        hidden = [weight.requires_grad_() for weight in self.weights[:-1]]
-        _, logits = self.forward(batch.x)
-        gradients = torch.autograd.grad(F.cross_entropy(logits, batch.y), hidden)
-        return logits.detach(), list(gradients)
-
-
-class _Run:
-    """One training run, a step at a time."""
-
-    def __init__(self, network: _Network, batch_size: int, state: Tensor) -> None:
-        self.network, self.batch_size = network, batch_size
-        self.generator = Generator()
-        self.generator.set_state(state)
-        for parameter in network.parameters:
-            parameter.requires_grad_()
-        self.is_alive = True
-
-    def step(self) -> float:
-        """Take one step, and give the share of its batch that was right.
-
-        A run that has left the range of float32 takes none, and gives nan.
-        """
-        if not self.is_alive:
-            return math.nan
-        known = _training_digits()
-        rows = torch.randint(len(known.x), (self.batch_size,), generator=self.generator)
-        x, y = known.x[rows], known.y[rows]
-        _, logits = self.network.forward(x)
-        loss = F.cross_entropy(logits, y)
-        if not torch.isfinite(loss):
-            self.is_alive = False
-            return math.nan
-        gradients = torch.autograd.grad(loss, self.network.parameters)
-        with torch.no_grad():
-            torch._foreach_add_(self.network.parameters, gradients, alpha=-LEARNING_RATE)
-        return (logits.argmax(1) == y).float().mean().item()
+    predicted: list[Floats] = field(default_factory=list)
+    here: Scaled | None = None
+    accuracies: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
 
 class _Study:
-    """All that is known of one network and its twin."""
+    """All that is done with one network and its twin."""
 
-    def __init__(
-        self, scale: float, batch_size: int, depth: int, width: int, activation: str, seed: int
-    ) -> None:
-        self.scale, self.batch_size, self.depth, self.width = scale, batch_size, depth, width
-        self.activation, self.batch = activation, _batch(batch_size)
-        self.weights, state = _weights(depth, width, activation, seed)
-        self.invariance = _invariance(batch_size, depth, width, activation, seed)
-        self.measured = [self._network(norm).signals(self.batch) for norm in (True, False)]
-        self.predicted = [np.full((2, depth), math.nan) for _ in range(2)]
-        self.here: Scaled | None = None
-        self.state = state
-        self.runs: list[_Run] = []
-        self.accuracies: list[list[float]] = [[], []]
-        self.done = 0  # pieces of work
-
-    def _network(self, norm: bool) -> _Network:
-        return _Network(self.weights, self.scale, self.activation, norm)
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.done == 3 + len(SCALES) + STEPS
-
-    def advance(self, seconds: float) -> None:
-        """Go on for this long, a piece at least; not at all for 0."""
-        end = time.perf_counter() + seconds
-        while seconds and not self.finished:
-            self._piece(self.done)
-            self.done += 1
-            if time.perf_counter() >= end:
-                break
-
-    def _piece(self, place: int) -> None:
-        """Do one piece of the work: theory, then scale-invariance, then a step of training."""
-        scales = [self.scale, *SCALES]
-        if place < 2:
-            self.predicted[place] = self._predict(("batch", None)[place])
-        elif place < 2 + len(scales):
-            found = self.invariance.at(scales[place - 2])
-            self.here = self.here or found
-        else:
-            self._train()
-
-    def _train(self) -> None:
-        """Take a step of both runs; what trains exists only from the first step to the last."""
-        if not self.accuracies[0]:
-            self.runs = [_Run(self._network(norm), self.batch_size, self.state)
-                         for norm in (True, False)]  # fmt: skip
-        for run, accuracies in zip(self.runs, self.accuracies, strict=True):
-            accuracies.append(run.step())
-        if len(self.accuracies[0]) == STEPS:
-            self.runs = []
-
-    def _predict(self, norm: str | None) -> Floats:
-        """Ask theory for the rms of activations and gradients at each layer's output."""
-        knows_batches = norm and self.activation in HOMOGENEOUS
-        theory: Prediction = predict(
-            self.depth,
-            Times(of=_law(self.activation), gain=self.scale),
-            self.activation,
-            width=self.width,
-            norm=norm,
-            x=self.batch.x,
-            batch_size=self.batch_size if knows_batches else None,
-        )
-        places = [theory.names.index(f"act{layer}") for layer in range(1, self.depth + 1)]
-        curves = [
-            [curve[place] for place in places] for curve in (theory.activation, theory.gradient)
-        ]
-        return np.array(curves, dtype=float)
+    def __init__(self, settings: BatchnormSettings) -> None:
+        self.settings, self.found = settings, _Found()
+        self.measured = [_measure(settings, norm) for norm in NORMS]
+        self.invariance = _invariance(replace(settings, scale=1.0))
+        self.work = Work(_pieces(settings, self.invariance, self.found))
 
     def look(self) -> BatchnormRecords:
         """Give what is known by now."""
-        normed, plain = (
-            _levels(*measured, *predicted)
-            for measured, predicted in zip(self.measured, self.predicted, strict=True)
-        )
-        factor_large = batchnorm_factor(self.activation)
+        settings, found = self.settings, self.found
+        unknown = [np.full((2, settings.depth), math.nan)] * 2
+        predicted = [*found.predicted, *unknown][:2]
+        normed, plain = map(_levels, self.measured, predicted)
         return BatchnormRecords(
-            scale=self.scale,
-            batch_size=self.batch_size,
+            scale=settings.scale,
+            batch_size=settings.batch_size,
             normed=normed,
             plain=plain,
-            factor=_batch_factor(self.activation, self.batch_size),
-            factor_large=factor_large,
-            here=self.here,
-            scaled=self.invariance.known,
-            accuracies=np.array(self.accuracies[0]),
-            plain_accuracies=np.array(self.accuracies[1]),
-            finished=self.finished,
+            factor=_batch_factor(settings.activation, settings.batch_size),
+            factor_large=batchnorm_factor(settings.activation),
+            here=found.here,
+            scaled=[self.invariance[scale] for scale in SCALES if scale in self.invariance],
+            accuracies=np.array(found.accuracies[0]),
+            plain_accuracies=np.array(found.accuracies[1]),
+            finished=self.work.finished,
         )
+
+
+def _pieces(
+    settings: BatchnormSettings, invariance: dict[float, Scaled], found: _Found
+) -> Iterator[None]:
+    """Ask theory, then test scale-invariance, then train, and note what comes out."""
+    for norm in NORMS:
+        found.predicted.append(_predict(settings, norm))
+        yield
+    for factor in (settings.scale, *SCALES):
+        if factor not in invariance:
+            invariance[factor] = _scaled(settings, factor)
+        found.here = found.here or invariance[factor]
+        yield
+    recipe = Recipe(
+        steps=STEPS, lr=LEARNING_RATE, batch_size=settings.batch_size, seed=settings.seed
+    )
+    networks = [copy.deepcopy(_kept(settings, norm).times(settings.scale)) for norm in NORMS]
+    loops = [Loop(network.requires_grad_(), recipe) for network in networks]
+    for batch in recipe.batches(_training_digits()):
+        for loop, accuracies in zip(loops, found.accuracies, strict=True):
+            accuracies.append(_step(loop, batch))
+        yield
+
+
+def _step(loop: Loop, batch: Batch) -> float:
+    """Take a step, and give the share of its batch that was right; nan once a run has diverged."""
+    if not loop.lost:
+        (share,) = loop.gradients(batch).accuracies
+        if not loop.lost and share is not None:
+            loop.update()
+            return share
+    return math.nan
+
+
+def _measure(settings: BatchnormSettings, norm: str | None) -> Floats:
+    """Trace one pass: rms of every hidden layer's output and of the loss's gradient there."""
+    network = _kept(settings, norm).times(settings.scale)
+    batch = _batch(settings.batch_size)
+    seen = trace(network, *batch, layers=settings.layers, histogram_sample=1, bins=1)
+    layers = [seen[name] for name in settings.layers]
+    return np.array([[rms_of(layer.activation), rms_of(layer.gradient)] for layer in layers]).T
+
+
+def _predict(settings: BatchnormSettings, norm: str | None) -> Floats:
+    """Ask theory for the rms of activations and gradients at each layer's output."""
+    knows_batches = norm and settings.activation in HOMOGENEOUS
+    kaiming = scheme("kaiming_normal", nonlinearity=settings.activation)
+    theory = predict(
+        settings.depth,
+        Times(of=kaiming, gain=settings.scale),
+        settings.activation,
+        width=settings.width,
+        norm=norm,
+        x=_batch(settings.batch_size).x,
+        batch_size=settings.batch_size if knows_batches else None,
+    )
+    return curves(theory, settings.layers)
 
 
 @lru_cache(maxsize=1)
-def _invariance(batch_size: int, depth: int, width: int, activation: str, seed: int) -> _Invariance:
-    return _Invariance(batch_size, depth, width, activation, seed)
+def _invariance(settings: BatchnormSettings) -> dict[float, Scaled]:
+    """Keep what was tested, factor by factor: it does not depend on the scale of the settings."""
+    return {}
 
 
-class _Invariance:
-    """How a network with BatchNorm changes if all hidden weights are multiplied."""
+def _scaled(settings: BatchnormSettings, factor: float) -> Scaled:
+    """Test what a factor on all hidden weights of the network with BatchNorm changes."""
+    logits, gradients, weights = _gradients(settings, factor)
+    before, gradients_before, _ = _gradients(settings, 1.0)
+    pairs = zip(gradients, weights, strict=True)
+    cosines = [F.cosine_similarity(g.flatten(), w.flatten(), dim=0, eps=0) for g, w in pairs]
+    return Scaled(
+        factor=factor,
+        change=((logits - before).norm() / before.norm()).item(),
+        gradient=_size(gradients) / _size(gradients_before),
+        cosine=torch.stack(cosines).abs().max().item(),
+    )
 
-    def __init__(self, batch_size: int, depth: int, width: int, activation: str, seed: int) -> None:
-        self.activation, self.batch = activation, _batch(batch_size)
-        self.weights, _ = _weights(depth, width, activation, seed)
-        self.done: dict[float, Scaled] = {}
-        self.origin: tuple[Tensor, float] | None = None  # logits and gradient at a = 1
 
-    @property
-    def known(self) -> list[Scaled]:
-        """What was tested on the grid, in the order of the scales."""
-        return [self.done[scale] for scale in SCALES if scale in self.done]
+def _gradients(
+    settings: BatchnormSettings, factor: float
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Give the logits, the gradients at the hidden weights, and these weights."""
+    model, batch = _kept(settings, "batch").times(factor), _batch(settings.batch_size)
+    weights = [layer.weight.requires_grad_() for layer in linear_layers(model)[:-1]]
+    logits = model(batch.x)
+    gradients = torch.autograd.grad(F.cross_entropy(logits, batch.y), weights)
+    held = [weight.requires_grad_(False).double() for weight in weights]
+    return logits.detach(), [gradient.double() for gradient in gradients], held
 
-    def at(self, scale: float) -> Scaled:
-        """Test one factor, or recall it."""
-        if scale in self.done:
-            return self.done[scale]
-        logits, size, cosine = self._pass(scale)
-        if self.origin is None:
-            self.origin = self._pass(1.0)[:2]
-        before, size_before = self.origin
-        found = Scaled(
-            factor=scale,
-            change=((logits - before).norm() / before.norm()).item(),
-            gradient=size / size_before,
-            cosine=cosine,
-        )
-        if scale in SCALES:
-            self.done[scale] = found
-        return found
 
-    def _pass(self, scale: float) -> tuple[Tensor, float, float]:
-        network = _Network(self.weights, scale, self.activation, norm=True)
-        logits, gradients = network.at_weights(self.batch)
-        sizes = torch.stack([gradient.double().norm() for gradient in gradients])
-        pairs = zip(gradients, network.weights[:-1], strict=True)
-        cosines = [
-            F.cosine_similarity(g.double().flatten(), w.detach().double().flatten(), dim=0, eps=0)
-            for g, w in pairs
-        ]
-        return logits, sizes.norm().item(), torch.stack(cosines).abs().max().item()
+def _size(tensors: list[Tensor]) -> float:
+    return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
 
 
 @lru_cache(maxsize=32)
@@ -413,23 +339,15 @@ def _batch_factor(activation: str, batch_size: int) -> float:
     return batchnorm_factor(activation, batch_size)
 
 
-def _levels(
-    activation: Floats, gradient: Floats, predicted: Floats, predicted_gradient: Floats
-) -> Levels:
+def _levels(measured: Floats, predicted: Floats) -> Levels:
     with np.errstate(divide="ignore", invalid="ignore"):
-        top = gradient[-1] / predicted_gradient[-1]
+        top = measured[1, -1] / predicted[1, -1]
     return Levels(
-        activation=activation,
-        gradient=gradient,
-        predicted_activation=predicted,
-        predicted_gradient=predicted_gradient * top,
+        activation=measured[0],
+        gradient=measured[1],
+        predicted_activation=predicted[0],
+        predicted_gradient=predicted[1] * top,
     )
-
-
-def _rms(tensors: list[Tensor] | tuple[Tensor, ...]) -> Floats:
-    norms = [torch.linalg.vector_norm(tensor.detach(), dtype=torch.float64) for tensor in tensors]
-    sizes = [tensor.numel() for tensor in tensors]
-    return np.array([norm.item() for norm in norms]) / np.sqrt(sizes)
 
 
 def _factors(gradient: Floats) -> Floats:

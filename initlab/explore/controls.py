@@ -5,6 +5,7 @@ A control is a trait: `explorer.gain` is a plain number in Python and a slider i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from traitlets import TraitType
@@ -93,7 +94,7 @@ class Choice(Control):
 
     kind = "choice"
 
-    def __init__(self, default: Any, *, label: str, options: dict[Any, str]) -> None:
+    def __init__(self, default: Any, *, label: str, options: Mapping[Any, str]) -> None:
         super().__init__(default, label=label)
         self.options = options
 

@@ -18,13 +18,11 @@ from traitlets import Dict
 from initlab.arguments import unknown
 from initlab.experiments.threads import one_thread
 from initlab.explore.controls import Control
+from initlab.explore.memory import release_memory
 from initlab.explore.panels import Scene, pack
-from initlab.explore.tidy import Tidy
 
 if TYPE_CHECKING:
     from initlab.plots import Picture
-
-_TIDY = Tidy()  # one for all explorers: they share the process
 
 _HERE = Path(__file__).parent
 
@@ -166,7 +164,7 @@ class Explorer(anywidget.AnyWidget):
             self.error = f"{type(problem).__name__}: {problem}"
         self._count += 1
         self._took = time.perf_counter() - began
-        _TIDY.up()
+        release_memory()
 
     def _receive(self, _: Any, wish: dict[str, Any], buffers: Any) -> None:
         """Answer one request of the browser: always, also when it fails."""

@@ -22,6 +22,7 @@ from initlab.explore.phase_records import (
     Floats,
     Path,
     PhaseRecords,
+    PhaseSettings,
     phase_records,
 )
 from initlab.explore.signal import decades, number
@@ -271,7 +272,7 @@ class Phase(Explorer):
         """Measure and show; theory's maps follow once, in slices, for each new activation."""
         is_new, self._seen = values["activation"] != self._seen, values["activation"]
         seconds = math.inf if patient else 0.0 if is_new else SLICE
-        return phase_scene(phase_records(seconds=seconds, **values))
+        return phase_scene(phase_records(PhaseSettings(**values), seconds=seconds))
 
 
 def phase(**values: Any) -> Phase:

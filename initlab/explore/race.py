@@ -15,9 +15,16 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Scene, Series
-from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, race_records
-from initlab.explore.signal import FILL_A_MATRIX, histograms, number, percent, when
-from initlab.plots import COLOURS
+from initlab.explore.race_records import (
+    DATA,
+    STEPS,
+    Lane,
+    RaceRecords,
+    RaceSettings,
+    race_records,
+)
+from initlab.explore.scheme_options import SchemeOptions, colour_of
+from initlab.explore.signal import histograms, number, percent, when
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
 EVERY = 25  # steps from one symbol on a curve to the next
@@ -100,14 +107,14 @@ def _curve(lane: Lane, place: int, values: Any) -> Series:
         y=values.astype(np.float32),
         symbol=SYMBOLS[place],
         every=EVERY,
-        colour=COLOURS[lane.scheme],
+        colour=colour_of(lane.scheme),
     )
 
 
 def _ridges(lane: Lane, quantity: str, span: int) -> Panel:
     signals = lane.activation if quantity == "activation" else lane.gradient
     label = "activation" if quantity == "activation" else "gradient of the loss"
-    return histograms(signals, lane.scheme, label, COLOURS[lane.scheme], span=span, height=330)
+    return histograms(signals, lane.scheme, label, colour_of(lane.scheme), span=span, height=330)
 
 
 def say(records: RaceRecords) -> str:
@@ -151,7 +158,8 @@ def _say_gradients(lanes: list[Lane]) -> str:
     return f"Layer 1's gradient{beside}: {', '.join(told)}."
 
 
-_SCHEMES = {name: name for name in FILL_A_MATRIX}
+_SCHEMES = SchemeOptions()
+_SCHEMES_OR_NONE = SchemeOptions(NOBODY)
 
 
 class Race(Explorer):
@@ -169,9 +177,9 @@ class Race(Explorer):
     step = Slider(0, label="training step", low=0, high=STEPS, whole=True, play=True)
     data = Choice("spirals", label="data", options={name: name for name in DATA})
     first = Choice("kaiming_normal", label="scheme 1", options=_SCHEMES)
-    second = Choice("xavier_normal", label="scheme 2", options={**_SCHEMES, NOBODY: NOBODY})
-    third = Choice("torch_default", label="scheme 3", options={**_SCHEMES, NOBODY: NOBODY})
-    fourth = Choice("zeros", label="scheme 4", options={**_SCHEMES, NOBODY: NOBODY})
+    second = Choice("xavier_normal", label="scheme 2", options=_SCHEMES_OR_NONE)
+    third = Choice("torch_default", label="scheme 3", options=_SCHEMES_OR_NONE)
+    fourth = Choice("zeros", label="scheme 4", options=_SCHEMES_OR_NONE)
     depth = Slider(10, label="depth", low=1, high=20, whole=True)
     width = Choice(32, label="width", options={n: str(n) for n in (16, 32, 64)})
     activation = Choice("relu", label="activation", options={name: name for name in ACTIVATIONS})
@@ -205,7 +213,7 @@ class Race(Explorer):
         names = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
         schemes = tuple(name for name in names if name != NOBODY)
         quantity = values.pop("quantity")
-        records = race_records(schemes=schemes, patient=patient, **values)
+        records = race_records(RaceSettings(schemes=schemes, **values), patient=patient)
         return race_scene(records, quantity=quantity)
 
     def new_seed(self) -> None:

@@ -1,32 +1,34 @@
 """Who learns first, when several schemes train the same network on the same batches?
 
-All networks train at once, stacked, each with the numbers that `il.train` would give it alone. The
-run can be left, taken up again, and wound back: some steps are kept, and the steps after them are
-trained again, to the same weights bit for bit.
+All networks train at once, as one ensemble, each with the numbers that `il.train` would give it
+alone. The run can be left, taken up again, and wound back: some steps are kept, and the steps after
+them are trained again, to the same weights.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import nn
 
-from initlab.apply.filling import fill
+from initlab.apply import initialize
 from initlab.data import Batch, digits, moons, spirals
+from initlab.experiments.ensemble import Ensemble
+from initlab.experiments.loop import Loop, Saved
 from initlab.experiments.recipe import Recipe, class_count
-from initlab.experiments.stack import Stack
-from initlab.experiments.together import Losses, shares_of
-from initlab.explore.signal_records import BOUNDS, Collector, Signals
+from initlab.experiments.scores import mode
+from initlab.explore.networks import for_tracing, generator
+from initlab.explore.signal_records import Signals, signals
 from initlab.models import mlp
+from initlab.probe import trace
 
 STEPS = 200
 BATCH = 128
@@ -42,6 +44,34 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": "adam"},
 }
 STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of each weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceSettings:
+    """What decides the networks, their training, and the step that is looked at.
+
+    Args:
+        schemes: Names in `il.SCHEMES` that can fill a matrix. Biases start at 0, but those of
+            "torch_default" as PyTorch draws them.
+        data: A name in `DATA`: "spirals", "moons" or "digits".
+        depth: Hidden layers.
+        width: Units of each hidden layer.
+        activation: A name in `il.activations.ACTIVATIONS`.
+        optimizer: "sgd", "momentum" (SGD with momentum 0.9) or "adam".
+        lr: Learning rate.
+        seed: Decides the weights and the order of the examples.
+        step: Which step to look at, 0 (the start) to 200.
+    """
+
+    schemes: tuple[str, ...]
+    data: str
+    depth: int
+    width: int
+    activation: str
+    optimizer: str
+    lr: float
+    seed: int
+    step: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,49 +131,28 @@ class RaceRecords:
         return class_count(self.data.y)
 
 
-def race_records(
-    *,
-    schemes: tuple[str, ...],
-    data: str,
-    depth: int,
-    width: int,
-    activation: str,
-    optimizer: str,
-    lr: float,
-    seed: int,
-    step: int,
-    patient: bool = True,
-) -> RaceRecords:
+def race_records(settings: RaceSettings, *, patient: bool = True) -> RaceRecords:
     """Train one network for each scheme on the same batches, and look at all of them.
 
     Each is `il.models.mlp(depth, width, activation)`, initialised by `il.initialize` with a
     generator of this seed, and trained as `il.train(..., batch_size=128, seed=seed)` does.
 
     Args:
-        schemes: Names in `il.SCHEMES` that can fill a matrix. Biases start at 0, but those of
-            "torch_default" as PyTorch draws them.
-        data: A name in `DATA`: "spirals", "moons" or "digits".
-        depth: Hidden layers.
-        width: Units of each hidden layer.
-        activation: A name in `il.activations.ACTIVATIONS`.
-        optimizer: "sgd", "momentum" (SGD with momentum 0.9) or "adam".
-        lr: Learning rate.
-        seed: Decides the weights and the order of the examples.
-        step: Which step to look at, 0 (the start) to 200.
+        settings: What decides the networks, their training, and the step.
         patient: False trains for some 20 ms only; the next call goes on from there.
 
     Returns:
         The networks at this step. The same arguments give the same records, once they are
         finished, whichever steps were looked at before.
     """
-    run = _run(schemes, data, depth, width, activation, optimizer, lr, seed)
-    run.go_to(step, math.inf if patient else SLICE)
-    return run.look(step)
+    run = _run(replace(settings, step=0))
+    run.go_to(settings.step, math.inf if patient else SLICE)
+    return run.look(settings.step)
 
 
 @lru_cache(maxsize=1)
-def _run(*arguments: Any) -> _Run:
-    return _Run(*arguments)
+def _run(settings: RaceSettings) -> _Run:
+    return _Run(settings)
 
 
 @lru_cache(maxsize=1)
@@ -159,148 +168,104 @@ DATA: dict[str, Callable[[], Batch]] = {
 }
 
 
-@lru_cache(maxsize=1)  # a new learning rate starts from the same weights
-def _models(
-    schemes: tuple[str, ...], data: str, depth: int, width: int, activation: str, seed: int
-) -> Sequence[nn.Module]:
+def _networks(settings: RaceSettings) -> list[nn.Sequential]:
     """Build one network for each scheme, and initialise it."""
-    n_in, n_out = _data()[data].x.shape[1], class_count(_data()[data].y)
-    models = [mlp(depth, width, activation, n_in=n_in, n_out=n_out) for _ in schemes]
-    for model, scheme in zip(models, schemes, strict=True):
+    x, y = _data()[settings.data]
+    models = []
+    for scheme in settings.schemes:
+        model = mlp(
+            settings.depth, settings.width, settings.activation,
+            n_in=x.shape[1], n_out=class_count(y),
+        )  # fmt: skip
         bias = "torch_default" if scheme == "torch_default" else "zeros"
-        fill(model, scheme, bias=bias, generator=Generator().manual_seed(seed))
+        initialize(model, scheme, bias=bias, generator=generator(settings.seed))
+        models.append(model)
     return models
 
 
 class _Run:
-    """The stacked networks, and the way back to any earlier step."""
+    """The ensemble, and the way back to any earlier step."""
 
-    def __init__(
-        self,
-        schemes: tuple[str, ...],
-        data: str,
-        depth: int,
-        width: int,
-        activation: str,
-        optimizer: str,
-        lr: float,
-        seed: int,
-    ) -> None:
-        self.schemes, self.depth, self.width, self.activation = schemes, depth, width, activation
-        self.data = _data()[data]
-        recipe = Recipe(steps=STEPS, lr=lr, batch_size=BATCH, seed=seed, **OPTIMIZERS[optimizer])
+    def __init__(self, settings: RaceSettings) -> None:
+        self.settings, self.data = settings, _data()[settings.data]
+        recipe = Recipe(
+            steps=STEPS, lr=settings.lr, batch_size=BATCH, seed=settings.seed,
+            **OPTIMIZERS[settings.optimizer],
+        )  # fmt: skip
         self.batches = list(recipe.batches(self.data))
-        self.stack = Stack(_models(schemes, data, depth, width, activation, seed))
-        self.score = Losses(None, self.data.y)
-        self.optimizer = recipe.optimizer_for([self.stack.row])
-        size = 4 * STATES[optimizer] * self.stack.row.numel()
+        networks = _networks(settings)
+        self.ensemble, self.traced = Ensemble(networks), for_tracing(networks[0])
+        self.loop = Loop(self.ensemble, recipe)
+        numbers = sum(parameter.numel() for parameter in self.ensemble.parameters())
+        size = 4 * STATES[settings.optimizer] * numbers
         self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
-        self.kept: dict[int, tuple[Tensor, dict[str, Any]]] = {}
-        self.losses = np.zeros((len(schemes), STEPS))
-        self.accuracies = np.zeros((len(schemes), STEPS))
-        self.stopped: dict[int, int] = {}  # lane → step at which its loss was lost
-        self.at = 0
+        self.kept: dict[int, Saved] = {}
+        self.losses = np.zeros((len(networks), STEPS))
+        self.accuracies = np.zeros((len(networks), STEPS))
 
     def go_to(self, step: int, seconds: float) -> None:
         """Train up to this step or for this long, from the nearest step that is known."""
         known = max((kept for kept in self.kept if kept <= step), default=0)
-        if step < self.at or known > self.at:
-            self._restore(known)
+        if step < self.loop.done or known > self.loop.done:
+            self.loop.restore(self.kept[known])
         end = time.perf_counter() + seconds
-        while self.at < step:
+        while self.loop.done < step:
             self._step()
             if time.perf_counter() >= end:
                 break
 
-    def _keep(self) -> None:
-        weights = self.stack.row.detach().clone()
-        self.kept[self.at] = (weights, copy.deepcopy(self.optimizer.state_dict()))
-
-    def _restore(self, step: int) -> None:
-        weights, state = self.kept[step]
-        with torch.no_grad():
-            self.stack.row.copy_(weights)
-        self.optimizer.load_state_dict(copy.deepcopy(state))
-        self.at = step
-
     def _step(self) -> None:
-        if self.at % self.keep_every == 0 and self.at not in self.kept:
-            self._keep()
-        batch = self.batches[self.at]
-        outputs = self.stack.forward(batch.x, training=True)
-        losses, gradient = self.score.and_gradient(outputs, batch.y)
-        shares = np.array(shares_of(outputs, batch.y), float)
-        self.stack.backward(gradient)
-        self.losses[:, self.at], self.accuracies[:, self.at] = losses, shares
-        for lost in np.flatnonzero(~np.isfinite(self.losses[:, self.at])):
-            self.stopped.setdefault(int(lost), self.at)
-        halted = [lane for lane, since in self.stopped.items() if since <= self.at]
-        before = [[part.clone() for part in self.stack.numbers_of(lane)] for lane in halted]
-        self.optimizer.step()
-        for lane, weights in zip(halted, before, strict=True):
-            self.stack.put(lane, weights)  # `il.train` too stops before this update
-        self.at += 1
+        at = self.loop.done
+        if at % self.keep_every == 0 and at not in self.kept:
+            self.kept[at] = self.loop.save()
+        scores = self.loop.gradients(self.batches[at])
+        self.losses[:, at], self.accuracies[:, at] = scores
+        self.loop.update()
 
     def look(self, wanted: int) -> RaceRecords:
-        outputs = self.stack.forward(self.data.x, training=False)
-        losses = self.score(outputs, self.data.y)
-        shares = np.array(shares_of(outputs, self.data.y), float)
-        plane = _plane(self.data)
-        classes = [None] * len(self.schemes) if plane is None else self._classes(plane)
-        signals = self._signals()
+        """Return what the networks do at the step that was reached."""
+        scores, plane = self.loop.scores(self.data), _plane(self.data)
+        classes = None if plane is None else self._classes(plane)
         lanes = []
-        for lane, scheme in enumerate(self.schemes):
-            stopped = self.stopped.get(lane)
-            seen = slice(self.at if stopped is None else min(self.at, stopped + 1))
+        for place, scheme in enumerate(self.settings.schemes):
+            stopped = self.loop.lost.get(place)
+            seen = slice(self.loop.done if stopped is None else stopped + 1)
+            activation, gradient = self._signals(place)
             lanes.append(
                 Lane(
                     scheme=scheme,
-                    losses=self.losses[lane, seen].copy(),
-                    accuracies=self.accuracies[lane, seen].copy(),
-                    loss=losses[lane].item(),
-                    accuracy=shares[lane].item(),
-                    activation=signals[lane][0],
-                    gradient=signals[lane][1],
-                    classes=classes[lane],
-                    stopped=stopped if stopped is not None and stopped < self.at else None,
+                    losses=self.losses[place, seen].copy(),
+                    accuracies=self.accuracies[place, seen].copy(),
+                    loss=scores.losses[place],
+                    accuracy=scores.accuracies[place] or 0.0,
+                    activation=activation,
+                    gradient=gradient,
+                    classes=None if classes is None else classes[place],
+                    stopped=stopped,
                 )
             )
-        return RaceRecords(step=self.at, wanted=wanted, lanes=lanes, data=self.data, plane=plane)
+        return RaceRecords(
+            step=self.loop.done, wanted=wanted, lanes=lanes, data=self.data, plane=plane
+        )
 
     def _classes(self, plane: NDArray[np.float64]) -> NDArray[np.int64]:
         """Ask each network for the class of every point of the plane, (lanes, rows, columns)."""
         axes = [torch.linspace(low, high, GRID) for low, high in plane]
         points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
-        scores = self.stack.forward(points, training=False)
+        with mode(self.ensemble, training=False), torch.no_grad():
+            scores = self.ensemble(points)
         return np.asarray(scores.argmax(-1).view(-1, GRID, GRID).numpy())
 
-    def _signals(self) -> list[tuple[Signals, Signals]]:
-        """Measure what each hidden layer of each network emits and receives."""
-        lanes, (x, y) = len(self.schemes), (part[:TRACED] for part in self.data)
-        signal, parts = x.expand(lanes, *x.shape), self.stack.network.parts
-        outputs: list[Tensor] = []
-        gradients: list[Tensor] = []
+    def _signals(self, place: int) -> tuple[Signals, Signals]:
+        """Trace one network: what each hidden layer emits and receives."""
+        numbers = self.ensemble.numbers(place)
         with torch.no_grad():
-            for name, part in parts.items():
-                signal = part.forward(signal, training=True)
-                if name.startswith("act"):
-                    outputs.append(signal)
-            _, gradient = self.score.and_gradient(signal, y)
-            for name, part in reversed(parts.items()):
-                if name.startswith("act"):
-                    gradients.insert(0, gradient.clone())  # which the part may write over
-                gradient = part.backward(gradient, last=name == "linear1")
-        bounds = BOUNDS.get(self.activation)
-        return [
-            (self._collected(outputs, lane, bounds), self._collected(gradients, lane, None))
-            for lane in range(lanes)
-        ]
-
-    def _collected(self, tensors: Any, lane: int, bounds: tuple[float, float] | None) -> Signals:
-        collector = Collector(self.depth, self.width)
-        for layer, tensor in enumerate(tensors):
-            collector.put(layer, tensor[lane])
-        return collector.signals(bounds)
+            for parameter, now in zip(self.traced.parameters(), numbers, strict=True):
+                parameter.copy_(now)
+        names = [f"act{layer}" for layer in range(1, self.settings.depth + 1)]
+        x, y = (part[:TRACED] for part in self.data)
+        seen = trace(self.traced, x, y, layers=names, histogram_sample=None, bins=100)
+        return signals(seen, names, "activation"), signals(seen, names, "gradient")
 
 
 def _plane(data: Batch) -> NDArray[np.float64] | None:

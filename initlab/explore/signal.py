@@ -17,12 +17,16 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider, Switch
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, HeatMap, Lines, Panel, Ridgeline, Scene, Series
-from initlab.explore.signal_records import SignalRecords, Signals, signal_records
-from initlab.schemes import SCHEMES
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.signal_records import (
+    SignalRecords,
+    Signals,
+    SignalSettings,
+    signal_records,
+)
 
 MOST_RIDGES = 30  # deeper networks are shown as a heat map
 ACTIVATION, GRADIENT = 0, 1  # indices of their colours
-FILL_A_MATRIX = [name for name, scheme in SCHEMES.items() if scheme.dims[0] <= 2]
 
 
 def signal_scene(records: SignalRecords) -> Scene:
@@ -73,17 +77,11 @@ def histograms(
         "span": span,
         "height": height,
     }
-    heights = _heights(signals.counts)
+    heights = signals.heights.astype(np.float32)
     if depth > MOST_RIDGES:
         return HeatMap(values=heights, low=0, high=1, palette=colour, bar=False, **common)
     notes = [number(rms) for rms in signals.rms]
     return Ridgeline(heights=heights, colour=colour, notes=notes, notes_label="rms", **common)
-
-
-def _heights(counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Scale each layer's histogram to its own peak."""
-    peaks = np.maximum(counts.max(axis=1, keepdims=True), 1)
-    return np.asarray(counts / peaks, dtype=np.float32)
 
 
 def _hover(signals: Signals, layer: int) -> str:
@@ -256,9 +254,7 @@ class Signal(Explorer):
     title = "Signals through a network at initialisation"
     _seen: dict[str, Any] = {}  # noqa: RUF012 (replaced, never changed): values of the last picture
 
-    scheme = Choice(
-        "kaiming_normal", label="scheme", options={name: name for name in FILL_A_MATRIX}
-    )
+    scheme = Choice("kaiming_normal", label="scheme", options=SchemeOptions())
     gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
     depth = Slider(20, label="depth", low=1, high=100, whole=True)
     width = Choice(128, label="width", options={n: str(n) for n in (32, 64, 128, 256)})
@@ -296,7 +292,7 @@ class Signal(Explorer):
         is_slow = values["residual"] != "none" or values["batchnorm"]
         at_first = is_slow and not patient and values != self._seen
         self._seen = values
-        scene = signal_scene(signal_records(with_theory=not at_first, **values))
+        scene = signal_scene(signal_records(SignalSettings(**values), with_theory=not at_first))
         return replace(scene, finished=not at_first)
 
 

@@ -16,19 +16,19 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Scene, Series
+from initlab.explore.scheme_options import SchemeOptions, colour_of, fills_a_random_matrix
 from initlab.explore.signal import number
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
     Floats,
     SchemeSpectrum,
     SpectrumRecords,
+    SpectrumSettings,
     Values,
     spectrum_records,
 )
-from initlab.plots import COLOURS
 
-SQUARE = ["xavier_normal", "xavier_uniform", "kaiming_normal", "torch_default", "orthogonal"]
-COMPARED = {name: name for name in SQUARE}
+COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
 ALIKE = 0.005  # in log₁₀, about one percent
 
@@ -120,7 +120,7 @@ def _spread(records: SpectrumRecords) -> Lines:
 
 def _dots(one: SchemeSpectrum, symbol: str, x: Floats, y: Floats) -> Series:
     """Show what was measured, where there is something."""
-    known, colour = ~np.isnan(y), COLOURS[one.scheme]
+    known, colour = ~np.isnan(y), colour_of(one.scheme)
     x, y = x[known], y[known]
     return Series(
         name=one.scheme, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
@@ -132,7 +132,7 @@ def _dashes(one: SchemeSpectrum, name: str, x: Floats, y: Floats) -> Series:
     """Show what theory says, in the colour of its scheme."""
     return Series(
         name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dashes",
-        colour=COLOURS[one.scheme],
+        colour=colour_of(one.scheme),
     )  # fmt: skip
 
 
@@ -240,7 +240,7 @@ class Spectrum(Explorer):
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Multiply, in slices unless `patient`, and show."""
-        return spectrum_scene(spectrum_records(patient=patient, **values))
+        return spectrum_scene(spectrum_records(SpectrumSettings(**values), patient=patient))
 
 
 def spectrum(**values: Any) -> Spectrum:
@@ -250,10 +250,9 @@ def spectrum(**values: Any) -> Spectrum:
     their scheme only.
 
     Args:
-        **values: Where the controls start: `scheme` and `other` (the one beside it; each of
-            "xavier_normal", "xavier_uniform", "kaiming_normal", "torch_default" and
-            "orthogonal"), `gain` (factor on every weight's std, 0.1 to 10), `depth` (1 to 100),
-            `width` (32, 64 or 128), `activation`, `seed`.
+        **values: Where the controls start: `scheme` and `other` (the one beside it; each fills a
+            matrix with random numbers of mean 0), `gain` (factor on every weight's std, 0.1 to
+            10), `depth` (1 to 100), `width` (32, 64 or 128), `activation`, `seed`.
 
     Returns:
         The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dgejsv
-from torch import Generator, Tensor
+from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
+from initlab.explore.networks import generator
 from initlab.schemes import SCHEMES
 from initlab.theory import (
     largest_singular_value,
@@ -37,9 +38,33 @@ SLOPES = {
     "tanh": lambda z: 1 / torch.cosh(z) ** 2,
     "sigmoid": lambda z: torch.sigmoid(z) * torch.sigmoid(-z),
 }
+KNOWN = ("normal", "uniform", "truncated normal", "orthogonal")  # all but the last: independent
 LARGEST = 1e100  # second moment that theory is asked about
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumSettings:
+    """What decides two networks of square layers.
+
+    Args:
+        scheme: A name in `il.SCHEMES` that fills a matrix.
+        other: The scheme beside it.
+        gain: Factor on the std of every weight.
+        depth: L, layers, at least 1.
+        width: W, units of each layer, at least 1.
+        activation: A name in `il.activations.ACTIVATIONS`.
+        seed: Decides the input and the weights.
+    """
+
+    scheme: str
+    other: str
+    gain: float
+    depth: int
+    width: int
+    activation: str
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,17 +128,7 @@ class SpectrumRecords:
     finished: bool
 
 
-def spectrum_records(
-    *,
-    scheme: str,
-    other: str,
-    gain: float,
-    depth: int,
-    width: int,
-    activation: str,
-    seed: int,
-    patient: bool = True,
-) -> SpectrumRecords:
+def spectrum_records(settings: SpectrumSettings, *, patient: bool = True) -> SpectrumRecords:
     """Give the singular values of the Jacobian of two networks, layer by layer.
 
     A network has L layers of W inputs and W outputs, without biases, each with the activation
@@ -122,22 +137,17 @@ def spectrum_records(
     Weights are drawn in float32, as by `il.initialize`; all else is float64.
 
     Args:
-        scheme: A name in `il.SCHEMES` that fills a matrix.
-        other: The scheme beside it.
-        gain: Factor on the std of every weight.
-        depth: L, at least 1.
-        width: W, at least 1.
-        activation: A name in `il.activations.ACTIVATIONS`.
-        seed: Decides the input and the weights.
+        settings: What decides both networks.
         patient: False computes for some 50 ms only; the next call goes on from there.
 
     Returns:
         Both spectra, with what theory predicts. The same arguments give the same records.
     """
-    factor = gain if activation in SCALE_FREE else 1.0  # these need no new pass for a new gain
+    depth = settings.depth
+    factor = settings.gain if settings.activation in SCALE_FREE else 1.0  # needs no new pass
     products = [
-        _product(name, width, activation, gain / factor, seed)
-        for name in dict.fromkeys((scheme, other))
+        _product(name, settings.width, settings.activation, settings.gain / factor, settings.seed)
+        for name in dict.fromkeys((settings.scheme, settings.other))
     ]
     end = math.inf if patient else time.perf_counter() + SLICE
     reached = min([depth, *(product.depth for product in products)])
@@ -148,9 +158,9 @@ def spectrum_records(
         if time.perf_counter() >= end:
             break
     return SpectrumRecords(
-        width=width,
+        width=settings.width,
         depth=depth,
-        activation=activation,
+        activation=settings.activation,
         spectra=[product.spectrum(reached, math.log10(factor)) for product in products],
         finished=reached == depth,
     )
@@ -165,8 +175,10 @@ class _Product:
     """The Jacobian of one network, which grows layer by layer, as Q · diag(e^k) · T."""
 
     def __init__(self, scheme: str, width: int, activation: str, gain: float, seed: int) -> None:
-        self.scheme, self.width, self.activation, self.gain = scheme, width, activation, gain
-        self.generator = Generator().manual_seed(seed)
+        self.scheme, self.gain = SCHEMES[scheme], gain
+        self.width, self.activation = width, activation
+        self.is_orthogonal = self.scheme.distribution == "orthogonal"
+        self.generator = generator(seed)
         self.signal = torch.randn(width, generator=self.generator).double()
         self.level = self.signal.square().mean().item()
         self.q = torch.eye(width, dtype=torch.float64)
@@ -191,7 +203,7 @@ class _Product:
 
     def _layer(self) -> Tensor:
         """Draw the next matrix, send the signal through, and give diag(φ′) W."""
-        drawn = SCHEMES[self.scheme].fill_(torch.empty(self.width, self.width), self.generator)
+        drawn = self.scheme.fill_(torch.empty(self.width, self.width), self.generator)
         weight = self.gain * drawn.double()
         z = (weight @ self.signal).requires_grad_()
         a = ACTIVATIONS[self.activation].function(z)
@@ -221,13 +233,15 @@ class _Product:
 
     def _predict(self) -> float:
         """Add one layer to the predicted spread: wide layers add up, each at its own level."""
+        if math.isnan(self.weight_var):
+            return math.nan
         before = self.predicted_spread[-1] if self.predicted_spread else 1.0
         bent = self.activation if self.predicted_spread else "linear"  # the input is as it is
         if 0 < self.level < LARGEST:
             self.level = _next_level(bent, self.level, self.weight_var)
         if not 0 < self.level < LARGEST:
             return math.nan
-        own = 0.0 if self.scheme == "orthogonal" else 1.0  # what independent entries add
+        own = 0.0 if self.is_orthogonal else 1.0  # what independent entries add
         return before + own + _spread_of_slopes(self.activation, self.level)
 
     def _measure(self, depth: int) -> Values:
@@ -244,8 +258,9 @@ class _Product:
 
     @property
     def weight_var(self) -> float:
-        """n·Var(w)."""
-        variance = SCHEMES[self.scheme].variance(self.width, self.width)
+        """n·Var(w); nan where theory does not know how the entries are distributed."""
+        is_known = self.scheme.centred and self.scheme.distribution in KNOWN
+        variance = self.scheme.variance(self.width, self.width) if is_known else None
         return self.gain**2 * self.width * (math.nan if variance is None else variance)
 
     def spectrum(self, depth: int, shift: float) -> SchemeSpectrum:
@@ -253,7 +268,7 @@ class _Product:
         seen = {layer: self._measure(layer) for layer in sorted({*MARKS, depth}) if layer <= depth}
         predicted, largest = self._law(depth)
         return SchemeSpectrum(
-            scheme=self.scheme,
+            scheme=self.scheme.name,
             values={n: replace(v, logs=v.logs + n * shift) for n, v in seen.items()},
             spread=np.array(self.spread[:depth]),
             predicted=predicted + depth * shift,
@@ -263,11 +278,11 @@ class _Product:
 
     def _law(self, depth: int) -> tuple[Floats, Floats]:
         """Without nonlinearity theory knows every singular value, else only their moments."""
-        if self.activation != "linear":
+        if self.activation != "linear" or math.isnan(self.weight_var):
             return np.empty(0), np.empty(0)
         layers = range(1, depth + 1)
         factor = math.log10(self.weight_var) / 2 * np.array(layers)
-        if self.scheme == "orthogonal":
+        if self.is_orthogonal:
             return np.full(self.width, factor[-1]), factor
         largest = np.log10([largest_singular_value(layer) for layer in layers])
         return singular_values(depth, self.width) + factor[-1], largest + factor

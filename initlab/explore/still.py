@@ -23,7 +23,7 @@ from initlab.explore.panels import (
     Scene,
     Series,
 )
-from initlab.plots.figure import Picture, say
+from initlab.plots.figure import Picture, add_alt
 from initlab.plots.records import ticks
 from initlab.plots.style import GRID, THEME, TICKS
 
@@ -57,7 +57,7 @@ def draw(scene: Scene) -> Picture:
                 _dress(axes, panel)
                 DRAWERS[type(panel)](axes, panel)
         axes = figure.axes[0] if rows else figure.add_subplot()
-        say(axes, scene.sentence)
+        add_alt(axes, scene.sentence)
     return figure
 
 

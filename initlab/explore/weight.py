@@ -2,109 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Generator
 
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, HeatMap, Lines, Scene, Series
-from initlab.explore.signal import FILL_A_MATRIX, number, percent
-from initlab.explore.signal_records import round_up
-from initlab.schemes import SCHEMES, Scheme, TruncNormal, Uniform
-
-BINS = 41  # odd, so that 0 has a bin of its own
-FLAT = ("uniform", "torch_default")  # how the names of schemes with a flat law end
-NO_LAW = ("zeros", "ones", "constant", "sparse", "orthogonal", "eye")
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightRecords:
-    """One weight matrix, as a scheme filled it.
-
-    Args:
-        scheme: What filled it.
-        values: The entries, units × inputs.
-        gain: Factor that they were multiplied by.
-        std_given: Standard deviation that the scheme stands for, times the gain; None if none is.
-        edges: Ends of the bins of a histogram around 0 that holds every entry.
-        shares: Share of the entries in each bin.
-        law: The share that the scheme's law gives each bin; None where it has no density.
-        singular_values: Of the matrix, largest first.
-    """
-
-    scheme: Scheme
-    values: NDArray[np.float64]
-    gain: float
-    std_given: float | None
-    edges: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    law: NDArray[np.float64] | None
-    singular_values: NDArray[np.float64]
-
-
-def weight_records(
-    *, scheme: str, fan_in: int, fan_out: int, gain: float, seed: int
-) -> WeightRecords:
-    """Fill one matrix, and measure it.
-
-    Args:
-        scheme: A name in `SCHEMES` that fills a matrix, with its default parameters.
-        fan_in: Inputs, at least 1: the columns.
-        fan_out: Units, at least 1: the rows.
-        gain: Factor on every entry, above 0.
-        seed: Decides the random numbers.
-
-    Returns:
-        The matrix and what was measured.
-    """
-    filler = SCHEMES[scheme]
-    drawn = filler.fill_(torch.empty(fan_out, fan_in), Generator().manual_seed(seed))
-    values = gain * drawn.double().numpy()
-    given = filler.expected_std(drawn.shape)
-    reach = round_up(float(np.abs(values).max()))
-    edges = np.linspace(-reach, reach, BINS + 1)
-    return WeightRecords(
-        scheme=filler,
-        values=values,
-        gain=gain,
-        std_given=None if given is None else gain * given,
-        edges=edges,
-        shares=np.histogram(values, edges)[0] / values.size,
-        law=_law(filler, edges / gain, given),
-        singular_values=_singular_values(values),
-    )
-
-
-def _singular_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give them largest first, and 0 where only rounding is left."""
-    found = np.linalg.svd(values, compute_uv=False)
-    return np.where(found < 1e-10 * found[0], 0.0, found)
-
-
-def _law(
-    scheme: Scheme, edges: NDArray[np.float64], std: float | None
-) -> NDArray[np.float64] | None:
-    """Give each bin its share under the scheme's law: flat, normal, or normal without tails."""
-    if scheme.name in NO_LAW or not std:
-        return None
-    if scheme.name.endswith(FLAT):
-        bound = math.sqrt(3) * std
-        low, high = (scheme.a, scheme.b) if isinstance(scheme, Uniform) else (-bound, bound)
-        return np.diff(np.clip((edges - low) / (high - low), 0, 1))
-    if isinstance(scheme, TruncNormal):
-        std, edges = scheme.std, np.clip(edges, scheme.a, scheme.b)
-    below = np.array([math.erf(edge / (math.sqrt(2) * std)) for edge in edges])
-    return np.diff(below) / (below[-1] - below[0] if isinstance(scheme, TruncNormal) else 2)
+from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.signal import number, percent
+from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
 
 
 def weight_scene(records: WeightRecords) -> Scene:
-    """Show the matrix, the histogram of its entries over their law, and its singular values.
+    """Show the matrix, its entries over their distribution, and its singular values.
 
     Args:
         records: What `weight_records` measured.
@@ -134,9 +45,9 @@ def _entries(records: WeightRecords) -> Lines:
     middles = np.asarray((records.edges[:-1] + records.edges[1:]) / 2, np.float32)
     measured = np.asarray(100 * records.shares, np.float32)
     series = [Series(name="measured", x=middles, y=measured, style="dots")]
-    if records.law is not None:
-        theory = np.asarray(100 * records.law, np.float32)
-        series.append(Series(name="its law", x=middles, y=theory, style="dashes"))
+    if records.expected is not None:
+        theory = np.asarray(100 * records.expected, np.float32)
+        series.append(Series(name="its distribution", x=middles, y=theory, style="dashes"))
     return Lines(
         title="Its entries",
         x=Axis(label="weight", low=float(records.edges[0]), high=float(records.edges[-1])),
@@ -197,7 +108,7 @@ class Weight(Explorer):
 
     title = "What a scheme puts into a weight"
 
-    scheme = Choice("xavier_normal", label="scheme", options={name: name for name in FILL_A_MATRIX})
+    scheme = Choice("xavier_normal", label="scheme", options=SchemeOptions())
     fan_in = Slider(96, label="fan-in", low=4, high=256, whole=True)
     fan_out = Slider(64, label="fan-out", low=4, high=256, whole=True)
     gain = Slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std")
@@ -205,7 +116,7 @@ class Weight(Explorer):
 
     def compute(self, *, patient: bool, **values: Any) -> Scene:
         """Fill and show."""
-        return weight_scene(weight_records(**values))
+        return weight_scene(weight_records(WeightSettings(**values)))
 
 
 def weight(**values: Any) -> Weight:

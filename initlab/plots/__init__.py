@@ -2,36 +2,37 @@
 
 Functions on records: each draws on axes or a figure that you pass or makes its own, returns what it
 drew on, calls no `show` and changes no global setting. Dots are measured, dashes are theory. Each
-leaves a sentence with its main numbers: `figure.alt`, or `explain(ax)`.
+writes a headline, computed from what it draws, and leaves a text alternative with the numbers:
+`figure.alt`, or `alt_text(ax)`. What a colour means stands in `style`.
 """
 
+from initlab.plots.against import against
+from initlab.plots.coordinates import coordinates
 from initlab.plots.depth import depth_profile
-from initlab.plots.figure import Picture, explain, picture
+from initlab.plots.figure import Picture, alt_text, picture
 from initlab.plots.limits import limits
 from initlab.plots.matrices import scheme_picture, weights
-from initlab.plots.ridgeline import histograms, ridges
-from initlab.plots.runs import against, boundaries, histograms_over_time, update_ratios
+from initlab.plots.ridgeline import histograms, ridgeline
 from initlab.plots.singular import spectrum
-from initlab.plots.style import COLOURS, LOOKS, THEME, Look, themed
-from initlab.plots.training import over_time, ranks
+from initlab.plots.style import COLOURS, THEME, Look, colour_of, themed
+from initlab.plots.training import over_time, ranks, update_ratios
 
 __all__ = [
     "COLOURS",
-    "LOOKS",
     "THEME",
     "Look",
     "Picture",
     "against",
-    "boundaries",
+    "alt_text",
+    "colour_of",
+    "coordinates",
     "depth_profile",
-    "explain",
     "histograms",
-    "histograms_over_time",
     "limits",
     "over_time",
     "picture",
     "ranks",
-    "ridges",
+    "ridgeline",
     "scheme_picture",
     "spectrum",
     "themed",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
-from initlab.plots import records
-from initlab.plots.axes import at_edge, axes, legend, log_axis
-from initlab.plots.figure import say
-from initlab.plots.records import QUANTITIES, Middle, Row, number
-from initlab.plots.style import INK, THEORY, Look, looks, themed
+from initlab.plots import headlines, records
+from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
+from initlab.plots.figure import tell
+from initlab.plots.records import QUANTITIES, Row, SeedBand, number
+from initlab.plots.style import DASHES, Look, look_of, looks, themed
+
+AGREES = 1.25  # a factor: theory and measurement are this close in every layer
 
 
 @themed()
@@ -22,6 +25,7 @@ def depth_profile(
     quantity: str = "activation",
     predicted: Any = None,
     layers: Sequence[str] | str | None = None,
+    headline: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the rms of `quantity` against depth: dots are measured, the dashed line is theory.
@@ -29,7 +33,8 @@ def depth_profile(
     The rms axis is logarithmic, so a signal that changes by the same factor in each layer lies on
     a straight line, and the slope is that factor. What a log axis cannot show (0, nan, infinity)
     stands at its lower or upper edge and is said in words. Several traces of one kind (seeds)
-    become one row of dots, their medians, on a band from the lowest to the highest.
+    become one row of dots, their medians, on a band from the lowest to the highest. Kinds that lie
+    on each other stand a little apart.
 
     Args:
         trace: What `il.trace` returns; or a dict (name → trace) or a list of them. In a dict, a
@@ -38,6 +43,7 @@ def depth_profile(
         predicted: What `il.theory.predict` returns, or a dict of it with the traces' names. A
             gradient's curve is relative: it is scaled to meet the last drawn layer.
         layers: Name globs such as "linear*"; None draws the nonlinearities, if there are any.
+        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
@@ -50,7 +56,7 @@ def depth_profile(
     """
     traces = records.seeds(trace)
     rows = {
-        name: records.middle([records.picked(one, quantity, layers) for one in runs])
+        name: records.seed_band([records.picked(one, quantity, layers) for one in runs])
         for name, runs in traces.items()
     }
     expected = records.predictions(predicted, list(traces))
@@ -58,85 +64,117 @@ def depth_profile(
         name: records.theory_curve(one, rows[name], quantity) for name, one in expected.items()
     }
     ax = axes(ax)
-    style = looks(traces)
-    for name in sorted(rows, key=lambda name: _last(rows[name]), reverse=True):
-        _band(ax, rows[name], style[name])
-        _dots(ax, rows[name], style[name], name or "measured")
-        if any(map(math.isfinite, curves.get(name, []))):
-            _dashes(ax, rows[name], curves[name], style[name] if name else None)
-    _finish(ax, rows, curves, expected)
+    log_axis(ax, _values(rows, curves))
     ax.set(xlabel="layer", ylabel=f"rms of {QUANTITIES[quantity]}")
     ax.set_xticks(records.ticks([row.position for one in rows.values() for row in one]))
-    say(ax, _sentence(quantity, rows, curves, expected, {n: len(r) for n, r in traces.items()}))
+    style = looks(traces) | ({"": look_of(quantity)} if "" in traces else {})
+    names = []
+    for (name, one), shift in zip(rows.items(), _shifts(ax, rows), strict=True):
+        _band(ax, one, style[name])
+        _dots(ax, one, style[name], name or "measured", shift)
+        names.append(_name(name, one, style[name]))
+        if _is_known(curves.get(name, [])):
+            places = [row.position for row in one]
+            known = [value if 0 < value < math.inf else math.nan for value in curves[name]]
+            colour = {"color": style[name].colour} if name else {}
+            ax.plot(places, known, label="_theory" if name else "theory", **DASHES | colour)
+    names += [Name("theory", None, DASHES)] * any(map(_is_known, curves.values()))
+    names += [Name(reason, None, {}) for reason in sorted(_silence(expected))]
+    if len(names) > 1 or "\n" in names[0].text or "" not in rows:
+        name_lines(ax, names)
+    said = headlines.across_depth(rows, quantity) + _agreement(rows, curves)
+    seeds = {name: len(runs) for name, runs in traces.items()}
+    tell(ax, said, _sentence(quantity, rows, curves, expected, seeds), headline)
     return ax
-
-
-def _last(rows: Sequence[Row]) -> float:
-    """Order of the legend: who ends highest comes first; zero comes last."""
-    rms = rows[-1].summary.rms
-    return math.inf if rows[-1].summary.nonfinite > 0 or math.isnan(rms) else float(rms)
 
 
 def _shown(row: Row) -> bool:
     return 0 < float(row.summary.rms) < math.inf
 
 
+def _is_known(curve: Sequence[float]) -> bool:
+    return any(map(math.isfinite, curve))
+
+
+def _values(rows: Mapping[str, Sequence[Row]], curves: Mapping[str, list[float]]) -> list[float]:
+    """Return what the axis must reach."""
+    sizes = [
+        size
+        for one in rows.values()
+        for row in one
+        for size in (row.summary[:3] if isinstance(row.summary, SeedBand) else [row.summary.rms])
+    ]
+    sizes += [size for curve in curves.values() for size in curve]
+    return [float(size) for size in sizes if 0 < size < math.inf]
+
+
+def _shifts(ax: Axes, rows: Mapping[str, Sequence[Row]]) -> list[float]:
+    """Return how far each kind stands beside its layer: 0 unless kinds hide each other."""
+    curves = [([row.position for row in one], [row.summary.rms for row in one]) for one in
+              rows.values()]  # fmt: skip
+    if not any(hidden(ax, curves)):
+        return [0.0] * len(rows)
+    reach = min(0.12 * (len(rows) - 1), 0.3)
+    return [float(shift) for shift in np.linspace(-reach, reach, len(rows))]
+
+
 def _band(ax: Axes, rows: Sequence[Row], look: Look) -> None:
     """Shade from the lowest to the highest seed, as far as a log axis can show it."""
-    seen = [row for row in rows if isinstance(row.summary, Middle) and _shown(row)]
+    seen = [row for row in rows if isinstance(row.summary, SeedBand) and _shown(row)]
     places = [row.position for row in seen]
     low = [row.summary.low or row.summary.rms for row in seen]
     high = [row.summary.high if row.summary.high < math.inf else row.summary.rms for row in seen]
     ax.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
 
 
-def _dots(ax: Axes, rows: Sequence[Row], look: Look, label: str) -> None:
-    dot = look.dot if len(rows) <= 30 else look.dot | {"markersize": 5}
+def _dots(ax: Axes, rows: Sequence[Row], look: Look, label: str, shift: float) -> None:
+    small = 1 if len(rows) <= 20 else 0.7 if len(rows) <= 40 else 0.45
+    dot = look.dot | {"markersize": small * look.dot["markersize"]}
     inside = [row for row in rows if _shown(row)]
-    broken = [row.position for row in rows if row.summary.nonfinite > 0 or not row.summary.rms >= 0]
-    zero = [row.position for row in rows if row.summary.rms == 0 and row.position not in broken]
-    words = [f"0 at {records.span(zero)}"] if zero else []
-    words += [f"nan or inf at {records.span(broken)}"] if broken else []
-    text = "\n".join([label, *(f"  {word}" for word in words)])
-    ax.plot([row.position for row in inside], [row.summary.rms for row in inside],
-            linestyle="", label=text, zorder=3, **dot)  # fmt: skip
-    at_edge(ax, zero, top=False, **dot)
-    at_edge(ax, broken, top=True, **dot)
+    ax.plot([row.position + shift for row in inside], [row.summary.rms for row in inside],
+            linestyle="", label=label, zorder=3, **dot)  # fmt: skip
+    at_edge(ax, _zero(rows), top=False, **dot)
+    at_edge(ax, _broken(rows), top=True, **dot)
 
 
-def _dashes(ax: Axes, rows: Sequence[Row], curve: list[float], look: Look | None) -> None:
-    drawable = [value if 0 < value < math.inf else math.nan for value in curve]
-    colour, label = (look.colour, "_theory") if look else (THEORY, "theory")
-    ax.plot([row.position for row in rows], drawable, linestyle="--", linewidth=2, color=colour,
-            label=label, zorder=2.5)  # fmt: skip
+def _broken(rows: Sequence[Row]) -> list[int]:
+    return [row.position for row in rows if row.summary.nonfinite > 0 or not row.summary.rms >= 0]
 
 
-def _finish(
-    ax: Axes, rows: dict[str, list[Row]], curves: dict[str, list[float]], expected: dict[str, Any]
-) -> None:
-    values = [size for one in rows.values() for row in one for size in _sizes(row.summary)]
-    values += [value for curve in curves.values() for value in curve if 0 < value < math.inf]
-    log_axis(ax, values)
-    if "" not in rows and any(any(map(math.isfinite, curve)) for curve in curves.values()):
-        ax.plot([], [], linestyle="--", linewidth=2, color=INK, label="theory")
-    for reason in sorted({one.reason for one in expected.values() if not one.applies}):
-        ax.plot([], [], linestyle="", label=reason)
-    if len(ax.get_legend_handles_labels()[1]) > 1 or "\n" in ax.get_legend_handles_labels()[1][0]:
-        legend(ax)
+def _zero(rows: Sequence[Row]) -> list[int]:
+    return [row.position for row in rows if row.summary.rms == 0 and row.summary.nonfinite == 0]
 
 
-def _sizes(summary: Any) -> list[float]:
-    """Return what the axis must reach."""
-    sizes = list(summary) if isinstance(summary, Middle) else [float(summary.rms)]
-    return [size for size in sizes if 0 < size < math.inf]
+def _name(name: str, rows: Sequence[Row], look: Look) -> Name:
+    """Name a row of dots at its last layer, with what the axis cannot show."""
+    words = [f"0 at {records.span(zero)}"] if (zero := _zero(rows)) else []
+    words += [f"nan or inf at {records.span(lost)}"] if (lost := _broken(rows)) else []
+    last = rows[-1]
+    y = math.inf if last.position in lost else float(last.summary.rms)
+    return Name("\n".join([name or "measured", *words]), y, look.dot | {"linestyle": ""})
+
+
+def _silence(expected: Mapping[str, Any]) -> set[str]:
+    return {one.reason for one in expected.values() if not one.applies}
+
+
+def _agreement(rows: Mapping[str, Sequence[Row]], curves: Mapping[str, list[float]]) -> str:
+    """Say that theory agrees, if it does in all layers that both know."""
+    ratios = [
+        max(row.summary.rms / value, value / row.summary.rms)
+        for name, curve in curves.items()
+        for row, value in zip(rows[name], curve, strict=True)
+        if _shown(row) and 0 < value < math.inf
+    ]
+    return ", as theory says" if ratios and max(ratios) < AGREES else ""
 
 
 def _sentence(
     quantity: str,
-    rows: dict[str, list[Row]],
-    curves: dict[str, list[float]],
-    expected: dict[str, Any],
-    seeds: dict[str, int],
+    rows: Mapping[str, Sequence[Row]],
+    curves: Mapping[str, list[float]],
+    expected: Mapping[str, Any],
+    seeds: Mapping[str, int],
 ) -> str:
     said = [f"Size of {quantity.replace('_', ' ')} against depth, log axis."]
     for name, one in rows.items():
@@ -145,9 +183,8 @@ def _sentence(
             low, high, place = one[-1].summary.low, one[-1].summary.high, one[-1].position
             reach = f"; {number(low)} to {number(high)} at layer {place}" * (low < high)
             words += f" (median of {seeds[name]}{reach})"
-        curve = curves.get(name, [])
-        if any(map(math.isfinite, curve)):
-            words += f"; theory {number(curve[0])} to {number(curve[-1])}"
+        if _is_known(curves.get(name, [])):
+            words += f"; theory {number(curves[name][0])} to {number(curves[name][-1])}"
         elif name in expected:
             words += f". {expected[name].reason.removesuffix('.')}"
         said.append(words + ".")

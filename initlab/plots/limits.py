@@ -8,12 +8,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from initlab.plots import headlines
 from initlab.plots.axes import at_edge, axes, log_axis
-from initlab.plots.figure import say
+from initlab.plots.figure import tell
 from initlab.plots.records import number, ticks
-from initlab.plots.style import themed
+from initlab.plots.style import FONT, look_of, themed
 
-INSIDE, OUTSIDE, BAND = "#1F3FAB", "#BF0206", "#DDEBDD"
+BAND = "#DDEBDD"
 LETTERS = 28  # more do not fit under half of a figure
 
 
@@ -24,8 +25,9 @@ def limits(
     low: float | None = None,
     high: float | None = None,
     log: bool = True,
-    quantity: str = "value (no unit)",
+    quantity: str = "value",
     marked: Collection[str] = (),
+    headline: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one number for each layer, and the band in which it is healthy.
@@ -40,6 +42,7 @@ def limits(
         log: Whether the axis is logarithmic; else it reaches from 0 to 1, for shares.
         quantity: The label of the axis, with its unit.
         marked: Names that get a cross though the band does not say so.
+        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
@@ -48,8 +51,9 @@ def limits(
     Raises:
         ValueError: There is nothing to draw.
 
-    >>> from initlab.plots import explain
-    >>> explain(limits({"act1": 0.1, "act2": 1.0}, high=0.9, log=False, quantity="dead units"))
+    >>> from initlab.plots import alt_text
+    >>> dead = limits({"act1": 0.1, "act2": 1.0}, high=0.9, log=False, quantity="dead units")
+    >>> alt_text(dead).split(". ", 1)[1]
     'dead units: 0.10 at act1, 1.0 at act2. Healthy: at most 0.90; outside: act2.'
     """
     if not values:
@@ -58,22 +62,28 @@ def limits(
     places = dict(zip(values, range(1, len(values) + 1), strict=True))
     outside = [n for n, value in values.items() if n in marked or not _inside(value, low, high)]
     for names, look in (
-        ([name for name in values if name not in outside], {"color": INSIDE, "marker": "o"}),
-        (outside, {"color": OUTSIDE, "marker": "X", "markersize": 10}),
+        ([name for name in values if name not in outside], look_of("healthy").dot),
+        (outside, look_of("ill").dot | {"markersize": 10}),
     ):
         _dots(ax, {places[name]: values[name] for name in names}, log, look)
-    _scale(ax, [*values.values()], [end for end in (low, high) if end is not None], log)
+    if log:
+        every = [*values.values(), *(end for end in (low, high) if end is not None)]
+        log_axis(ax, [value for value in every if 0 < value < math.inf])
+    else:
+        ax.set_ylim(-0.03, 1.03)
     bottom, top = ax.get_ylim()
-    if low is not None or high is not None:
+    limited = low is not None or high is not None
+    if limited:
         ends = (bottom if low is None else low, top if high is None else high)
         ax.axhspan(*ends, color=BAND, zorder=0, label="_healthy")
         middle = math.sqrt(ends[0] * ends[1]) if log else sum(ends) / 2
-        ax.text(1.01, middle, "healthy", rotation=90, va="center", fontsize=13,
+        ax.text(1.01, middle, "healthy", rotation=90, va="center", fontsize=FONT - 1,
                 transform=ax.get_yaxis_transform())  # fmt: skip
         ax.set_ylim(bottom, top)
     ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
     _name_places(ax, [*values])
-    say(ax, _sentence(values, low, high, quantity, outside))
+    said = headlines.outside(outside, [*values.values()], limited=limited)
+    tell(ax, said, _sentence(values, low, high, quantity, outside), headline)
     return ax
 
 
@@ -92,14 +102,6 @@ def _dots(ax: Axes, values: dict[int, float], log: bool, look: dict[str, Any]) -
     at_edge(ax, [x for x, y in lost.items() if not y <= 0], top=True, **look)
 
 
-def _scale(ax: Axes, values: list[float], ends: list[float], log: bool) -> None:
-    if log:
-        drawable = [value for value in [*values, *ends] if 0 < value < math.inf]
-        log_axis(ax, drawable)
-    else:
-        ax.set_ylim(-0.03, 1.03)
-
-
 def _name_places(ax: Axes, names: list[str]) -> None:
     """Write few short names under the axis; else numbers, and which names the ends have."""
     places = range(1, len(names) + 1)
@@ -107,14 +109,9 @@ def _name_places(ax: Axes, names: list[str]) -> None:
         ax.set_xticks([*places], names)
         return
     ax.set_xticks(ticks(places))
-    ends = f"1 = {_short(names[0])}"
-    if len(names) > 1:
-        ends += f",\n{len(names)} = {_short(names[-1])}"
-    ax.set_xlabel(ends)
-
-
-def _short(name: str, most: int = 34) -> str:
-    return name if len(name) <= most else "…" + name[1 - most :]
+    ends = {1: names[0], len(names): names[-1]}
+    short = {k: name if len(name) <= 34 else f"…{name[-33:]}" for k, name in ends.items()}
+    ax.set_xlabel(",\n".join(f"{place} = {name}" for place, name in short.items()))
 
 
 def _sentence(

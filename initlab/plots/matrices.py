@@ -5,34 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from initlab.plots import records
+from initlab.plots import headlines, records
 from initlab.plots.arrays import matrix
 from initlab.plots.axes import dress, few_ticks
-from initlab.plots.figure import WIDTH, picture, say
+from initlab.plots.figure import WIDTH, picture, tell
 from initlab.plots.records import number
-from initlab.plots.style import themed
+from initlab.plots.style import FONT, diverging, themed
 
-COLOUR_MAP = "RdBu_r"  # red above 0, white 0, blue below: safe for colour-blind readers
 COLUMNS = 4
+TOLERANCE = 1e-4  # of the largest entry, or singular value: smaller differences count as rounding
 
 Matrix = NDArray[np.float64]
 
 
 @themed()
-def weights(weight: Any, *, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+def weights(
+    weight: Any, *, headline: str | None = None, figure: Figure | SubFigure | None = None
+) -> Figure | SubFigure:
     """Draw weight matrices as pictures: a row is a unit, white is 0, all on one colour range.
 
     Units that compute the same thing are equal rows, so they show as vertical stripes; the title
-    counts the distinct rows and gives the rank.
+    counts the distinct rows and gives the rank. Rows count as equal where they differ by less than
+    1e-4 of the largest weight, and singular values below 1e-4 of the largest as 0: rounding, which
+    is another on another processor, makes no new unit.
 
     Args:
         weight: A tensor or array (units, inputs, ...), or a dict (name → one) or list of them.
+        headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
     Returns:
@@ -42,32 +46,45 @@ def weights(weight: Any, *, figure: Figure | SubFigure | None = None) -> Figure 
         TypeError: There is something else than numbers.
         ValueError: A weight has less than 2 dimensions, or there is none.
 
-    >>> weights({"linear1": [[1.0, 2.0], [1.0, 2.0]]}).alt
+    >>> weights({"linear1": [[1.0, 2.0], [1.0, 2.0]]}).alt.split(". ", 1)[1]
     'Weights as colours. linear1: 2 units × 2 inputs, 1 distinct row, rank 1, from 1.0 to 2.0.'
     """
     matrices = _matrices(weight)
     columns = min(COLUMNS, len(matrices))
     lines = -(-len(matrices) // columns)
-    figure = figure or picture(WIDTH, 0.8 + 3.8 * lines)
+    figure = figure or picture(WIDTH, 1.2 + 3.1 * lines)
     grid = figure.subplots(lines, columns, squeeze=False)
     limit = _limit(matrices.values())
+    counts = {name: _counts(values) for name, values in matrices.items()}
+    said = headlines.equal_rows(
+        {name: (distinct, len(matrices[name])) for name, (distinct, _) in counts.items()}
+    )
+    words = ["Weights as colours."]
     for place, (name, values) in enumerate(matrices.items()):
         ax = grid.flat[place]
         image = _heat(ax, values, limit)
-        ax.set_title("\n".join(filter(None, [name, *_counts(values)])), fontsize=14)
+        told = _told(*counts[name])
+        ax.set_title(
+            "\n".join(filter(None, [name, ", ".join(told)])), loc="left", fontsize=FONT - 1
+        )
         ax.set_ylabel("unit" if place % columns == 0 else "")
-        opening = "Weights as colours. " if place == 0 else ""
-        say(ax, opening + (f"{name}: " if name else "") + _sentence(values))
+        about = f"{_size(values)}, {', '.join(told)}, {_reach(values)}."
+        words.append(_named(name, about))
     for ax in grid.flat[len(matrices) :]:
         ax.set_axis_off()
     bar = figure.colorbar(image, ax=grid, shrink=0.8)
-    bar.set_label("weight (no unit)", fontsize=14)
+    bar.set_label("weight", fontsize=FONT)
+    tell(figure, said, " ".join(words), headline)
     return figure
 
 
 @themed()
 def scheme_picture(
-    weight: Any, *, limit: float | None = None, figure: Figure | SubFigure | None = None
+    weight: Any,
+    *,
+    limit: float | None = None,
+    headline: str | None = None,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure | SubFigure:
     """Draw what a scheme fills: the matrix as a picture, and below it the histogram of its entries.
 
@@ -77,6 +94,7 @@ def scheme_picture(
         weight: A tensor or array (units, inputs, ...), or a dict (scheme name → one) of at most 4
             that shall be compared.
         limit: Colours and histograms reach from −limit to limit; None fits each matrix by itself.
+        headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
     Returns:
@@ -92,19 +110,21 @@ def scheme_picture(
         raise ValueError(f"weight must hold at most {COLUMNS} matrices, got {len(matrices)}.")
     if limit is not None and not 0 < limit < np.inf:
         raise ValueError(f"limit must be a finite number above 0, got {limit!r}.")
-    figure = figure or picture(WIDTH, 5.6)
+    figure = figure or picture(WIDTH, 5.0)
     grid = figure.subplots(2, len(matrices), squeeze=False, height_ratios=[3, 2])
+    words = ["Weights as colours and as histograms."]
+    said = headlines.spreads({name: float(values.std()) for name, values in matrices.items()})
     for place, (name, values) in enumerate(matrices.items()):
         top, bottom = grid[:, place]
         reach = limit or _limit([values])
         _heat(top, values, reach)
         title = [name, f"std {number(values.std())}"]
-        top.set_title("\n".join(filter(None, title)), fontsize=14)
+        top.set_title("\n".join(filter(None, title)), loc="left", fontsize=FONT)
         _histogram(bottom, values, reach)
-        opening = "Weights as colours and as histograms. " if place == 0 else ""
-        say(top, opening + (f"{name}: " if name else "") + _moments(values))
+        words.append(_named(name, _moments(values)))
     grid[0, 0].set_ylabel("unit")
-    grid[1, 0].set_ylabel("share of\nentries (%)")
+    grid[1, 0].set_ylabel("% of entries")
+    tell(figure, said, " ".join(words), headline)
     return figure
 
 
@@ -129,7 +149,7 @@ def _heat(ax: Axes, values: Matrix, limit: float) -> AxesImage:
     ax.grid(False)
     units, inputs = values.shape
     edges = (0.5, inputs + 0.5, units + 0.5, 0.5)  # count from 1
-    image = ax.imshow(values, cmap=COLOUR_MAP, vmin=-limit, vmax=limit, extent=edges,
+    image = ax.imshow(values, cmap=diverging(), vmin=-limit, vmax=limit, extent=edges,
                       aspect="auto", interpolation="nearest")  # fmt: skip
     ax.set(xlabel="input")
     ax.set_xticks(records.ticks(range(1, inputs + 1), most=4))
@@ -143,17 +163,36 @@ def _histogram(ax: Axes, values: Matrix, limit: float) -> None:
         values[np.isfinite(values)], bins=31, range=(-1.05 * limit, 1.05 * limit)
     )
     middle, width = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0]
-    colours = colormaps[COLOUR_MAP](0.5 + middle / (2 * limit))
+    colours = diverging()(0.5 + middle / (2 * limit))
     ax.bar(middle, 100 * counts / values.size, width, color=colours, edgecolor="#777777",
            linewidth=0.6)  # fmt: skip
-    ax.set(xlabel="weight (no unit)", xlim=(edges[0], edges[-1]))
+    ax.set(xlabel="weight", xlim=(edges[0], edges[-1]))
     few_ticks(ax)
 
 
-def _counts(values: Matrix) -> tuple[str, str]:
-    distinct = len(np.unique(values, axis=0))
-    rank = np.linalg.matrix_rank(values) if np.isfinite(values).all() else "unknown"
-    return f"{distinct} distinct {_plural('row', distinct)}", f"rank {rank}"
+def _counts(values: Matrix) -> tuple[int, int | None]:
+    """Count the distinct rows and the rank, both up to `TOLERANCE`; no rank with nan or inf."""
+    if not np.isfinite(values).all():
+        return len(np.unique(values, axis=0)), None
+    near = TOLERANCE * _limit([values])
+    ordered = values[np.argsort(values.sum(axis=1), kind="stable")]
+    kept: list[Matrix] = []
+    for row in ordered:  # equal rows have equal sums: only such are compared
+        window = near * len(row)
+        close = (one for one in kept[::-1] if row.sum() - one.sum() <= window)
+        if not any(abs(row - one).max() <= near for one in close):
+            kept.append(row)
+    sizes = np.linalg.svd(values, compute_uv=False)
+    return len(kept), int((sizes > TOLERANCE * sizes.max()).sum())
+
+
+def _told(distinct: int, rank: int | None) -> tuple[str, str]:
+    known = "unknown" if rank is None else rank
+    return f"{distinct} distinct {_plural('row', distinct)}", f"rank {known}"
+
+
+def _named(name: str, words: str) -> str:
+    return f"{name}: {words}" if name else words
 
 
 def _plural(word: str, count: int) -> str:
@@ -163,10 +202,6 @@ def _plural(word: str, count: int) -> str:
 def _size(values: Matrix) -> str:
     units, inputs = values.shape
     return f"{units} {_plural('unit', units)} × {inputs} {_plural('input', inputs)}"
-
-
-def _sentence(values: Matrix) -> str:
-    return f"{_size(values)}, {', '.join(_counts(values))}, {_reach(values)}."
 
 
 def _reach(values: Matrix) -> str:

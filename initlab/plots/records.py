@@ -15,47 +15,33 @@ from statistics import median
 from typing import Any, NamedTuple
 
 QUANTITIES = {  # quantity → the x or y label, with its unit
-    "activation": "activation (no unit)",
+    "activation": "activation",
     "gradient": "gradient (loss per activation)",
-    "weight": "weight (no unit)",
+    "weight": "weight",
     "weight_gradient": "weight gradient (loss per weight)",
 }
 
 
-class Middle(NamedTuple):
-    """One layer of several traces (seeds): their median rms, the lowest and the highest.
-
-    It stands where a summary stands. An rms that is no number counts as above all.
+class SeedBand(NamedTuple):
+    """One layer of several traces (seeds), in the place of its summary.
 
     Args:
-        rms: The median; infinite where it is no number.
+        rms: The median of the rms; infinite where it is no number.
         low: The lowest.
         high: The highest.
+        zeros: 1 where the median layer is all 0.
+        nonfinite: 1 where the median layer holds nan or inf.
+        min: Nothing is known of single elements.
+        max: The same.
     """
 
     rms: float
     low: float
     high: float
-
-    @property
-    def min(self) -> float:
-        """Nothing is known of single elements."""
-        return math.nan
-
-    @property
-    def max(self) -> float:
-        """Nothing is known of single elements."""
-        return math.nan
-
-    @property
-    def zeros(self) -> float:
-        """1 where the median layer is all 0, else 0."""
-        return float(self.rms == 0)
-
-    @property
-    def nonfinite(self) -> float:
-        """1 where the median layer holds nan or inf, else 0."""
-        return float(self.rms == math.inf)
+    zeros: bool
+    nonfinite: bool
+    min: float = math.nan
+    max: float = math.nan
 
 
 class Row(NamedTuple):
@@ -79,14 +65,6 @@ def named(records: Any, what: str = "trace") -> dict[str, Any]:
     return several
 
 
-def traces(trace: Any) -> dict[str, Any]:
-    """Name → trace, checked."""
-    several = named(trace)
-    for one in several.values():
-        _check(one)
-    return several
-
-
 def seeds(trace: Any) -> dict[str, list[Any]]:
     """Name → its traces, checked: one, or a list of several that differ by their seed."""
     several = {
@@ -97,19 +75,15 @@ def seeds(trace: Any) -> dict[str, list[Any]]:
         if not runs:
             raise ValueError(f"trace holds an empty list for {name!r}: it needs a trace or more.")
         for one in runs:
-            _check(one)
+            if not hasattr(one, "layers"):
+                raise TypeError(
+                    "trace must be what il.trace(model, x) returns, or a dict or list of such, "
+                    f"got {one!r} of type {type(one).__name__}."
+                )
     return several
 
 
-def _check(one: Any) -> None:
-    if not hasattr(one, "layers"):
-        raise TypeError(
-            "trace must be what il.trace(model, x) returns, or a dict or list of such, "
-            f"got {one!r} of type {type(one).__name__}."
-        )
-
-
-def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
+def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
     """Put the layers of several traces together: median, lowest and highest of each."""
     if len(runs) == 1:
         return list(runs[0])
@@ -118,11 +92,13 @@ def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
         raise ValueError(
             "trace has a list of traces whose layers differ: only networks of one kind make a band."
         )
-    return [
-        Row(layer[0].position, layer[0].name, Middle(median(sizes), min(sizes), max(sizes)))
-        for layer in zip(*runs, strict=True)
-        for sizes in [[_size(row.summary) for row in layer]]
-    ]
+    band = []
+    for layer in zip(*runs, strict=True):
+        sizes = [_size(row.summary) for row in layer]
+        rms = median(sizes)
+        seen = SeedBand(rms, min(sizes), max(sizes), zeros=rms == 0, nonfinite=rms == math.inf)
+        band.append(Row(layer[0].position, layer[0].name, seen))
+    return band
 
 
 def _size(summary: Any) -> float:
@@ -173,14 +149,17 @@ def positions(names: Sequence[str]) -> list[int]:
     return list(range(1, len(names) + 1))
 
 
-def ticks(places: Sequence[int], most: int = 10) -> list[int]:
-    """Choose at most about `most` whole layer numbers, the first and round ones."""
-    places = sorted(set(places))
-    reach = range(places[0], places[-1] + 1)
+def ticks(places: Sequence[int], most: int = 9) -> list[int]:
+    """Choose at most about `most` whole layer numbers: both ends, and round ones between them.
+
+    >>> ticks(range(1, 11)), ticks(range(1, 21))
+    ([1, 4, 6, 8, 10], [1, 5, 10, 15, 20])
+    """
+    first, last = min(places), max(places)
     steps = (base * unit for base in (1, 10, 100, 1000, 10_000) for unit in (1, 2, 5))
-    step = next(step for step in steps if len(reach) <= most * step)
-    round_ones = {place for place in reach if place % step == 0 and place - reach[0] > step / 2}
-    return sorted({reach[0]} | round_ones)
+    step = next(step for step in steps if last - first < most * step)
+    inside = range(first + math.ceil(0.75 * step), last - math.ceil(0.75 * step) + 1)
+    return sorted({first, *(place for place in inside if place % step == 0), last})
 
 
 def number(value: float) -> str:

@@ -11,15 +11,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from initlab.plots import records
-from initlab.plots.axes import axes, dress, few_ticks
-from initlab.plots.figure import HEIGHT, WIDTH, picture, say
+from initlab.plots import headlines, records
+from initlab.plots.axes import dress, few_ticks
+from initlab.plots.figure import HEIGHT, WIDTH, picture, tell
 from initlab.plots.records import QUANTITIES, Row, number
-from initlab.plots.style import INK, THEORY, Look, looks, themed
+from initlab.plots.style import FONT, INK, THEORY, look_of, looks, themed
 
-BINS = 100  # across the panel: finer than a projector shows
+BINS = 70  # across the panel: as fine as the eye follows
 COLUMNS = 4  # panels side by side
 
 Limits = tuple[float, float]
@@ -32,6 +32,7 @@ def histograms(
     *,
     layers: Sequence[str] | str | None = None,
     predicted: Any = None,
+    headline: str | None = None,
     figure: Figure | SubFigure | None = None,
 ) -> Figure | SubFigure:
     """Draw one histogram for each layer, the first on top; several traces stand side by side.
@@ -42,11 +43,13 @@ def histograms(
     inside the panel; a bar at 0 gives the share of exact zeros; numbers beside it give the rms.
 
     Args:
-        trace: What `il.trace` returns; or a dict (name → trace) or a list of them for panels.
+        trace: What `il.trace` returns; or a dict (name → trace) or a list of them for panels;
+            of several seeds under one name the first is drawn.
         quantity: "activation", "gradient", "weight" or "weight_gradient".
         layers: Name globs such as "linear*"; None draws the nonlinearities, if there are any.
         predicted: What `il.theory.predict` returns, or a dict of it with the traces' names: a
             dashed line at the rms that theory expects, and a dot at the measured rms.
+        headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
     Returns:
@@ -56,69 +59,93 @@ def histograms(
         TypeError: `trace` is no trace.
         ValueError: `quantity` is unknown, `layers` fits nothing, or there is nothing to draw.
     """
-    traces = records.traces(trace)
+    traces = {name: runs[0] for name, runs in records.seeds(trace).items()}
     rows = {name: records.picked(one, quantity, layers) for name, one in traces.items()}
     expected = records.predictions(predicted, list(traces))
     limits = common_limits(list(rows.values()), quantity)
     columns = min(COLUMNS, len(traces))
     lines = math.ceil(len(traces) / columns)
     if figure is None:
-        figure = picture(WIDTH, HEIGHT if lines == 1 else 0.6 + 3.0 * lines)
+        figure = picture(WIDTH, HEIGHT + 0.2 if lines == 1 else 0.8 + 2.7 * lines)
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    style = looks(traces)
-    reach = max(one[-1].position - one[0].position for one in rows.values())
-    for place, (name, ax) in enumerate(zip(traces, grid.flat, strict=False)):
+    style = looks(traces) | ({"": look_of(quantity)} if "" in traces else {})
+    said = headlines.across_depth(rows, quantity)
+    places = [row.position for one in rows.values() for row in one]
+    ticks = records.ticks(places, most=9 if lines == 1 else 5)
+    words = [f"Histograms of {quantity.replace('_', ' ')} by layer."]
+    for name, ax in zip(traces, grid.flat, strict=False):
         curve = _curve(expected.get(name), rows[name], quantity)
-        _panel(ax, rows[name], limits, style[name], curve)
-        _notes(ax, rows[name], reach, lines)
-        ax.set_yticks(records.ticks(range(1, reach + 2), most=10 if lines == 1 else 5))
-        ax.set_title(name, fontsize=14)
-        opening = f"Histograms of {quantity.replace('_', ' ')} by layer. " if place == 0 else ""
-        say(ax, opening + _sentence(name, rows[name], curve))
+        _panel(ax, rows[name], limits, style[name].colour, curve, ticks)
+        ax.set_title(name, loc="left", fontsize=FONT)
+        words.append(_sentence(name, rows[name], curve))
     for ax in grid.flat[len(traces) :]:
         ax.set_axis_off()
     _label(figure, grid, _x_label(quantity, rows, bool(expected)))
     if columns > 2 or (columns > 1 and "gradient" in quantity):  # their numbers are long
         few_ticks(grid[0, 0])
+    tell(figure, said, " ".join(words), headline)
     return figure
 
 
-@themed()
-def ridges(
-    trace: Any,
-    quantity: str = "activation",
+def ridgeline(
+    ax: Axes,
+    heights: ArrayLike,
+    limits: Limits,
     *,
-    layers: Sequence[str] | str | None = None,
-    predicted: Any = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the histograms of one trace, the first layer on top, on axes of yours.
-
-    One panel of `histograms`: see there for what is shown and how the x axis is chosen.
+    colour: str,
+    places: Sequence[int] | None = None,
+    zeros: Sequence[float] | None = None,
+    ticks: Sequence[int] | None = None,
+    notes: Sequence[str] | None = None,
+    notes_label: str = "rms",
+) -> None:
+    """Draw given histograms as ridges, the first on top: the one way in which all pictures do.
 
     Args:
-        trace: What `il.trace` returns.
-        quantity: "activation", "gradient", "weight" or "weight_gradient".
-        layers: Name globs such as "linear*"; None draws the nonlinearities, if there are any.
-        predicted: What `il.theory.predict` returns.
-        ax: Axes to draw on; None makes a figure.
-
-    Returns:
-        The axes that were drawn on.
-
-    Raises:
-        TypeError: `trace` is no trace.
-        ValueError: `quantity` is unknown, `layers` fits nothing, or there is nothing to draw.
+        ax: Axes to draw on.
+        heights: Height of each bin, ridges × bins of equal width from limits[0] to limits[1]; 1 is
+            the height of a full ridge. A ridge of nan is a dotted line.
+        limits: Both ends of the x axis.
+        colour: Hexadecimal.
+        places: Number of each layer; None counts from 1.
+        zeros: Share of exact zeros in each layer, drawn as a bar at 0.
+        ticks: Layers that have a tick and a note; None chooses them.
+        notes: A word for each layer, written beside the ridges that have a tick.
+        notes_label: What the notes are.
     """
-    (one,) = records.traces(trace if not isinstance(trace, Mapping) else [trace]).values()
-    rows = records.picked(one, quantity, layers)
-    curve = _curve(predicted, rows, quantity)
-    ax = axes(ax)
-    _panel(ax, rows, common_limits([rows], quantity), looks([""])[""], curve)
-    _notes(ax, rows, rows[-1].position - rows[0].position, lines=1)
-    ax.set(xlabel=_x_label(quantity, {"": rows}, bool(curve)), ylabel="layer")
-    say(ax, f"Histograms of {quantity.replace('_', ' ')} by layer. " + _sentence("", rows, curve))
-    return ax
+    table = np.asarray(heights, dtype=float)
+    places = list(places or range(1, len(table) + 1))
+    pitch = min((b - a for a, b in pairwise(places)), default=1)
+    high = pitch * float(np.clip(len(table) / 14, 0.85, 3.0))
+    edges = np.linspace(*limits, table.shape[1] + 1)
+    centres = (edges[:-1] + edges[1:]) / 2
+    pale = 0.35 * np.array(to_rgb(colour)) + 0.65  # not see-through: the ridge behind stays behind
+    thin: dict[str, Any] = {"color": colour, "linewidth": 1.2 if len(table) <= 30 else 0.7}
+    shares = zeros if zeros is not None else [0.0] * len(table)
+    for order, (base, ridge, share) in enumerate(zip(places, table, shares, strict=True)):
+        layer: dict[str, Any] = {"zorder": 2 + 0.001 * order}  # from the back to the front
+        if np.isnan(ridge).all():
+            ax.plot(limits, (base, base), linestyle=":", label=f"ridge {base}", **thin, **layer)
+            continue
+        top = base - high * ridge
+        ax.fill_between(centres, base, top, color=pale, linewidth=0, **layer)
+        ax.plot(centres, top, label=f"ridge {base}", **thin, **layer)
+        if share > 0:
+            ax.plot((0, 0), (base, base - high * share), color=INK, linewidth=3,
+                    solid_capstyle="butt", label=f"zeros {base}", **layer)  # fmt: skip
+    dress(ax)
+    ax.grid(False)
+    ax.set(xlim=limits, ylim=(places[-1] + 0.5 * pitch, places[0] - high - 0.3 * pitch))
+    shown = list(ticks if ticks is not None else records.ticks(places))
+    ax.set_yticks(shown)
+    if notes is None:
+        return
+    ax.annotate(notes_label, (1, 1), (6, 1), xycoords="axes fraction",
+                textcoords="offset points", fontsize=FONT - 1, style="italic")  # fmt: skip
+    for base, note in zip(places, notes, strict=True):
+        if base in shown:
+            ax.annotate(note, (1, base), (6, 0), xycoords=ax.get_yaxis_transform(),
+                        textcoords="offset points", va="center", fontsize=FONT - 1)  # fmt: skip
 
 
 def common_limits(panels: Sequence[Sequence[Row]], quantity: str) -> Limits:
@@ -150,11 +177,13 @@ def _reach(summary: Any) -> float:
     return float(far[order][np.searchsorted(held, 0.995)])
 
 
-def density(summary: Any, limits: Limits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Redistribute a histogram without its exact zeros on the panel's bins: (centres, heights).
+def density(summary: Any, limits: Limits) -> NDArray[np.float64]:
+    """Redistribute a histogram without its exact zeros on the panel's bins; nan where all is.
 
     The highest bin has the height of the share that lies inside the limits: 1 if all does.
     """
+    if summary.nonfinite == 1:
+        return np.full(BINS, math.nan)
     grid = np.linspace(*limits, BINS + 1)
     counts, edges = (np.asarray(part, float) for part in summary.histogram)
     if summary.min == summary.max:  # the bins around a single value are the recorder's choice
@@ -163,11 +192,11 @@ def density(summary: Any, limits: Limits) -> tuple[NDArray[np.float64], NDArray[
     held = np.concatenate([[0.0], np.cumsum(counts)])
     if not np.isfinite(edges).all():
         held, edges = np.zeros(2), np.array([0.0, 1.0])
-    heights = np.diff(np.interp(grid, edges, held, left=0.0, right=held[-1]))
+    heights: NDArray[np.float64] = np.diff(np.interp(grid, edges, held, left=0.0, right=held[-1]))
     highest = heights.max() * held[-1]
     if highest > 0:
         heights *= heights.sum() / highest
-    return (grid[:-1] + grid[1:]) / 2, heights
+    return heights
 
 
 def _without_zeros(
@@ -180,67 +209,25 @@ def _without_zeros(
     return left
 
 
-def _panel(ax: Axes, rows: Sequence[Row], limits: Limits, look: Look, curve: list[float]) -> None:
-    places = [row.position for row in rows]
-    pitch = min((b - a for a, b in pairwise(places)), default=1)
-    height = pitch * float(np.clip(len(rows) / 14, 0.85, 3.0))
-    width = 1.2 if len(rows) <= 30 else 0.7
-    for order, row in enumerate(rows):  # from the back to the front
-        _ridge(ax, row, limits, look.colour, height, width, zorder=2 + 0.001 * order)
-    if curve:
-        _rms_marks(ax, rows, curve)
-    dress(ax)
-    ax.grid(False)
-    ax.set(xlim=limits, ylim=(places[-1] + 0.5 * pitch, places[0] - height - 0.3 * pitch))
-    ax.set_yticks(records.ticks(places))
-
-
-def _ridge(
-    ax: Axes, row: Row, limits: Limits, colour: str, height: float, width: float, zorder: float
+def _panel(
+    ax: Axes,
+    rows: Sequence[Row],
+    limits: Limits,
+    colour: str,
+    curve: list[float],
+    ticks: Sequence[int],
 ) -> None:
-    base = row.position
-    if row.summary.nonfinite == 1:
-        ax.plot(limits, (base, base), color=colour, linewidth=1, linestyle=":", zorder=zorder)
-        return
-    centres, heights = density(row.summary, limits)
-    top = base - height * heights
-    pale = 0.35 * np.array(to_rgb(colour)) + 0.65  # not see-through: the ridge behind stays behind
-    ax.fill_between(centres, base, top, color=pale, linewidth=0, zorder=zorder)
-    ax.plot(centres, top, color=colour, linewidth=width, zorder=zorder, label=row.name)
-    if row.summary.zeros > 0:
-        tip = base - height * row.summary.zeros
-        ax.plot((0, 0), (base, tip), color=INK, linewidth=3, solid_capstyle="butt",
-                zorder=zorder, label=f"{row.name} zeros")  # fmt: skip
-
-
-def _rms_marks(ax: Axes, rows: Sequence[Row], curve: list[float]) -> None:
     places = [row.position for row in rows]
-    ax.plot(curve, places, color=THEORY, linestyle="--", linewidth=2, zorder=5, label="theory")
-    measured = [row.summary.rms for row in rows]
-    ax.plot(measured, places, "o", color=THEORY, markersize=5, zorder=5, label="measured")
-
-
-def _notes(ax: Axes, rows: Sequence[Row], reach: int, lines: int) -> None:
-    """Write the rms beside the ridges, or the word that says what is wrong."""
-    points = 72 * (4.2 if lines == 1 else 2.2)  # the height of a panel
-    gap = math.ceil((reach + 1) * 16 / points)
-    if lines == 1:
-        ax.annotate("rms", (1.02, 1), (0, 8), xycoords="axes fraction",
-                    textcoords="offset points", fontsize=12, style="italic")  # fmt: skip
-    for row in _noted(rows, gap):
-        word = records.state(row.summary) or number(row.summary.rms)
-        ax.text(1.02, row.position, word, transform=ax.get_yaxis_transform(), fontsize=12,
-                va="bottom")  # fmt: skip
-
-
-def _noted(rows: Sequence[Row], gap: int) -> list[Row]:
-    """Choose rows far enough apart: both ends, then where something changes, then the rest."""
-    changes = [b for a, b in pairwise(rows) if records.state(a.summary) != records.state(b.summary)]
-    chosen: list[Row] = []
-    for row in [rows[0], rows[-1], *changes, *rows[::gap]]:
-        if all(abs(row.position - other.position) >= gap for other in chosen):
-            chosen.append(row)
-    return sorted(chosen)
+    summaries = [row.summary for row in rows]
+    words = [records.state(one) or number(one.rms) for one in summaries]
+    ridgeline(
+        ax, np.stack([density(one, limits) for one in summaries]), limits, colour=colour,
+        places=places, zeros=[one.zeros for one in summaries], ticks=ticks, notes=words,
+    )  # fmt: skip
+    if curve:
+        ax.plot(curve, places, color=THEORY, linestyle="--", linewidth=2, zorder=5, label="theory")
+        ax.plot([one.rms for one in summaries], places, "o", color=THEORY, markersize=4.5,
+                zorder=5, label="measured")  # fmt: skip
 
 
 def _curve(prediction: Any, rows: Sequence[Row], quantity: str) -> list[float]:
@@ -262,8 +249,6 @@ def _x_label(quantity: str, panels: Mapping[str, Sequence[Row]], theory: bool) -
         words.append("▮ share of exact zeros")
     if theory:
         words.append("rms: ● measured, ╌ theory")
-    elif len(panels) > 1:
-        words.append("numbers: rms")
     return ";  ".join(words)
 
 
@@ -271,5 +256,5 @@ def _label(figure: Figure | SubFigure, grid: NDArray[Any], x_label: str) -> None
     if grid.size == 1:
         grid[0, 0].set(xlabel=x_label, ylabel="layer")
         return
-    figure.supxlabel(x_label, fontsize=15)
-    figure.supylabel("layer", fontsize=15)
+    figure.supxlabel(x_label, fontsize=FONT)
+    figure.supylabel("layer", fontsize=FONT)

@@ -8,16 +8,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from initlab.plots import records
+from initlab.plots import headlines, records
 from initlab.plots.arrays import array
-from initlab.plots.axes import at_edge, axes, legend, log_axis
-from initlab.plots.figure import say
+from initlab.plots.axes import Name, at_edge, axes, log_axis, name_lines
+from initlab.plots.figure import tell
 from initlab.plots.records import number
 from initlab.plots.style import Look, looks, themed
 
 
 @themed()
-def spectrum(singular_values: Any, *, ax: Axes | None = None) -> Axes:
+def spectrum(singular_values: Any, *, headline: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw singular values from the largest to the smallest on a log axis.
 
     A flat line stretches every direction alike (an isometry); a steep one keeps a few directions
@@ -25,6 +25,7 @@ def spectrum(singular_values: Any, *, ax: Axes | None = None) -> Axes:
 
     Args:
         singular_values: The values of one matrix in any order, or name → values.
+        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
@@ -34,24 +35,24 @@ def spectrum(singular_values: Any, *, ax: Axes | None = None) -> Axes:
         TypeError: There is something else than numbers.
         ValueError: A value is negative, or there is none.
 
-    >>> from initlab.plots import explain
-    >>> ax = spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})
-    >>> explain(ax)
+    >>> from initlab.plots import alt_text
+    >>> alt_text(spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})).split(". ", 1)[1]
     'Singular values, largest first, log axis. orthogonal: 1.0 to 1.0. normal: 1.5 to 0.020.'
     """
     named = records.named(singular_values if _is_named(singular_values) else {"": singular_values})
     curves = {name: _sorted(values, name) for name, values in named.items()}
     ax = axes(ax)
+    log_axis(ax, [float(value) for values in curves.values() for value in values if value > 0])
+    ax.set(xlabel="place of the singular value (1 = largest)", ylabel="singular value")
+    ax.set_xticks(records.ticks(range(1, max(map(len, curves.values())) + 1)))
     style = looks(curves)
     for name, values in curves.items():
         _curve(ax, values, style[name], name)
-    log_axis(ax, [float(value) for values in curves.values() for value in values if value > 0])
-    ax.set(xlabel="place of the singular value (1 = largest)", ylabel="singular value (no unit)")
-    ax.set_xticks(records.ticks(range(1, max(map(len, curves.values())) + 1)))
     if "" not in curves:
-        legend(ax)
+        name_lines(ax, [_name(name, values, style[name]) for name, values in curves.items()])
     words = [(f"{name}: " if name else "") + _words(values) for name, values in curves.items()]
-    say(ax, " ".join(["Singular values, largest first, log axis.", *words]))
+    said = headlines.directions({name: values.tolist() for name, values in curves.items()})
+    tell(ax, said, " ".join(["Singular values, largest first, log axis.", *words]), headline)
     return ax
 
 
@@ -73,10 +74,15 @@ def _sorted(values: Any, name: str) -> NDArray[np.float64]:
 def _curve(ax: Axes, values: NDArray[np.float64], look: Look, name: str) -> None:
     places = np.arange(1, len(values) + 1)
     shown, zero = values > 0, values == 0
-    label = name + (f"\n  {zero.sum()} are 0" if zero.any() else "")
     every = max(1, len(values) // 25)
-    ax.plot(places[shown], values[shown], linewidth=1.5, label=label, markevery=every, **look.dot)
+    ax.plot(places[shown], values[shown], linewidth=1.5, label=name, markevery=every, **look.dot)
     at_edge(ax, list(places[zero]), top=False, markevery=every, **look.dot)
+
+
+def _name(name: str, values: NDArray[np.float64], look: Look) -> Name:
+    zeros = int((values == 0).sum())
+    text = "\n".join([name, *([f"{zeros} are 0"] if zeros else [])])
+    return Name(text, float(values[-1]), {"linestyle": "-", "linewidth": 1.5, **look.dot})
 
 
 def _words(values: NDArray[np.float64]) -> str:

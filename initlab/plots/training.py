@@ -12,19 +12,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from initlab.plots import records
-from initlab.plots.axes import at_edge, axes, legend, log_axis
-from initlab.plots.figure import say
+from initlab.plots import headlines, records
+from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
+from initlab.plots.figure import tell
 from initlab.plots.records import number
-from initlab.plots.style import INK, THEORY, Look, looks, themed
+from initlab.plots.style import DASHES, INK, Look, looks, ramp, themed
 
 LABELS = {
     "loss": "loss (nats if cross-entropy)",
     "accuracy": "accuracy (share that is right)",
-    "lr": "learning rate (no unit)",
+    "lr": "learning rate",
 }
 FAR = 3  # times higher than all that trains: what diverges leaves the picture
-COUNTED = {"rank": "rank of the weight", "distinct": "distinct rows of the weight"}
+COUNTED = {"rank": "rank of the weight", "distinct": "number of distinct rows of the weight"}
+RULE_OF_THUMB = 1e-3
 
 
 class Band(NamedTuple):
@@ -45,6 +46,7 @@ def over_time(
     y: str = "loss",
     predicted: float | Mapping[str, float] | None = None,
     log: bool = False,
+    headline: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw loss or accuracy against the step; several runs of one kind become a line and a band.
@@ -59,6 +61,7 @@ def over_time(
         predicted: Theory's value (or name → value): a dashed horizontal line, such as ln C for the
             loss at the start, or 1/C for the accuracy of chance.
         log: Whether the y axis is logarithmic.
+        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
@@ -68,28 +71,42 @@ def over_time(
         TypeError: `history` is neither a history nor rows.
         ValueError: `y` is no key of the rows, or there is nothing to draw.
 
-    >>> from initlab.plots import explain
+    >>> from initlab.plots import alt_text
     >>> rows = [{"step": 0, "loss": 2.3}, {"step": 1, "loss": 1.1}]
-    >>> explain(over_time({"normal": rows}, predicted={"ln 10": 2.3026}))
+    >>> alt_text(over_time({"normal": rows}, predicted={"ln 10": 2.3026})).split(". ", 1)[1]
     'loss over 2 steps. normal: 2.3 to 1.1. ln 10: 2.3 (theory).'
     """
-    kinds = {name: _runs(runs, y) for name, runs in _named(history).items()}
+    named = records.named(history) if isinstance(history, Mapping) else {"": history}
+    kinds = {name: _runs(runs, y) for name, runs in named.items()}
     last = max(run[-1][0] for runs in kinds.values() for run in runs)
     bands = {name: _band(runs, last) for name, runs in kinds.items()}
+    rules: dict[str, float] = {}
+    if predicted is not None:
+        rules |= predicted if isinstance(predicted, Mapping) else {"expected": predicted}
     ax = axes(ax)
-    style = looks(bands)
-    for place, (name, band) in enumerate(bands.items()):
-        _line(ax, band, style[name], name or "measured", place)
-    rules = _rules(predicted)
-    for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
-        ax.axhline(value, linestyle=dashes, linewidth=2, color=THEORY, label=f"{label} (theory)")
-    ax.set(xlabel="step (updates)", ylabel=LABELS.get(y, y))
+    ax.set(xlabel="step (updates)", ylabel=LABELS.get(y, y), xlim=_room(0, last))
     _y_axis(ax, y, log, bands, rules)
-    if "" not in bands or rules or any(band.stopped for band in bands.values()):
-        legend(ax)
+    style = looks(bands)
+    below = hidden(ax, [(one.steps.tolist(), one.middle.tolist()) for one in bands.values()])
+    names = []
+    for place, (name, band) in enumerate(bands.items()):
+        # A line that lies below another one is wider, so that both are seen.
+        wide = 2.0 + 2.4 * below[place]
+        _line(ax, band, style[name], name or "measured", place, wide)
+        finite = band.middle[np.isfinite(band.middle)]
+        text = "\n".join(filter(None, [name or "measured", _stops(band) if band.stopped else ""]))
+        look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
+        names.append(Name(text, float(finite[-1]) if len(finite) else math.inf, look))
+    for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
+        look = DASHES | {"linestyle": dashes}
+        ax.axhline(value, label=f"{label} (theory)", **look)
+        names.append(Name(f"{label} (theory)", value, look))
+    if len(names) > 1 or "" not in bands or bands[""].stopped:
+        name_lines(ax, names)
+    said = headlines.over_steps(y, {name: _ends(band) for name, band in bands.items()})
     words = [(f"{name}: " if name else "") + _words(band) for name, band in bands.items()]
     words += [f"{label}: {number(value)} (theory)." for label, value in rules.items()]
-    say(ax, " ".join([f"{y} over {last + 1} steps.", *words]))
+    tell(ax, said, " ".join([f"{y} over {last + 1} steps.", *words]), headline)
     return ax
 
 
@@ -99,6 +116,7 @@ def ranks(
     *,
     quantity: str = "rank",
     layers: Sequence[str] | str | None = None,
+    headline: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the rank of every weight matrix over the steps: a table whose cells are shaded.
@@ -110,6 +128,7 @@ def ranks(
         history: What `il.train(..., record_every=k)` returns.
         quantity: "rank", or "distinct" for the number of different rows.
         layers: Names of the layers to draw; None draws all that have a weight.
+        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Returns:
@@ -120,11 +139,7 @@ def ranks(
     """
     if quantity not in COUNTED:
         raise ValueError(f"quantity must be 'rank' or 'distinct', got {quantity!r}.")
-    seen = getattr(history, "records", None)
-    if not seen:
-        raise ValueError(
-            f"history holds no records: train with il.train(..., record_every=10), got {history!r}."
-        )
+    seen = _records(history)
     known = list(getattr(seen[0], quantity))
     names = _chosen(known, layers)
     steps = [record.step for record in seen]
@@ -133,24 +148,87 @@ def ranks(
     )
     ax = axes(ax, height=1.6 + 0.5 * len(names))
     _table(ax, table, steps, names)
-    ax.set(xlabel="step (updates)", title=COUNTED[quantity])
+    ax.set(xlabel="step (updates)")
+    ends = {name: (row[0], row[-1]) for name, row in zip(names, table, strict=True)}
     lines = [f"{name} {_change(row)}" for name, row in zip(names, table, strict=True)]
-    say(ax, f"{COUNTED[quantity]}, step {steps[0]} to {steps[-1]}: {', '.join(lines)}.")
+    about = f"{COUNTED[quantity]}, step {steps[0]} to {steps[-1]}: {', '.join(lines)}."
+    tell(ax, headlines.counts_over_steps(COUNTED[quantity], ends), about, headline)
     return ax
 
 
-def _named(history: Any) -> dict[str, Any]:
-    return records.named(history) if isinstance(history, Mapping) else {"": history}
+@themed()
+def update_ratios(
+    history: Any,
+    *,
+    layers: Sequence[str] | str | None = None,
+    headline: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how much an update changes each weight, ‖Δw‖/‖w‖, over the steps, on a log axis.
+
+    Far below 1e-3 a layer hardly learns; far above, each step throws away what the last one found.
+    The dashed line is a rule of thumb, not a law.
+
+    Args:
+        history: What `il.train(..., record_every=k)` returns.
+        layers: Names of the layers to draw; None draws the first, the middle and the last.
+        headline: What is to be seen; None computes it, "" writes none.
+        ax: Axes to draw on; None makes a figure.
+
+    Returns:
+        The axes that were drawn on.
+
+    Raises:
+        ValueError: Nothing was recorded, or a name is unknown.
+    """
+    seen = [record for record in _records(history) if record.update_ratio]
+    if not seen:
+        raise ValueError("history holds no update: the run stopped before its first one.")
+    known = list(seen[0].update_ratio)
+    names = _chosen(known, layers or [known[0], known[(len(known) - 1) // 2], known[-1]])
+    steps = np.array([record.step for record in seen])
+    table = {name: np.array([record.update_ratio[name] for record in seen]) for name in names}
+    drawn = [ratio for row in table.values() for ratio in row if 0 < ratio < math.inf]
+    ax = axes(ax)
+    ax.set(xlabel="step (updates)", ylabel="‖Δw‖ / ‖w‖ of an update", xlim=_room(0, steps[-1]))
+    log_axis(ax, [*drawn, RULE_OF_THUMB])
+    ended = []
+    for (name, ratios), colour, marker in zip(
+        table.items(), ramp(len(names)), "osDP^v" * len(names), strict=False
+    ):
+        dot = Look(colour, marker).dot | {"markevery": max(1, len(steps) // 12)}
+        fine = np.isfinite(ratios) & (ratios > 0)
+        ax.plot(steps[fine], ratios[fine], label=name, **dot)
+        at_edge(ax, steps[ratios == 0].tolist(), top=False, color=colour, marker=marker)
+        ended.append(Name(name, float(ratios[-1]), {"linestyle": "-", **Look(colour, marker).dot}))
+    ax.axhline(RULE_OF_THUMB, label="rule of thumb", **DASHES)
+    name_lines(ax, [*ended, Name("rule of thumb", RULE_OF_THUMB, DASHES)])
+    words = [f"{n}: {number(row[0])} to {number(row[-1])}." for n, row in table.items()]
+    about = f"Update-to-weight ratio at step {steps[0]} to {steps[-1]}."
+    said = headlines.updates({name: float(row[-1]) for name, row in table.items()}, RULE_OF_THUMB)
+    tell(ax, said, " ".join([about, *words, "The rule of thumb is 0.001."]), headline)
+    return ax
+
+
+def _records(history: Any) -> list[Any]:
+    seen = getattr(history, "records", None)
+    if not seen:
+        raise ValueError(
+            f"history holds no records: train with il.train(..., record_every=10), got {history!r}."
+        )
+    return list(seen)
+
+
+def _room(low: float, high: float) -> tuple[float, float]:
+    room = 0.02 * (high - low) or 0.5
+    return low - room, high + room
 
 
 def _runs(runs: Any, y: str) -> list[list[tuple[int, float]]]:
     """One kind → its runs, each a list of (step, value)."""
-    one = hasattr(runs, "rows") or (bool(runs) and isinstance(_first(runs), Mapping))
+    first = runs[0] if isinstance(runs, Sequence) and len(runs) else None
+    one = hasattr(runs, "rows") or isinstance(first, Mapping)
     return [_values(run, y) for run in ([runs] if one else _as_list(runs))]
-
-
-def _first(runs: Any) -> Any:
-    return runs[0] if isinstance(runs, Sequence) else None
 
 
 def _as_list(runs: Any) -> list[Any]:
@@ -195,58 +273,61 @@ def _last_finite(run: list[tuple[int, float]]) -> int:
     return max((step for step, value in run if math.isfinite(value)), default=run[0][0])
 
 
-def _line(ax: Axes, band: Band, look: Look, name: str, place: int) -> None:
+def _line(ax: Axes, band: Band, look: Look, name: str, place: int, wide: float) -> None:
     every = max(1, len(band.steps) // 8)
     start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
-    label = name + (f"\n  {_stops(band)}" if band.stopped else "")
-    ax.plot(band.steps, band.middle, label=label, zorder=3, markevery=(start, every), **look.dot)
+    ax.plot(band.steps, band.middle, label=name, zorder=3, linewidth=wide,
+            markevery=(start, every), **look.dot)  # fmt: skip
     if band.runs > 1:
         ax.fill_between(band.steps, band.low, band.high, color=look.colour, alpha=0.2, linewidth=0)
-    at_edge(ax, band.stopped, top=True, marker="x", color=look.colour, markersize=10,
-            markeredgewidth=3)  # fmt: skip
+    at_edge(ax, band.stopped, top=True, marker="x", color=look.colour, markersize=9,
+            markeredgewidth=2.5)  # fmt: skip
+
+
+def _ends(band: Band) -> tuple[float, float, float, float]:
+    """Return the first median, and the last with its extremes; infinite where all ended early."""
+    alive = np.isfinite(band.middle)
+    if len(band.stopped) == band.runs or not alive.any():
+        return (math.inf,) * 4
+    last = [float(values[alive][-1]) for values in (band.middle, band.low, band.high)]
+    return float(band.middle[alive][0]), last[0], last[1], last[2]
 
 
 def _stops(band: Band) -> str:
-    where = ", ".join(map(str, sorted(band.stopped)[:3]))
-    of = f" ({len(band.stopped)} of {band.runs} runs)" if band.runs > 1 else ""
-    return f"ends at step {where}{of}"
-
-
-def _rules(predicted: float | Mapping[str, float] | None) -> dict[str, float]:
-    if predicted is None:
-        return {}
-    return dict(predicted) if isinstance(predicted, Mapping) else {"expected": float(predicted)}
+    if band.runs == 1:
+        return f"ends at step {band.stopped[0]}"
+    first = f"step {min(band.stopped)}"
+    of = f"{len(band.stopped)} of {band.runs} runs end"
+    return f"{of} at {first}" if len(set(band.stopped)) == 1 else f"{of}, the first at {first}"
 
 
 def _y_axis(
     ax: Axes, y: str, log: bool, bands: Mapping[str, Band], rules: Mapping[str, float]
 ) -> None:
-    if log:
-        seen = np.concatenate([np.r_[band.low, band.high] for band in bands.values()])
-        log_axis(ax, [*seen[seen > 0], *(value for value in rules.values() if value > 0)])
-    elif y == "accuracy":
+    """Fit the axis to what trains: what diverges leaves it where it would flatten the rest."""
+    if y == "accuracy" and not log:
         ax.set_ylim(0, 1.03)
-    else:
-        _leave_out_what_diverged(ax, list(bands.values()), list(rules.values()))
-
-
-def _leave_out_what_diverged(ax: Axes, bands: list[Band], rules: list[float]) -> None:
-    """Let a kind whose runs all ended early leave the picture, if it would flatten the rest."""
-    kept = [band.high for band in bands if len(band.stopped) < band.runs]
-    if not kept or len(kept) == len(bands):
         return
-    top = max([*(float(np.nanmax(highest)) for highest in kept), *rules])
-    low, high = ax.get_ylim()
-    if high > FAR * top > 0:
-        ax.set_ylim(max(low, -0.05 * top), 1.1 * top)
+    every = [*bands.values()]
+    calm = [band.middle for band in every if len(band.stopped) < band.runs]
+    middles = np.concatenate([*(calm or [band.middle for band in every]), [*rules.values()]])
+    reach = (100 if log else FAR) * np.nanmax(middles, initial=0.0)
+    seen = np.concatenate([np.r_[band.low, band.middle, band.high] for band in every])
+    seen = np.concatenate([seen[np.isfinite(seen)], [*rules.values()]])
+    drawn = seen[seen <= reach] if reach > 0 else seen
+    if log:
+        log_axis(ax, drawn[drawn > 0].tolist())
+    elif len(drawn):
+        room = 0.05 * (drawn.max() - drawn.min()) or 0.1 * abs(drawn.max()) or 0.1
+        ax.set_ylim(drawn.min() - room, drawn.max() + room)
 
 
 def _words(band: Band) -> str:
     finite = band.middle[np.isfinite(band.middle)]
     said = f"{number(finite[0])} to {number(finite[-1])}" if len(finite) else "never finite"
     if band.runs > 1 and len(finite):
-        ends = f"{number(band.low[-1])} to {number(band.high[-1])}"
-        said += f" (median of {band.runs} runs; at the end {ends})"
+        ends = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
+        said += f" (median of {band.runs} runs{ends * math.isfinite(band.low[-1])})"
     return said + (f"; {_stops(band)}" if band.stopped else "") + "."
 
 
@@ -263,7 +344,7 @@ def _chosen(known: list[str], layers: Sequence[str] | str | None) -> list[str]:
 def _table(ax: Axes, table: NDArray[np.float64], steps: list[int], names: list[str]) -> None:
     ax.grid(False)
     highest = np.nanmax(table, initial=1.0)
-    ax.imshow(table, cmap="Blues", vmin=0, vmax=max(8, 1.6 * highest), aspect="auto")
+    ax.imshow(table, cmap="Greys", vmin=0, vmax=max(10, 3 * highest), aspect="auto")
     every = -(-len(steps) // 14)
     for line, row in enumerate(table):
         for column in range(0, len(steps), every):

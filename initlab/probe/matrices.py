@@ -9,21 +9,15 @@ get the same gradient. Who asks whether rows differ by more than rounding passes
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-
-_SMALL = 64  # rows; numpy's library wakes its threads for larger matrices
 
 
 def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
     """Return the rank of each matrix, as `torch.linalg.matrix_rank` does.
 
-    Singular values are dear, and most weights have full rank, which is proved at a small part of
-    the price.
+    Most weights have full rank, which is proved at a small part of the cost of singular values.
 
     Args:
         matrices: One matrix or many, of floats.
@@ -57,31 +51,16 @@ def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
 def _have_full_rank(matrices: Tensor, tolerance: float) -> Tensor:
     """Try to prove that all singular values are above t, `tolerance` times the largest one.
 
-    They are if M·Mᵀ − t²·I has a Cholesky factor.
+    They are if M·Mᴴ − t²·I has a Cholesky factor.
 
     Shape:
         matrices (n, rows, columns) with no more rows than columns; answer (n,).
     """
-    if matrices.shape[1] <= _SMALL:
-        return torch.tensor([_has_full_rank(matrix, tolerance) for matrix in matrices.numpy()])
     gram = matrices @ matrices.mH
     bound = gram.abs().sum(-1).amax(-1)  # at least the largest singular value, squared
     gram.diagonal(dim1=-2, dim2=-1).sub_((tolerance**2 * bound)[..., None])
     proved: Tensor = torch.linalg.cholesky_ex(gram).info == 0
     return proved
-
-
-def _has_full_rank(matrix: NDArray[Any], tolerance: float) -> bool:
-    """Do the same for one small matrix: numpy and scipy spend half of torch's time on it."""
-    from scipy.linalg.lapack import get_lapack_funcs  # slow to import, and seldom wanted
-
-    with np.errstate(all="ignore"):  # what overflows has no factor
-        gram = matrix @ (matrix.conj() if np.iscomplexobj(matrix) else matrix).T
-        diagonal = gram.reshape(-1)[:: len(gram) + 1]
-        diagonal -= tolerance**2 * diagonal.sum()  # a bound as above, and good enough here
-    (factorize,) = get_lapack_funcs(("potrf",), (gram,))
-    info: int = factorize(gram.T, lower=True, overwrite_a=True, clean=False)[1]
-    return info == 0
 
 
 def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:

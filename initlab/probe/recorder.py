@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -14,65 +14,13 @@ from torch import Tensor, nn
 from initlab.arguments import network, number, whole
 from initlab.probe import units
 from initlab.probe.layers import Filter, choose_layers, kind_of, made_weight, weights_of
-from initlab.probe.measure import Meter
+from initlab.probe.measure import summarize
 from initlab.probe.records import LayerTrace, Summary, Trace
 from initlab.probe.tensors import first_tensor
 
-Numbers = Mapping[Tensor, tuple[Tensor, Tensor | None]]
-"""Parameter → its value and its gradient."""
-
-
-@dataclass(slots=True, eq=False)
-class _Layer:
-    """A module to record, and what its hooks need to know of it."""
-
-    module: nn.Module
-    name: str
-    kind: str
-    nonlinearity: bool
-    steep: tuple[float, float] | None  # where it is not saturated, if it is bounded
-    channels_first: bool | None  # whether it puts units in dimension 1; None keeps what was
-    times: int = 0  # how often this pass has called it
-    made_weight: Call | None = None  # what its parametrisation emitted in this pass
-
-    @classmethod
-    def of(cls, module: nn.Module, name: str, saturation: float) -> _Layer:
-        nonlinearity = units.is_nonlinearity(module)
-        ends = units.ends_of(module) if nonlinearity else None
-        steep = None if ends is None else units.saturation_starts(ends, saturation)
-        first = units.channels_first(module)
-        return cls(module, name, kind_of(module), nonlinearity, steep, first)
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One call of one layer in a pass."""
-
-    layer: _Layer
-    time: int = 1  # the layer's first call in this pass, its second, ...
-    activation: Summary | None = None
-    gradient: Summary | None = None
-    dead: Tensor | float | None = None
-    saturated: Tensor | float | None = None
-    awaits: tuple[float, ...] | None = None  # what a checkpoint is to emit once more, in short
-
-    def record(self, weight: Summary | None, weight_gradient: Summary | None) -> LayerTrace:
-        """Return what a trace holds of it."""
-        return LayerTrace(
-            name=self.layer.name if self.time == 1 else f"{self.layer.name}:{self.time}",
-            kind=self.layer.kind,
-            weight=weight,
-            activation=self.activation,
-            gradient=self.gradient,
-            weight_gradient=weight_gradient,
-            nonlinearity=self.layer.nonlinearity,
-            dead=None if self.dead is None else float(self.dead),
-            saturated=None if self.saturated is None else float(self.saturated),
-        )
-
 
 class Probe:
-    """Records the latest forward and backward pass of a model in somebody's own loop.
+    """Records the latest forward and backward pass of a model in a training loop of your own.
 
     A hook on a module sees what it emits, and a hook on that tensor sees the gradient: a backward
     hook on the module would fail where the next layer is an in-place ReLU. Everything is reduced to
@@ -111,170 +59,129 @@ class Probe:
         layers: Filter | None = None,
         histogram_sample: int | None = 1024,
         bins: int = 50,
-        saturation: float = 0.97,
+        saturation: float = units.SATURATION,
     ) -> None:
         network(model, hooked=True)
         if histogram_sample is not None:
             histogram_sample = whole("histogram_sample", histogram_sample)
-        bins = whole("bins", bins)
-        saturation = number("saturation", saturation, low=0, high=1, open_=True)
-        self._model: nn.Module = model
-        chosen = choose_layers(model, layers)
-        self._layers = [_Layer.of(module, name, saturation) for module, name in chosen.items()]
-        self._meter_options = (bins, histogram_sample)
-        self._module_handles: list[Any] = []
-        self._tensor_handles: list[Any] = []
-        self._forget()
+        self._summarize = partial(summarize, bins=whole("bins", bins), sample=histogram_sample)
+        self._saturation = number("saturation", saturation, low=0, high=1, open_=True)
+        self._model = model
+        self._names = choose_layers(model, layers)
+        made = {module: made_weight(module) for module in self._names}
+        self._makers = {maker: module for module, maker in made.items() if maker is not None}
+        self._module_hooks: list[Any] = []
+        self._tensor_hooks: list[Any] = []
+        self._begin()
+        self._running = False
 
     def __enter__(self) -> Self:
-        keep = self._module_handles.append
-        keep(self._model.register_forward_pre_hook(self._begin, prepend=True))
-        for layer in self._layers:
-            hooks: Any = layer.module._forward_hooks  # to register there takes ten times as long
-            hooks[self] = partial(self._emitted, layer)
-            made = made_weight(layer.module)
-            if made is not None:
-                keep(made.register_forward_hook(partial(self._made_weight, layer)))
-        keep(self._model.register_forward_hook(self._end, always_call=True))
+        self._module_hooks = [
+            self._model.register_forward_pre_hook(self._begin, prepend=True),
+            *(m.register_forward_hook(self._emitted) for m in (*self._names, *self._makers)),
+            self._model.register_forward_hook(self._end, always_call=True),
+        ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        for handle in (*self._module_handles, *self._tensor_handles):
-            handle.remove()
-        for layer in self._layers:
-            hooks: Any = layer.module._forward_hooks
-            hooks.pop(self, None)
-        self._module_handles, self._tensor_handles, self._running = [], [], False
+    def __exit__(self, *error: object) -> None:
+        for hook in (*self._module_hooks, *self._tensor_hooks):
+            hook.remove()
+        self._module_hooks, self._tensor_hooks, self._running = [], [], False
 
-    def trace(self) -> Trace:
-        """Return the record of the latest pass, with gradients if it had a backward pass."""
-        return self._trace(loss=None)
+    def trace(self, *, loss: float | None = None) -> Trace:
+        """Return the record of the latest pass, with gradients if it had a backward pass.
 
-    def _trace(self, loss: float | None, numbers: Numbers | None = None) -> Trace:
-        weights = self._weights(numbers)
-        self._meter.finish()
-        uncalled = [Call(layer) for layer in self._layers if not layer.times]
+        Args:
+            loss: The loss of that pass, if the trace is to know it.
+        """
+        uncalled = [m for m in self._names if m not in self._times]
+        weights = {module: self._weight(module) for module in self._names}
+
+        def complete(module: nn.Module, record: LayerTrace) -> LayerTrace:
+            weight, gradient = weights[module]
+            return replace(record, weight=weight, weight_gradient=gradient)
+
         return Trace(
-            layers=tuple(call.record(*weights[call.layer]) for call in self._calls),
-            uncalled=tuple(call.record(*weights[call.layer]) for call in uncalled),
+            layers=tuple(complete(module, record) for module, record in self._calls),
+            uncalled=tuple(complete(module, self._record(module)) for module in uncalled),
             loss=loss,
         )
 
-    def _weights(
-        self, numbers: Numbers | None
-    ) -> dict[_Layer, tuple[Summary | None, Summary | None]]:
-        """Measure the weights and the gradients that they hold, each tensor once.
+    def _weight(self, module: nn.Module) -> tuple[Summary | None, Summary | None]:
+        """Measure a layer's weight and the gradient that it holds."""
+        if module in self._made:
+            return self._made[module].activation, self._made[module].gradient
+        weights = weights_of(module)
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        return self._measure(weights), self._measure(gradients)
 
-        Args:
-            numbers: Value and gradient of each parameter; `None`: what the model holds now.
-        """
-        shared: dict[tuple[int, ...], Summary | None] = {(): None}
+    def _measure(self, tensors: Sequence[Tensor]) -> Summary | None:
+        """Measure several tensors as one."""
+        if len(tensors) < 2:
+            return self._summarize(tensors[0]) if tensors else None
+        return self._summarize(torch.cat([tensor.detach().flatten() for tensor in tensors]))
 
-        def summary(tensors: Sequence[Tensor]) -> Summary | None:
-            key = tuple(map(id, tensors))
-            if key not in shared:
-                shared[key] = self._meter.measure_all(tensors)
-            return shared[key]
-
-        found: dict[_Layer, tuple[Summary | None, Summary | None]] = {}
-        for layer in self._layers:
-            if layer.made_weight is not None:
-                found[layer] = layer.made_weight.activation, layer.made_weight.gradient
-            elif layer.module._parameters:
-                weights = weights_of(layer.module)
-                held = [numbers[w] if numbers else (w, w.grad) for w in weights]
-                gradients = [gradient for _, gradient in held if gradient is not None]
-                found[layer] = summary([value for value, _ in held]), summary(gradients)
-            else:
-                found[layer] = None, None
-        return found
-
-    def _forget(self) -> None:
-        self._meter = Meter(*self._meter_options)
-        self._calls: list[Call] = []
-        self._channels_first = False
-        self._running = False
-        for layer in self._layers:
-            layer.times, layer.made_weight = 0, None
-        for handle in self._tensor_handles:
-            handle.remove()
-        self._tensor_handles = []
+    def _record(self, module: nn.Module, time: int = 1) -> LayerTrace:
+        """Return a record without numbers, for the layer's first, second, ... call in this pass."""
+        name = self._names[module] if time == 1 else f"{self._names[module]}:{time}"
+        nonlinearity = units.is_nonlinearity(module)
+        return LayerTrace(name=name, kind=kind_of(module), nonlinearity=nonlinearity)
 
     # Hooks, in the order in which a pass meets them.
 
-    def _begin(self, model: nn.Module, args: Any) -> None:
-        self._forget()
+    def _begin(self, *_: Any) -> None:
+        """Forget the pass before."""
+        for hook in self._tensor_hooks:
+            hook.remove()
+        self._tensor_hooks = []
         self._running = True
+        self._times: Counter[nn.Module] = Counter()  # how often this pass has called a layer
+        self._calls: list[tuple[nn.Module, LayerTrace]] = []
+        self._made: dict[nn.Module, LayerTrace] = {}  # layer → the weight that was made for it
+        self._unheard: list[tuple[nn.Module, LayerTrace, list[float]]] = []  # see `_repeated`
+        self._channels_first = False
 
-    def _emitted(self, layer: _Layer, module: nn.Module, args: Any, output: Any) -> None:
-        tensor = output if type(output) is Tensor else first_tensor(output)
+    def _emitted(self, module: nn.Module, args: Any, output: Any) -> None:
+        tensor = first_tensor(output)
         if not self._running:
-            self._repeated(layer, tensor)
+            self._repeated(module, tensor)
             return
-        call = self._note(layer, tensor)
-        if tensor is not None:
-            self._await(call, tensor)
-
-    def _made_weight(self, layer: _Layer, made: nn.Module, args: Any, weight: Any) -> None:
-        if self._running and isinstance(weight, Tensor):
-            layer.made_weight = Call(layer)
-            layer.made_weight.activation = self._meter.measure(weight)
-            self._await(layer.made_weight, weight)
-
-    def _note(self, layer: _Layer, tensor: Tensor | None) -> Call:
-        """Note what a layer emits."""
-        layer.times += 1
-        call = Call(layer, layer.times)
-        self._calls.append(call)
-        if layer.channels_first is not None:
-            self._channels_first = layer.channels_first
-        if tensor is not None:
-            call.activation = summary = self._meter.measure(tensor)
-            if layer.nonlinearity:
-                self._measure_units(call, summary, tensor)
-        return call
-
-    def _measure_units(self, call: Call, summary: Summary, tensor: Tensor) -> None:
-        """Count dead and saturated units, unless the summary says that there are none."""
-        unknown = summary.count < tensor.numel()  # it is filled in later
-        call.dead = 0.0
-        if unknown or summary.zeros:
-            call.dead = units.dead_share(tensor, self._channels_first)
-        if call.layer.steep is not None:
-            low, high = call.layer.steep
-            call.saturated = 0.0
-            if unknown or summary.min < low or summary.max > high:
-                call.saturated = units.share_outside(tensor, low, high)
-
-    def _await(self, call: Call, tensor: Tensor) -> None:
-        """See to it that the gradient is noted as well, now or when a checkpoint repeats this."""
+        if module in self._makers:
+            layer = self._makers[module]
+            record = self._made[layer] = self._record(layer)
+        else:
+            self._times[module] += 1
+            record = self._record(module, self._times[module])
+            self._calls.append((module, record))
+        if tensor is None:
+            return
+        record.activation = self._summarize(tensor)
+        if module not in self._makers:
+            self._count_units(module, record, tensor)
         if tensor.requires_grad:
-            self._await_gradient(call, tensor)
+            self._tensor_hooks.append(tensor.register_hook(partial(self._returned, record)))  # type: ignore[no-untyped-call]
         elif not torch.is_grad_enabled():
-            call.awaits = _first_elements(tensor)
+            self._unheard.append((module, record, _first_elements(tensor)))
 
-    def _await_gradient(self, call: Call, tensor: Tensor) -> None:
-        node = tensor.grad_fn
-        if node is None:
-            handle = tensor.register_hook(partial(self._returned, call, None))  # type: ignore[no-untyped-call]
-        else:  # at half the cost
-            handle = node.register_prehook(partial(self._returned, call, tensor.output_nr))
-        self._tensor_handles.append(handle)
+    def _count_units(self, module: nn.Module, record: LayerTrace, tensor: Tensor) -> None:
+        """Note dead and saturated units of a nonlinearity."""
+        first = units.puts_units_first(module)
+        self._channels_first = self._channels_first if first is None else first
+        if record.nonlinearity and record.activation is not None:
+            record.dead = 0.0
+            if record.activation.zeros:
+                record.dead = units.dead_share(tensor, channels_first=self._channels_first)
+            ends = units.ends_of(module)
+            if ends is not None:
+                record.saturated = units.saturated_share(tensor, ends, saturation=self._saturation)
 
-    def _end(self, model: nn.Module, args: Any, output: Any) -> None:
+    def _end(self, *_: Any) -> None:
         self._running = False
 
-    def _returned(self, call: Call, output: int | None, gradients: Any) -> None:
-        gradient = gradients if output is None else gradients[output]
-        if gradient is not None:
-            call.gradient = self._meter.measure(gradient)
+    def _returned(self, record: LayerTrace, gradient: Tensor) -> None:
+        record.gradient = self._summarize(gradient)
 
-    def _repeated(self, layer: _Layer, tensor: Tensor | None) -> None:
+    def _repeated(self, module: nn.Module, tensor: Tensor | None) -> None:
         """Meet a layer again in the backward pass: a reentrant checkpoint runs it once more.
 
         The first time it ran without a graph, so that its gradient can be awaited only now. A
@@ -282,12 +189,13 @@ class Probe:
         """
         if tensor is None or not tensor.requires_grad:
             return
-        for call in self._calls:
-            if call.layer is layer and call.awaits == _first_elements(tensor):
-                call.awaits = None
-                self._await_gradient(call, tensor)
+        for place, (layer, record, emitted) in enumerate(self._unheard):
+            if layer is module and emitted == _first_elements(tensor):
+                del self._unheard[place]
+                self._tensor_hooks.append(tensor.register_hook(partial(self._returned, record)))  # type: ignore[no-untyped-call]
                 return
 
 
-def _first_elements(tensor: Tensor) -> tuple[float, ...]:
-    return tuple(tensor.detach().flatten()[:8].tolist())
+def _first_elements(tensor: Tensor) -> list[float]:
+    found: list[float] = tensor.detach().flatten()[:8].tolist()
+    return found

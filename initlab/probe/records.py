@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initlab.format import number
+
 QUANTITIES = ("weight", "activation", "gradient", "weight_gradient")
 """What a `LayerTrace` has a `Summary` of, in the order of its rows."""
 
 _STATISTICS = ("count", "mean", "std", "rms", "min", "max", "zeros", "nonfinite")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """The distribution of one tensor's elements, in a few numbers.
 
@@ -83,8 +85,8 @@ class LayerTrace:
             batch, 0 to 1. A unit is a channel of a convolution, else an entry of the last
             dimension.
         saturated: For a bounded nonlinearity (tanh, sigmoid, ...), the share of elements in the
-            flat part: farther from the middle of its range than `saturation` (0.97 if not given)
-            times half of the range. `None` for unbounded ones.
+            flat part: farther from the middle of its range than `saturation`
+            (`il.probe.SATURATION` if not given) times half of the range. `None` for unbounded ones.
     """
 
     name: str
@@ -138,7 +140,7 @@ class Trace:
         return len(self.layers)
 
     def __repr__(self) -> str:
-        loss = "" if self.loss is None else f", loss {self.loss:.4g}"
+        loss = "" if self.loss is None else f", loss {number(self.loss, digits=4)}"
         return f"Trace({len(self.layers)} layers{loss})"
 
     def rows(self) -> list[dict[str, Any]]:

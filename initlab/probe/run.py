@@ -14,10 +14,11 @@ from torch.nn import functional as F
 
 from initlab.arguments import loss_function
 from initlab.probe.layers import Filter
+from initlab.probe.preserving import preserving
 from initlab.probe.recorder import Probe
 from initlab.probe.records import Trace
 from initlab.probe.tensors import all_tensors, first_tensor, map_tensors
-from initlab.probe.untouched import untouched
+from initlab.probe.units import SATURATION
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -31,7 +32,7 @@ def trace(
     layers: Filter | None = None,
     histogram_sample: int | None = 1024,
     bins: int = 50,
-    saturation: float = 0.97,
+    saturation: float = SATURATION,
 ) -> Trace:
     """Measure what each layer emits and what gradient comes back to it, in one real pass.
 
@@ -82,9 +83,9 @@ def trace(
 
 
 def traced(model: nn.Module, x: Any, target: Any, *, loss: Loss | None, probe: Probe) -> Trace:
-    """Trace with a probe of the model: who traces it often needs only one."""
+    """Trace with a probe that exists already, which saves time where there are many traces."""
     with one_pass(model, x, target, loss=loss, probe=probe) as (_, value):
-        return probe._trace(loss=value.item())
+        return probe.trace(loss=value.item())
 
 
 @contextmanager
@@ -107,13 +108,13 @@ def one_pass(
     with ExitStack() as undo:
         undo.enter_context(torch.inference_mode(False))
         undo.enter_context(torch.enable_grad())
-        keep_other_leaves = undo.enter_context(untouched(model))
+        start_from_no_gradients = undo.enter_context(preserving(model))
         undo.enter_context(probe)
         output = call_model(model, x)
         value = _loss(output, map_tensors(Tensor.detach, target), loss)
         output = map_tensors(Tensor.detach, output)
         if value.requires_grad:
-            keep_other_leaves(value)
+            start_from_no_gradients(value)
             value.backward()  # type: ignore[no-untyped-call]
         yield output, value.detach()
 

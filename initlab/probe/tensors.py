@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def first_tensor(output: Any) -> Tensor | None:
-    """Find the first tensor of numbers with a fraction in what a module emits.
+    """Find the first floating-point or complex tensor in what a module emits.
 
     A recurrent layer emits (output, state), a transformer an object: the first one is the signal.
     """
@@ -17,7 +17,7 @@ def first_tensor(output: Any) -> Tensor | None:
 
 
 def all_tensors(output: Any) -> Iterator[Tensor]:
-    """Find every tensor of numbers with a fraction in what a module emits."""
+    """Find every floating-point or complex tensor in what a module emits."""
     if isinstance(output, Tensor):
         if output.is_floating_point() or output.is_complex():
             yield output

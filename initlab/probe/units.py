@@ -1,10 +1,15 @@
-"""Which units of a nonlinearity are dead, and how much of it is saturated?"""
+"""Which layers are nonlinearities, and when is a unit of theirs dead, an element saturated?
+
+These two words mean one thing in the whole package:
+
+- *dead*: a unit that is exactly 0 for every sample of the batch;
+- *saturated*: an element of a bounded nonlinearity that lies farther from the middle of its range
+  than `SATURATION` times half of the range.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation as torch_activations
 from torch.nn.modules.batchnorm import _NormBase
@@ -12,10 +17,10 @@ from torch.nn.modules.conv import _ConvNd
 
 from initlab.activations import Elementwise
 
-_NO_NONLINEARITY = (  # in torch's file of activations, but they mix the units
-    nn.MultiheadAttention, nn.Softmax, nn.Softmin, nn.LogSoftmax, nn.Softmax2d,
-)  # fmt: skip
+SATURATION = 0.97
+"""How far out an element is saturated. The slope of tanh is below 1 - 0.97² = 0.06 there."""
 
+_MIXING = nn.MultiheadAttention, nn.Softmax, nn.Softmin, nn.LogSoftmax, nn.Softmax2d
 _RANGES = {
     "tanh": (-1.0, 1.0),
     "softsign": (-1.0, 1.0),
@@ -27,26 +32,9 @@ _RANGES = {
 
 def is_nonlinearity(module: nn.Module) -> bool:
     """Say whether a module is an activation function: torch's, ours or those of transformers."""
-    return _is_nonlinearity(type(module))  # type: ignore[arg-type]
-
-
-@lru_cache
-def _is_nonlinearity(kind: type[nn.Module]) -> bool:
     homes = torch_activations.__name__, "transformers.activations"
-    mixes = issubclass(kind, _NO_NONLINEARITY)
-    return issubclass(kind, Elementwise) or (kind.__module__ in homes and not mixes)
-
-
-def channels_first(module: nn.Module) -> bool | None:
-    """Say whether a module's units are in dimension 1; `None` if it takes them as they come."""
-    if _has_channels_first(type(module)):  # type: ignore[arg-type]
-        return True
-    return False if module._parameters else None
-
-
-@lru_cache
-def _has_channels_first(kind: type[nn.Module]) -> bool:
-    return issubclass(kind, (_ConvNd, _NormBase, nn.GroupNorm))
+    known = type(module).__module__ in homes and not isinstance(module, _MIXING)
+    return known or isinstance(module, Elementwise)
 
 
 def ends_of(module: nn.Module) -> tuple[float, float] | None:
@@ -59,38 +47,49 @@ def ends_of(module: nn.Module) -> tuple[float, float] | None:
     return _RANGES.get(name.lower())
 
 
-def dead_share(x: Tensor, channels_first: bool) -> Tensor | float:
-    """Return the share of units that are zero for every sample.
+def dead_share(x: Tensor, *, channels_first: bool = False) -> float:
+    """Return the share of units that are exactly 0 for every sample of the batch, 0 to 1.
+
+    Args:
+        x: What a nonlinearity emits.
+        channels_first: Whether the units of a three-dimensional `x` are in its dimension 1.
 
     Shape:
-        x (batch, ..., units), or (batch, units, ...) with four or more dimensions or
-        `channels_first`.
+        x (batch, ..., units), or (batch, units, ...) with four or more dimensions.
+
+    >>> dead_share(torch.tensor([[0.0, 0.0], [0.0, 3.0]]))
+    0.5
     """
-    x = x.detach()
     axis = 1 if x.dim() > 3 or (channels_first and x.dim() == 3) else x.dim() - 1
     others = [dim for dim in range(x.dim()) if dim != axis]
-    if not others:
-        return (x == 0).double().mean()
-    dead = x.amax(others) == 0
-    if not dead.is_cpu:  # it would have to be waited for
-        return (dead & (x.amin(others) == 0)).double().mean()
-    if not dead.numpy().any():
-        return 0.0
-    dead &= x.amin(others) == 0
-    return np.count_nonzero(dead.numpy()) / dead.numel()
+    x = x.detach()
+    off = (x.amax(others) == 0) & (x.amin(others) == 0) if others else x == 0
+    return off.double().mean().item()
 
 
-def saturation_starts(ends: tuple[float, float], saturation: float) -> tuple[float, float]:
-    """Return the values below and above which an element counts as saturated."""
+def saturated_share(
+    x: Tensor, ends: tuple[float, float], *, saturation: float = SATURATION
+) -> float:
+    """Return the share of elements that lie at the ends of a bounded nonlinearity's range, 0 to 1.
+
+    Args:
+        x: What the nonlinearity emits.
+        ends: The ends of its range, such as (-1, 1) for tanh.
+        saturation: How far from the middle of the range towards an end an element counts, as a
+            share of the way, between 0 and 1.
+
+    >>> saturated_share(torch.tensor([-0.99, 0.0, 0.5, 0.98]), (-1, 1))
+    0.5
+    """
     middle, half = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2
-    return middle - saturation * half, middle + saturation * half
-
-
-def share_outside(x: Tensor, low: float, high: float) -> Tensor | float:
-    """Return the share of elements that are below `low` or above `high`."""
     x = x.detach()
     x = x.float() if x.element_size() < 4 else x
-    if x.is_cpu:  # numpy compares several times faster
-        a = x.numpy(force=True)
-        return float(np.count_nonzero(a < low) + np.count_nonzero(a > high)) / max(a.size, 1)
-    return (x < low).logical_or_(x > high).double().mean()
+    outside = torch.count_nonzero((x - middle).abs_() > saturation * half)
+    return outside.item() / max(x.numel(), 1)
+
+
+def puts_units_first(module: nn.Module) -> bool | None:
+    """Say whether a module's units are in dimension 1; `None` if it takes them as they come."""
+    if isinstance(module, (_ConvNd, _NormBase, nn.GroupNorm)):
+        return True
+    return False if module._parameters else None

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from initlab.probe.layers import Filter, choose_layers, weights_of
 from initlab.probe.matrices import distinct_rows, rank, singular_values
+from initlab.probe.preserving import preserving
 from initlab.probe.run import call_model, logits_of, own_copy
 from initlab.probe.tensors import first_tensor, map_tensors
-from initlab.probe.untouched import untouched
 
 Matrices = dict[str, Tensor]
 
@@ -119,7 +119,7 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
 def _present_weights(module: nn.Module) -> Sequence[Tensor]:
     """Return the module's weights as its forward pass would use them."""
     if "parametrizations" in module._modules and isinstance(module.weight, Tensor):
-        with torch.no_grad(), untouched(module):
+        with torch.no_grad(), preserving(module):
             return [module.weight.detach()]
     return weights_of(module)
 
@@ -163,7 +163,7 @@ def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
             "x must be a tensor of floats (or a tuple that starts with one), which can be "
             f"differentiated, got {got}."
         )
-    with torch.inference_mode(False), torch.enable_grad(), untouched(model):
+    with torch.inference_mode(False), torch.enable_grad(), preserving(model):
         first, *rest = map_tensors(own_copy, inputs)
         first.requires_grad_()
         output: Tensor = logits_of(model(first, *rest)).flatten(1)
@@ -201,19 +201,43 @@ def input_correlation(
     >>> input_correlation(nn.Sequential(nn.Identity()), x)
     {'0': 0.0}
     """
-    found: dict[str, float] = {}
+    outputs = layer_outputs(model, x, layers=layers)
+    return {name: _mean_cosine(one[:samples]) for name, one in outputs.items() if one.dim() > 1}
+
+
+def layer_outputs(model: nn.Module, x: Any, *, layers: Filter | None = None) -> dict[str, Tensor]:
+    """Return what each layer emits, in the order of the forward pass.
+
+    All of it is kept at once, so this is for small batches.
+
+    Args:
+        model: Any module; it comes back as it was.
+        x: The batch, as for `trace`.
+        layers: Which layers, as for `trace`.
+
+    Returns:
+        Layer name (`name:2` for a second call) → the tensor, detached. Layers that emit no tensor
+        of floats are left out.
+
+    Raises:
+        ValueError: An entry of `layers` fits nothing.
+
+    >>> layer_outputs(nn.Sequential(nn.ReLU()), torch.tensor([-1.0, 2.0]))
+    {'0': tensor([0., 2.])}
+    """
+    found: dict[str, Tensor] = {}
     names = choose_layers(model, layers)
 
     def emitted(module: nn.Module, _: Any, output: Any) -> None:
         tensor = first_tensor(output)
-        if tensor is not None and tensor.dim() > 1:
+        if tensor is not None:
             times = 1 + sum(key.split(":")[0] == names[module] for key in found)
             key = names[module] if times == 1 else f"{names[module]}:{times}"
-            found[key] = _mean_cosine(tensor.detach()[:samples])
+            found[key] = tensor.detach().clone()  # the next layer may work in place
 
     handles = [module.register_forward_hook(emitted) for module in names]
     try:
-        with torch.no_grad(), untouched(model):
+        with torch.no_grad(), preserving(model):
             call_model(model, x)
     finally:
         for handle in handles:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from initlab.arguments import number, unknown
+from initlab.arguments import number, unknown, whole
 
 
 class Reference(NamedTuple):
@@ -88,11 +91,19 @@ class Scheme:
     """Fewest and most dimensions of a tensor that it can fill."""
     always_shown: ClassVar[tuple[str, ...]] = ()
     """Parameters that the repr shows although they have their default."""
+    distribution: ClassVar[str] = "normal"
+    """How the entries are distributed: "normal", "uniform", "truncated normal", or, where
+    entries have no density of their own, "constant", "sparse", "orthogonal" or "identity". A class
+    that defines `draw_` and does not say is "unknown"."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "variance" in cls.__dict__:
+            setattr(cls, "variance", _with_checked_fans(cls.variance))  # noqa: B010 (mypy)
         if "__repr__" not in cls.__dict__:  # else `dataclass` writes one with every default
             cls.__repr__ = Scheme.__repr__  # type: ignore[method-assign]
+        if "draw_" in cls.__dict__ and "distribution" not in cls.__dict__:
+            cls.distribution = "unknown"
 
     def fill_(self, tensor: Tensor, generator: Generator | None = None) -> Tensor:
         """Fill a tensor in place.
@@ -124,6 +135,10 @@ class Scheme:
         Args:
             fan_in: Inputs that a unit sums, at least 1.
             fan_out: Units that an input reaches, at least 1.
+
+        Raises:
+            TypeError: A fan is not a whole number.
+            ValueError: A fan is below 1.
         """
         raise NotImplementedError
 
@@ -146,6 +161,30 @@ class Scheme:
         # Schemes that fill vectors have a variance that no fan changes.
         variance = self.variance(*(fans(shape) if len(shape) > 1 else (1, 1)))
         return None if variance is None else math.sqrt(variance)
+
+    def cumulative(
+        self, values: NDArray[np.float64], fan_in: int, fan_out: int
+    ) -> NDArray[np.float64] | None:
+        """Tell which share of the entries lies below each of these values.
+
+        Args:
+            values: Where to ask.
+            fan_in: Inputs that a unit sums, at least 1.
+            fan_out: Units that an input reaches, at least 1.
+
+        Returns:
+            Shares from 0 to 1, in the shape of `values`; or None where entries have no density.
+
+        >>> from initlab.schemes import XavierUniform
+        >>> XavierUniform().cumulative(np.array([-1.0, 0.0, 1.0]), 3, 3)
+        array([0. , 0.5, 1. ])
+        """
+        std = math.sqrt(self.variance(fan_in, fan_out) or 0.0)
+        if not std:
+            return None
+        if self.distribution == "uniform":
+            return np.clip(0.5 + values / (math.sqrt(12) * std), 0.0, 1.0)
+        return normal_below(values / std) if self.distribution == "normal" else None
 
     @property
     def centred(self) -> bool:
@@ -190,6 +229,24 @@ class DrawnByTorch(Scheme):
         function(tensor, **self.parameters(), **source)
 
 
+Variance = Callable[[Any, int, int], float | None]
+
+
+def _with_checked_fans(variance: Variance) -> Variance:
+    """Let the formula that a scheme writes speak about fans that a layer can have only."""
+
+    @functools.wraps(variance)
+    def checked(self: Any, fan_in: int, fan_out: int) -> float | None:
+        return variance(self, whole("fan_in", fan_in), whole("fan_out", fan_out))
+
+    return checked
+
+
+def normal_below(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the share of a standard normal distribution below each value."""
+    return np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z.flat]).reshape(z.shape)
+
+
 SCHEMES: dict[str, Scheme] = {}
 """Name → scheme with its default parameters, in teaching order."""
 
@@ -217,7 +274,8 @@ def check_tensor(tensor: Any) -> None:
     if tensor.is_meta:
         raise ValueError(
             "tensor must hold numbers, got one on the meta device: "
-            "give the model memory first with model.to_empty(device=...)."
+            "give the model memory first with model.to_empty(device=...). After that, tied weights "
+            "are tied no longer and buffers hold garbage: tie them again, and fill the buffers."
         )
     if not tensor.is_floating_point():
         raise TypeError(

@@ -17,6 +17,7 @@ class SameEverywhere(DrawnByTorch):
     """
 
     dims = (0, None)
+    distribution = "constant"
     random = False
 
     def variance(self, fan_in: int, fan_out: int) -> float:

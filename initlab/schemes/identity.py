@@ -13,6 +13,7 @@ from initlab.schemes.base import DrawnByTorch, Reference, register
 class Identity(DrawnByTorch):
     """A scheme that copies: 1 from an input to the unit of the same number, 0 elsewhere."""
 
+    distribution = "identity"
     random = False
 
     def variance(self, fan_in: int, fan_out: int) -> None:

@@ -41,6 +41,7 @@ class Orthogonal(DrawnByTorch):
     """
 
     name = "orthogonal"
+    distribution = "orthogonal"
     formula = r"W^\top W = g^2 I \ \mathrm{or} \ W W^\top = g^2 I"
     summary = "All singular values are equal, so a square layer only turns its input."
     reference = Reference(
@@ -99,6 +100,7 @@ class DeltaOrthogonal(Scheme):
     """
 
     name = "delta_orthogonal"
+    distribution = "orthogonal"
     formula = r"W_{centre}^\top W_{centre} = g^2 I, \ \mathrm{0\ elsewhere}"
     summary = "A kernel with an orthogonal matrix at its centre and 0 elsewhere."
     reference = Reference(

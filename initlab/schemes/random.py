@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from initlab.arguments import number
@@ -15,6 +16,7 @@ from initlab.schemes.base import (
     DrawnByTorch,
     Reference,
     check_ordered,
+    normal_below,
     register,
     torch_docs,
 )
@@ -47,6 +49,7 @@ class Uniform(DrawnByTorch):
     summary = "Weights are drawn evenly between a and b, whatever the layer's size."
     reference = torch_docs("nn.init.html#torch.nn.init.uniform_", "torch.nn.init.uniform_")
     dims = (0, None)
+    distribution = "uniform"
 
     a: float = 0.0
     b: float = 1.0
@@ -57,6 +60,12 @@ class Uniform(DrawnByTorch):
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell the variance of the interval, (b - a)² / 12."""
         return (self.b - self.a) ** 2 / 12
+
+    def cumulative(
+        self, values: NDArray[np.float64], fan_in: int, fan_out: int
+    ) -> NDArray[np.float64] | None:
+        """Tell the share of the interval below each value."""
+        return super().cumulative(values - (self.a + self.b) / 2, fan_in, fan_out)
 
     @property
     def centred(self) -> bool:
@@ -91,6 +100,7 @@ class Normal(DrawnByTorch):
     summary = "Weights are normal with one std, whatever the layer's size."
     reference = torch_docs("nn.init.html#torch.nn.init.normal_", "torch.nn.init.normal_")
     dims = (0, None)
+    distribution = "normal"
 
     mean: float = 0.0
     std: float = 1.0
@@ -102,6 +112,12 @@ class Normal(DrawnByTorch):
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell std²."""
         return self.std**2
+
+    def cumulative(
+        self, values: NDArray[np.float64], fan_in: int, fan_out: int
+    ) -> NDArray[np.float64] | None:
+        """Tell the share of N(mean, std²) below each value."""
+        return super().cumulative(values - self.mean, fan_in, fan_out)
 
     @property
     def centred(self) -> bool:
@@ -163,6 +179,7 @@ class TruncNormal(DrawnByTorch):
         "nn.init.html#torch.nn.init.trunc_normal_", "torch.nn.init.trunc_normal_"
     )
     dims = (0, None)
+    distribution = "truncated normal"
 
     mean: float = 0.0
     std: float = 1.0
@@ -183,6 +200,14 @@ class TruncNormal(DrawnByTorch):
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell the variance after the cut."""
         return _truncated(self.mean, self.std, self.a, self.b)[2]
+
+    def cumulative(
+        self, values: NDArray[np.float64], fan_in: int, fan_out: int
+    ) -> NDArray[np.float64] | None:
+        """Tell the share of what is left of N(mean, std²) below each value."""
+        places = np.clip([self.a, *values.flat, self.b], self.a, self.b)
+        low, *below, high = normal_below((places - self.mean) / self.std)
+        return np.reshape((np.array(below) - low) / (high - low), values.shape)
 
     @property
     def centred(self) -> bool:
@@ -231,6 +256,7 @@ class Sparse(DrawnByTorch):
     )
     dims = (2, 2)
     always_shown = ("sparsity",)
+    distribution = "sparse"
 
     sparsity: float = 0.9
     std: float = 0.01

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor, nn
 
+from initlab import activations
 from initlab.arguments import choice, number
 from initlab.schemes.base import (
     DrawnByTorch,
@@ -35,6 +36,7 @@ class TorchDefault(Scheme):
 
     name = "torch_default"
     formula = r"w \sim \mathcal{U}\left(\pm\frac{1}{\sqrt{n_{in}}}\right)"
+    distribution = "uniform"
     summary = "What PyTorch's layers do by themselves: variance 1/3 over fan-in."
     reference = torch_docs("generated/torch.nn.Linear.html", "torch.nn.Linear")
 
@@ -83,6 +85,7 @@ class LeCunUniform(LeCun):
 
     name = "lecun_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm\sqrt{\frac{3}{n_{in}}}\right)"
+    distribution = "uniform"
 
     def draw_(self, tensor: Tensor, generator: Generator | None) -> None:
         """Draw as `kaiming_uniform_` does with a gain of 1."""
@@ -154,6 +157,7 @@ class XavierUniform(DrawnByTorch, Xavier):
 
     name = "xavier_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm g\,\sqrt{\frac{6}{n_{in} + n_{out}}}\right)"
+    distribution = "uniform"
 
 
 @register
@@ -167,6 +171,7 @@ class XavierNormal(DrawnByTorch, Xavier):
 
     name = "xavier_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{2\,g^2}{n_{in} + n_{out}}\right)"
+    distribution = "normal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +215,13 @@ class Kaiming(Scheme):
     def __post_init__(self) -> None:
         number("a", self.a)
         choice("mode", self.mode, ["fan_in", "fan_out"])
+        if self.nonlinearity not in _SQUARED_GAIN and self.nonlinearity in activations.names():
+            raise ValueError(
+                f"nonlinearity={self.nonlinearity!r} has no gain in PyTorch. il.theory.gain("
+                f"{self.nonlinearity!r}) knows one: give il.scheme the law lambda fan_in, fan_out: "
+                f"il.theory.gain({self.nonlinearity!r}) ** 2 / fan_in, or a scheme that takes "
+                f"gain=, such as il.scheme('xavier_normal', gain=...)."
+            )
         choice("nonlinearity", self.nonlinearity, list(_SQUARED_GAIN))
 
     def variance(self, fan_in: int, fan_out: int) -> float:
@@ -246,6 +258,7 @@ class KaimingUniform(DrawnByTorch, Kaiming):
 
     name = "kaiming_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm g\,\sqrt{\frac{3}{n}}\right)"
+    distribution = "uniform"
 
 
 @register
@@ -259,3 +272,4 @@ class KaimingNormal(DrawnByTorch, Kaiming):
 
     name = "kaiming_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{g^2}{n}\right)"
+    distribution = "normal"

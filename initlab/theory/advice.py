@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from initlab.format import number
 from initlab.theory.functions import ActivationLike
 from initlab.theory.maps import gain, gain_slope
 from initlab.theory.quadrature import moments
@@ -107,7 +108,7 @@ def _forwards(activation: ActivationLike, kind: str, slope: float) -> str:
     if slopes[best] < 1 - _NEUTRAL:
         q = _LEVELS[best]
         level = math.sqrt(q / moments(activation).averages(q).square)
-        return f"{start}; a gain of {level:.4f} holds E[z²] = {q:.3g} instead."
+        return f"{start}; a gain of {level:.4f} holds E[z²] = {number(q, 3)} instead."
     return (
         f"{start}, and it repels at every other level too: no gain keeps a deep plain network "
         "level (with zero biases). Put BatchNorm or LayerNorm before the activation, or use "

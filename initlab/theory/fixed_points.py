@@ -15,7 +15,7 @@ from initlab.theory.quadrature import Moments, moments
 
 _LEVELS = 10.0 ** np.arange(-30, 30.5, 0.5)
 _MOST = 1e20  # of a variance, so that the grid reaches beyond where it leads
-_LOW, _HIGH = 1e-100, 1e100  # stand for 0 and for infinity
+_LOW, _HIGH = 1e-36, 1e36  # stand for 0 and for infinity
 _NEUTRAL = 1e-7
 _ROUNDING = 1e-10
 
@@ -197,23 +197,13 @@ def _crossings(function: Callable[[float], float], grid: Array, values: Array) -
 
 
 def _root(function: Callable[[float], float], left: float, right: float) -> float:
-    """Close in on a zero by the Illinois variant of false position, in 60 steps at the most."""
+    """Close in on a zero, where the two ends differ in sign but for rounding."""
+    from scipy.optimize import brentq
+
     at_left, at_right = function(left), function(right)
     if (at_left > 0) == (at_right > 0):  # one of the two is 0, but for rounding
         return float(left if abs(at_left) < abs(at_right) else right)
-    for _ in range(60):
-        if at_left == at_right or abs(right - left) <= 1e-14 * abs(right):
-            break
-        middle = (left * at_right - right * at_left) / (at_right - at_left)
-        value = function(middle)
-        if abs(value) < 1e-14:
-            return float(middle)
-        if (value > 0) == (at_right > 0):
-            at_left = at_left / 2
-        else:
-            left, at_left = right, at_right
-        right, at_right = middle, value
-    return float(right)
+    return float(brentq(function, left, right, xtol=1e-300, rtol=1e-14))
 
 
 def _depth_scale(slope: float) -> float:

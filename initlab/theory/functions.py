@@ -17,12 +17,10 @@ Array = NDArray[np.float64]
 Function = Callable[[Tensor], Tensor]
 ActivationLike = str | Callable[[Tensor], Tensor]
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
-"""Where to look within a panel from -1 to 1, and with which weight."""
-COEFFICIENTS = np.linalg.inv(np.polynomial.legendre.legvander(NODES, 15))
-"""From values at the nodes to coefficients of Legendre polynomials."""
-
-_START = np.array([-256.0, -64, -16, -4, -1, 0, 1, 4, 16, 64, 256])
+_NODES = np.polynomial.legendre.leggauss(16)[0]
+_COEFFICIENTS = np.linalg.inv(np.polynomial.legendre.legvander(_NODES, 15))
+_QUARTERS = 4.0 ** np.arange(-3, 5)
+_START = np.concatenate([-_QUARTERS[::-1], [0.0], _QUARTERS])  # where averages have panels anyway
 _MOST_PANELS = 1024
 
 
@@ -30,7 +28,8 @@ def evaluator(found: activations.Activation) -> Function:
     """Wrap φ so that it takes and gives float64 tensors, whatever it is made of."""
     function: Callable[..., object] = found.function
     if isinstance(function, nn.Module):
-        function = copy.deepcopy(function).to("cpu", torch.float64)
+        with torch.inference_mode(False):  # what is copied in it could not be differentiated
+            function = copy.deepcopy(function).to("cpu", torch.float64)
 
     def evaluate(x: Tensor) -> Tensor:
         with warnings.catch_warnings():  # numpy's functions take tensors, but complain
@@ -101,31 +100,38 @@ def check(name: str, function: Function) -> None:
         )
 
 
-def mesh(function: Function) -> tuple[Array, Array]:
-    """Find the points between which the function is smooth, and those where it is not."""
+def shape(function: Function) -> tuple[Array, Array, Array]:
+    """Find where averages need panels of their own, where the function bends, and where it jumps.
+
+    A function that is smooth but at 0, at the scale of 1, needs none: panels halve towards 0.
+    """
     with torch.no_grad():
-        _, rough = _refine(function, _START)
-        edges, _ = _refine(function, np.union1d(_START, rough))
-    return edges, rough
+        _, rough = _refine(function, _START, 1e-10)
+        points = np.union1d(_START, rough)
+        edges, _ = _refine(function, points, 1e-6)
+        kinks, jumps = _corners(function, points)
+    own = np.setdiff1d(edges, _START)
+    return np.union1d(own, kinks[kinks != 0]), kinks, jumps
 
 
-def _refine(function: Function, edges: Array) -> tuple[Array, Array]:
+def _refine(function: Function, edges: Array, tolerance: float) -> tuple[Array, Array]:
     """Halve each panel on which 16 Legendre polynomials do not reproduce the function.
 
+    The tolerance is a share of the function's range near 0 (or on the panel, where it is larger).
     Also gives the points where halving did not help: there the function has a corner.
     """
     left, right = edges[:-1], edges[1:]
     keep, rough = [edges], [np.empty(0)]
-    typical = np.abs(to_array(function(torch.from_numpy(np.linspace(-1, 1, 9))))).max()
+    near = function(torch.from_numpy(np.linspace(-4, 4, 33)))
+    tolerance = max(tolerance, 0.0 if near.dtype == torch.float64 else 1e-4)
+    least = np.ptp(to_array(near))
     for _ in range(48):
         middle, half = (left + right) / 2, (right - left) / 2
-        values = function(torch.from_numpy(middle[:, None] + half[:, None] * NODES))
-        exact = values.dtype == torch.float64
+        values = function(torch.from_numpy(middle[:, None] + half[:, None] * _NODES))
         array = to_array(values)
         array = np.where(np.isfinite(array).all(axis=1, keepdims=True), array, 0.0)
-        last = np.abs(array @ COEFFICIENTS.T)[:, -4:].max(axis=1)
-        noise = (1e-13 if exact else 1e-5) * (np.abs(array).max(axis=1) + typical)
-        flagged = last > (1e-8 if exact else 1e-4) * np.ptp(array, axis=1) + noise
+        last = np.abs(array @ _COEFFICIENTS.T)[:, -4:].max(axis=1)
+        flagged = last > tolerance * np.maximum(np.ptp(array, axis=1), least)
         left, right, middle = left[flagged], right[flagged], middle[flagged]
         if not len(middle) or sum(map(len, keep)) > _MOST_PANELS:
             break
@@ -141,31 +147,19 @@ def _last_of_each(points: Array) -> Array:
     return points[::-1][latest]
 
 
-def corners(function: Function, edges: Array, rough: Array) -> tuple[Array, Array]:
-    """Tell at which of the panels' ends the function bends (at most six), and where it jumps."""
-    points = np.unique(np.concatenate([_START, rough, apart(edges)]))
-    points = points[np.diff(points, prepend=-np.inf) > 1e-6]
+def _corners(function: Function, points: Array) -> tuple[Array, Array]:
+    """Tell at which of these points the function bends, and where it jumps.
+
+    As a jump counts what is so steep that the square of its slope has no mean: the function
+    changes over 1e-9 by more than 3 % of its change over 1e-6 (√|x| does by 3.2 %).
+    """
     steps = np.array([-2e-6, -1e-6, -1e-9, 1e-9, 1e-6, 2e-6])
-    with torch.no_grad():
-        values = to_array(function(torch.from_numpy(points[:, None] + steps))).T
+    values = to_array(function(torch.from_numpy(points[:, None] + steps))).T
     is_finite = np.isfinite(values).all(axis=0)
     points, values = points[is_finite], values[:, is_finite]
     slopes = np.abs([values[1] - values[0], values[5] - values[4]])
     bend = np.abs((values[5] - values[4]) - (values[1] - values[0]))
     wide, narrow = np.abs(values[4] - values[1]), np.abs(values[3] - values[2])
-    is_jump = (narrow > 0.5 * wide) & (narrow > 1e-6 * np.abs(values).max(axis=0))
+    is_jump = (narrow > 0.03 * wide) & (narrow > 1e-6 * np.abs(values).max(axis=0))
     is_kink = is_jump | (bend > 0.01 * slopes.max(axis=0) + 1e-12)
-    return points[is_kink][:6], points[is_jump]
-
-
-def steep(edges: Array, kinks: Array) -> Array:
-    """Find the middle of each place where panels crowd although the function does not bend."""
-    ends = np.flatnonzero(np.diff(np.diff(edges) < 0.2, prepend=False, append=False))
-    left, right = edges[ends[::2]], edges[ends[1::2]]
-    bends = ((left <= kinks[:, None]) & (kinks[:, None] <= right)).any(axis=0)
-    return ((left + right) / 2)[~bends]
-
-
-def apart(edges: Array) -> Array:
-    """Keep the panel ends that lie at least 1e-3 from the next."""
-    return edges[np.diff(edges, prepend=-np.inf) > 1e-3]
+    return points[is_kink], points[is_jump]

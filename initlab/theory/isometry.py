@@ -86,8 +86,8 @@ def largest_singular_value(depth: int) -> float:
 def singular_values(depth: int, count: int) -> Array:
     """Give the singular values of a product of L Gaussian matrices with n·Var(w) = 1.
 
-    The squares follow the Fuss-Catalan law of order L. It has a simple form in an angle φ between
-    0 and π / (L + 1):
+    The squares follow the Fuss-Catalan distribution of order L. It has a simple form in an angle φ
+    between 0 and π / (L + 1):
 
         σ² = sin^(L+1)((L + 1)φ) / (sin φ sin^L(Lφ))
         density of σ² = sin² φ sin^(L-1)(Lφ) / (π sin^L((L + 1)φ))
@@ -137,14 +137,14 @@ def mean_singular_value(weight_var: float) -> float:
             E[φ′²] (an approximation, good while φ′ hardly varies).
 
     Returns:
-        The mean, for infinite width, by the quarter-circle law.
+        The mean, for infinite width, by the quarter-circle distribution.
 
     Raises:
         ValueError: `weight_var` is negative or not finite.
 
     Reference:
         Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural
-        networks, measured it: about 0.8 and 0.5. The law is Marčenko & Pastur's (1967).
+        networks, measured it: about 0.8 and 0.5. The distribution is Marčenko & Pastur's (1967).
 
     >>> round(mean_singular_value(1.0), 4)
     0.8488

@@ -6,13 +6,12 @@ takes them forwards, and tells by which factor a squared gradient grows on the w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from initlab.theory.batchnorm import small_batch_factor
-from initlab.theory.quadrature import Averages, Moments
+from initlab.theory.quadrature import Moments
 
 
 class NoTheory(Exception):  # noqa: N818 (it is an answer, not an error)
@@ -106,13 +105,6 @@ class Affine(Rule):
         return 2 / self.fan_in
 
 
-class Memo(NamedTuple):
-    """Averages at a variance, and pair averages at a variance and a correlation."""
-
-    averages: dict[float, Averages]
-    pairs: dict[tuple[float, float], float]
-
-
 @dataclass(frozen=True)
 class Elementwise(Rule):
     """An activation, which needs a Gaussian pre-activation to average over.
@@ -120,12 +112,10 @@ class Elementwise(Rule):
     Args:
         name: For the message where it does not follow a linear layer.
         moments: Its averages.
-        memo: Averages that other layers asked for already.
     """
 
     name: str
     moments: Moments
-    memo: Memo = field(default_factory=lambda: Memo({}, {}))
 
     def forward(self, *inputs: Signal) -> Signal:
         """Average φ² over a Gaussian."""
@@ -134,7 +124,7 @@ class Elementwise(Rule):
             raise NoTheory(
                 f"{self.name} does not follow a linear layer, so its input is not Gaussian."
             )
-        found = self._averages(signal.square)
+        found = self.moments.averages(signal.square)
         return Signal(
             square=found.square,
             contrast=self._contrast(signal, found.square),
@@ -145,7 +135,7 @@ class Elementwise(Rule):
 
     def backward(self, *inputs: Signal) -> float:
         """Average φ′² over a Gaussian."""
-        factor = self._averages(inputs[0].square).slope_square
+        factor = self.moments.averages(inputs[0].square).slope_square
         if not np.isfinite(factor):
             raise NoTheory(f"{self.name} jumps, or is so steep that its squared slope has no mean.")
         batch_size = inputs[0].normalised_over
@@ -155,22 +145,14 @@ class Elementwise(Rule):
 
     def backward_noise(self, *inputs: Signal) -> float:
         """The spread of (φ′ times a Gaussian gradient)², beyond the gradient's own 2 / width."""
-        found = self._averages(inputs[0].square)
+        found = self.moments.averages(inputs[0].square)
         return 3 * (_ratio(found.slope_fourth, found.slope_square) - 1) / inputs[0].width
 
     def _contrast(self, signal: Signal, square: float) -> float:
         if np.isnan(signal.contrast) or not signal.square:
             return signal.contrast
         c = max(1 - signal.contrast / signal.square, -1.0)
-        key = (signal.square, c)
-        if key not in self.memo.pairs:
-            self.memo.pairs[key] = self.moments.pair(c, signal.square).item()
-        return square - self.memo.pairs[key]
-
-    def _averages(self, q: float) -> Averages:
-        if q not in self.memo.averages:
-            self.memo.averages[q] = self.moments.averages(q)
-        return self.memo.averages[q]
+        return square - self.moments.pair(c, signal.square).item()
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from initlab import activations, schemes
+from initlab.format import number
 from initlab.theory import layers
 from initlab.theory.functions import ActivationLike
-from initlab.theory.layers import Memo, NoTheory, Rule
+from initlab.theory.layers import NoTheory, Rule
 from initlab.theory.quadrature import Moments, moments
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _SYMMETRIC = {operator.add, operator.iadd, operator.mul, torch.add, torch.mul}
 _SAME_FUNCTIONS = {torch.flatten, "view", "reshape", "flatten", "contiguous", "clone"}
-_NAME_OF = {repr(found.module()): name for name, found in activations.ACTIVATIONS.items()}
+_NAME_OF = {repr(activations.activation(name).module()): name for name in activations.names()}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Reading:
     """How to read layers: which weights they are to have, and on which batch.
 
     Args:
-        scheme: Law of the weights; None takes the ones that are there.
+        scheme: Distribution of the weights; None takes the ones that are there.
         bias_var: Var(b), or "torch_default"; None takes 0 with a scheme, else those there.
         batch_size: For BatchNorm; `inf` for a large one.
         activation: In place of the network's own.
@@ -93,14 +94,13 @@ def mlp_steps(
 ) -> list[Step]:
     """List the steps of the network that `il.models.mlp` builds."""
     n_in, width, n_out = widths
-    memo = Memo({}, {})
     rules: list[tuple[str, Rule]] = []
     for i in range(1, depth + 1):
         fan_in = n_in if i == 1 else width
         rules.append((f"linear{i}", reading.affine(f"linear{i}", fan_in, width, None)))
         if norm:
             rules.append((f"norm{i}", reading.norm(norm == "batch", None)))
-        rules.append((f"act{i}", layers.Elementwise(f"act{i}", which, memo)))
+        rules.append((f"act{i}", layers.Elementwise(f"act{i}", which)))
     rules.append(("head", reading.affine("head", width, n_out, None)))
     return [Step(name, (i,), rule) for i, (name, rule) in enumerate(rules)]
 
@@ -156,7 +156,7 @@ class _Reader:
         self.reading = reading
         self.steps: list[Step] = []
         self._place: dict[torch.fx.Node, int] = {}
-        self._moments: dict[object, tuple[Moments, Memo]] = {}
+        self._moments: dict[object, Moments] = {}
 
     def read(self, node: torch.fx.Node) -> None:
         """Add what this node does to the steps."""
@@ -222,11 +222,11 @@ class _Reader:
             key, which = repr(layer), _NAME_OF.get(repr(layer), layer)
         if key not in self._moments:
             try:
-                self._moments[key] = (moments(which), Memo({}, {}))
+                self._moments[key] = moments(which)
             except (TypeError, ValueError) as error:
                 kind = type(layer).__name__
                 raise NoTheory(f"{name} ({kind}) is not a layer that theory knows.") from error
-        return layers.Elementwise(name, *self._moments[key])
+        return layers.Elementwise(name, self._moments[key])
 
     def _function(
         self, target: Any, inputs: int, numbers: list[Any], options: dict[str, Any]
@@ -257,10 +257,10 @@ class _Reader:
                 return out
 
             try:
-                self._moments[key] = (Moments(self.reading.activation or apply), Memo({}, {}))
+                self._moments[key] = Moments(self.reading.activation or apply)
             except (TypeError, ValueError) as error:
                 raise NoTheory(f"{name} is not a step that theory knows.") from error
-        return layers.Elementwise(name, *self._moments[key])
+        return layers.Elementwise(name, self._moments[key])
 
     def _check_output(self, node: torch.fx.Node) -> None:
         if not isinstance(node.args[0], torch.fx.Node):
@@ -297,5 +297,5 @@ def _weight_square_of(name: str, layer: nn.Linear | None) -> float:
     weight = layer.weight.detach().double()
     square, mean = weight.square().mean().item(), weight.mean().item()
     if mean**2 * weight.numel() > 36 * square and mean**2 * layer.in_features > 0.05 * square:
-        raise NoTheory(f"the weights of {name} have mean {mean:.3g}; theory needs mean 0.")
+        raise NoTheory(f"the weights of {name} have mean {number(mean, 3)}; theory needs mean 0.")
     return square

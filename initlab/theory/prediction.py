@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from initlab import schemes
 from initlab.arguments import number, whole
+from initlab.format import number as write
 from initlab.theory import network
 from initlab.theory.functions import ActivationLike
 from initlab.theory.layers import Affine, Norm, NoTheory, Same, Signal
@@ -85,7 +86,7 @@ def predict(
     Args:
         model_or_depth: A model of linear layers, activations, BatchNorm, LayerNorm and sums of
             branches; or the number of hidden layers of `il.models.mlp`.
-        scheme: Law of the weights (as `il.scheme` takes it); None takes the model's own.
+        scheme: Distribution of the weights (as `il.scheme` takes it); None takes the model's own.
         activation: A name, function or layer. For a depth None means "relu"; for a model None
             means its own, anything else replaces it.
         width: Units in each hidden layer, for a depth only.
@@ -180,7 +181,7 @@ def _named_places(steps: list[Step]) -> dict[str, int]:
 
 def _forward(steps: list[Step], start: Signal) -> list[Signal]:
     needs_contrast = any(isinstance(step.rule, Norm) and step.rule.over_batch for step in steps)
-    if not needs_contrast:  # not a number: nobody asks, so no correlation map is integrated
+    if not needs_contrast:  # a NaN: only BatchNorm asks, and a correlation map takes time
         start = Signal(start.square, math.nan, start.width)
     signals = [start]
     for step in steps:
@@ -223,7 +224,7 @@ def _check_noise(noise: float, steps: list[Step]) -> None:
         depth = sum(isinstance(step.rule, Affine) for step in steps)
         raise NoTheory(
             f"{depth} linear layers are too many for their width: networks drawn anew differ by "
-            f"a factor of {math.exp(math.sqrt(noise) / 2):.2g} in rms, so no one curve fits."
+            f"a factor of {write(math.exp(math.sqrt(noise) / 2))} in rms, so no one curve fits."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import Facts, before_output, rms_of
 from initlab.diagnosis.findings import Cure, Measured
+from initlab.format import number
 
 
 @dataclass(frozen=True)
@@ -125,21 +125,6 @@ def in_order(names: Sequence[str], facts: Facts) -> list[str]:
         places.setdefault(layer.name.split(":")[0], place)
     owner = {p.name: p.layer for p in facts.parameters}
     return sorted(names, key=lambda name: places.get(owner[name], -1))
-
-
-def number(value: float) -> str:
-    """Write two significant digits, large and small numbers as powers of ten."""
-    if not math.isfinite(value) or value == 0:
-        return f"{value:g}"
-    return f"{value:.1e}" if not 1e-3 <= abs(value) < 1e4 else f"{float(f'{value:.1e}'):g}"
-
-
-def percent(share: float) -> str:
-    """Write a share in per cent, never rounded to all or nothing."""
-    text = f"{100 * share:.0f}"
-    if text == "100" and share < 1:
-        return "more than 99 %"
-    return "less than 1 %" if text == "0" and share > 0 else f"{text} %"
 
 
 def several(names: Any, most: int = 3) -> str:

@@ -15,15 +15,9 @@ from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case, float_tensors
 from initlab.diagnosis.facts import Parameter, is_norm
 from initlab.diagnosis.findings import Cure, Measured
-from initlab.diagnosis.illnesses.illness import (
-    Illness,
-    Seen,
-    in_order,
-    number,
-    percent,
-    several,
-)
+from initlab.diagnosis.illnesses.illness import Illness, Seen, in_order, several
 from initlab.diagnosis.illnesses.signals import Restarted, Vanishing
+from initlab.format import number, percent
 
 
 class NonFinite(Restarted):

@@ -11,16 +11,8 @@ from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import before_output, rms_of
 from initlab.diagnosis.findings import Cure, Measured
-from initlab.diagnosis.illnesses.illness import (
-    Illness,
-    Seen,
-    growth,
-    in_order,
-    leverages,
-    number,
-    percent,
-    signals,
-)
+from initlab.diagnosis.illnesses.illness import Illness, Seen, growth, in_order, leverages, signals
+from initlab.format import number, percent
 
 SQUASHING = {"Sigmoid", "Softplus", "Hardsigmoid", "LogSigmoid", "Exp"}  # their mean is not 0
 

@@ -16,8 +16,9 @@ from initlab.diagnosis.case import Case, float_tensors
 from initlab.diagnosis.facts import is_norm, value_of
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.guess import column_of
-from initlab.diagnosis.illnesses.illness import Illness, Seen, number, percent
+from initlab.diagnosis.illnesses.illness import Illness, Seen
 from initlab.diagnosis.trial import LEARNT
+from initlab.format import number, percent
 from initlab.probe import trace
 
 
@@ -31,6 +32,8 @@ class Scale:
         offset: Rms of the columns' means, over their standard deviation.
         std: Root of the mean variance of the columns.
         uneven: Largest standard deviation of a column, over the median one.
+        over: Over which dimensions it is to be standardised: all (empty), or all but the columns,
+            where these differ much.
     """
 
     where: str
@@ -38,6 +41,7 @@ class Scale:
     offset: float
     std: float
     uneven: float
+    over: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, where: str, t: Tensor, target: bool = False) -> Scale | None:
@@ -52,26 +56,31 @@ class Scale:
         if not varies.any():
             return None
         size = float(std[varies].square().mean().sqrt())
+        uneven = float(std[varies].max() / std[varies].median())
+        apart = float(mean[varies].std(correction=0)) > Data.offset * size
         return cls(
             where,
             target,
             float(mean[varies].square().mean().sqrt()) / size,
             size,
-            float(std[varies].max() / std[varies].median()),
+            uneven,
+            tuple(others) if t.dim() > 1 and (uneven > Data.uneven or apart) else (),
         )
 
     @property
     def line(self) -> str:
         """The line that standardises it."""
         w = self.where
-        if self.uneven > Data.uneven:
-            return f"{w} = ({w} - {w}.mean(0)) / {w}.std(0).clamp(min=1e-6)"
+        if self.over:
+            at = "0" if self.over == (0,) else f"{self.over}, keepdim=True"
+            return f"{w} = ({w} - {w}.mean({at})) / {w}.std({at}).clamp(min=1e-6)"
         return f"{w} = ({w} - {w}.mean()) / {w}.std()"
 
     def standardised(self, t: Tensor) -> Tensor:
         """Do what the line says."""
-        if self.uneven > Data.uneven:
-            return (t - t.mean(0)) / t.std(0).clamp(min=1e-6)
+        if self.over:
+            mean, std = t.mean(self.over, keepdim=True), t.std(self.over, keepdim=True)
+            return (t - mean) / std.clamp(min=1e-6)
         return (t - t.mean()) / t.std()
 
 
@@ -105,7 +114,11 @@ class Data(Illness):
         raw, better = case.untouched, fixed.untouched
         improved = better.best < min(0.9 * raw.best, raw.best - 0.1)
         blind = math.isclose(better.first, raw.first, rel_tol=0.05)
-        far = any(max(s.offset, s.std, s.uneven / 5) > self.far for s in suspects)
+        far = any(
+            max(s.offset, s.std, s.uneven / 5) > self.far
+            for s in suspects
+            if not s.target or raw.first > 2  # else the output starts at their mean already
+        )
         if raw.best < LEARNT or not (improved or (far and not blind)):
             return None
         inputs = [s for s in suspects if not s.target]
@@ -250,10 +263,11 @@ class Output(Illness):
     def _function(self, case: Case) -> str:
         name = case.facts.graph.function
         output = case.facts.output
+        if output is None or output.is_complex():
+            return ""
         if name in ("Clamp", "ClampMin", "Threshold"):
-            low = None if output is None else float(output.min())
-            return "Relu" if low is not None and low >= 0 else ""
-        if not name and output is not None and output.dim() > 1 and output.shape[-1] > 1:
+            return "Relu" if float(output.min()) >= 0 else ""
+        if not name and output.dim() > 1 and output.shape[-1] > 1:
             sums = output.double().sum(-1)
             if bool((output >= 0).all()) and bool(((sums - 1).abs() < 1e-4).all()):
                 return "Softmax"  # written by hand

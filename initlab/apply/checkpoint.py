@@ -1,0 +1,256 @@
+"""How do I start from weights that someone trained, and see what did not fit?"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from initlab.apply.initialize import fill_in, report
+from initlab.apply.plan import Settings, plan
+from initlab.apply.renaming import best_renaming
+from initlab.apply.report import Report, Row
+from initlab.apply.restore import restored_on_failure
+from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
+from initlab.arguments import network
+from initlab.schemes import TorchDefault
+from initlab.schemes import scheme as find_scheme
+
+Weights = Mapping[str, Tensor]
+
+
+def initialize_from(
+    model: nn.Module,
+    state_dict_or_path: Weights | str | os.PathLike[str],
+    *,
+    strict: bool = True,
+    scheme: AnyScheme | None = None,
+    bias: AnyBias = "zeros",
+    rules: Sequence[Rule] | None = None,
+    generator: Generator | None = None,
+    **params: Any,
+) -> Report:
+    """Start a model from pretrained weights, and tell what was loaded and what was not.
+
+    A file is read with `weights_only`, so it cannot run code. With `strict=False`, what fits is
+    loaded, and the rest of the model is filled with `scheme` or left as it is. Where names differ
+    by a prefix (`module.`, `_orig_mod.`), or the tensors lie deeper in a checkpoint, the error says
+    what to pass instead.
+
+    If anything fails, the model and the random state are as they were.
+
+    Args:
+        model: Any module; it is changed in place.
+        state_dict_or_path: Tensors by name, or a file that `torch.save(model.state_dict())` wrote.
+        strict: Whether every tensor of the model must be there, in its shape, and none besides.
+        scheme: What fills the parameters that were not loaded, as in `il.initialize`; None
+            leaves them as they are.
+        bias: What fills biases that were not loaded, where `scheme` is given.
+        rules: Exceptions for parameters that were not loaded, where `scheme` is given.
+        generator: Source of the random numbers; None is PyTorch's global one.
+        **params: Parameters of the scheme.
+
+    Returns:
+        A row for each tensor of the model and for each one that the weights have besides.
+        `scheme` is "pretrained" where it was loaded.
+
+    Raises:
+        ValueError: The file cannot be read safely, the weights do not fit and `strict` is True,
+            nothing fits, or `scheme`, `bias` or `rules` are wrong as in `il.initialize`.
+        TypeError: The weights are neither tensors by name nor a path.
+
+    >>> old, new = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> initialize_from(new, old.state_dict()).summary
+    '2 parameters: 2 set.'
+    >>> torch.equal(new.weight, old.weight)
+    True
+    """
+    network(model)
+    if scheme is None and (params or rules):
+        raise ValueError("scheme must be given with rules or with parameters, got none.")
+    weights, called = _read(model, state_dict_or_path)
+    fit = _Fit(model, weights, called)
+    if strict and fit.misfits:
+        raise ValueError(fit.complaint())
+    if not fit.loaded:
+        raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.advice()}")
+    notes = dict.fromkeys(fit.loaded, "loaded")
+    settings = Settings(
+        weight=TorchDefault() if scheme is None else find_scheme(scheme, **params),
+        bias=resolve_bias(bias),
+        rules=check_rules(rules),
+    )
+    if scheme is None:
+        notes = {name: fit.reason(name) for name, _ in model.named_parameters()} | notes
+    steps = plan(model, settings, generator, notes)
+    with restored_on_failure(model, generator):
+        steps = fill_in(steps, generator)
+        model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
+    rows = [_told(row, fit) for row in report(model, steps)]
+    return Report([*rows, *_buffer_rows(model, fit), *_unexpected_rows(weights, fit)])
+
+
+class _Fit:
+    """How tensors by name and a model fit together."""
+
+    def __init__(self, model: nn.Module, weights: Weights, called: str) -> None:
+        wanted = _tensors(model.state_dict())
+        self.mismatched = {
+            name: (tuple(weights[name].shape), tuple(wanted[name].shape))
+            for name in wanted
+            if name in weights and weights[name].shape != wanted[name].shape
+        }
+        self.given = [n for n in wanted if n in weights and n not in self.mismatched]
+        given = {wanted[name].data_ptr() for name in self.given if wanted[name].numel()}
+        ties = [n for n in wanted if n not in weights and wanted[n].data_ptr() in given]
+        self.loaded = [*self.given, *ties]  # a tied weight needs to come under one name only
+        self.missing = [n for n in wanted if n not in weights and n not in ties]
+        self.unexpected = [n for n in weights if n not in wanted]
+        self._wanted, self._weights, self._called = wanted, weights, called
+
+    @property
+    def misfits(self) -> bool:
+        return bool(self.missing or self.unexpected or self.mismatched)
+
+    def reason(self, name: str) -> str:
+        if name in self.mismatched:
+            came, _ = self.mismatched[name]
+            return f"shape {came} in the weights does not fit"
+        return "missing in the weights"
+
+    def complaint(self) -> str:
+        lines = ["state_dict_or_path does not fit the model:"]
+        lines += [f"  missing: {name}" for name in self.missing]
+        lines += [f"  unexpected: {name}" for name in self.unexpected]
+        lines += [
+            f"  shape: {name} is {wanted} in the model, {came} in the weights"
+            for name, (came, wanted) in self.mismatched.items()
+        ]
+        return "\n".join([*lines, self.advice()])
+
+    def advice(self) -> str:
+        """Say what to do: rename, load a part, or look."""
+        found = best_renaming(self._wanted, self._weights, self._called)
+        if found.code != self._called:
+            whole = found.fitting == len(self._wanted) == len(self._weights)
+            rest = "" if whole else ", with strict=False for the rest"
+            return (
+                f"Under other names, {found.fitting} of its {len(self._weights)} tensors fit: "
+                f"pass {found.code}{rest}."
+            )
+        if self.loaded:
+            return "Pass strict=False to load what fits, with a scheme for the rest."
+        return "Compare its names and shapes with model.state_dict()."
+
+
+def _read(model: nn.Module, source: Any) -> tuple[Weights, str]:
+    """Get tensors by name, from a file if need be, and how a caller would write them."""
+    called, inner_called = "weights", "checkpoint"
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if not path.is_file():
+            raise ValueError(f"state_dict_or_path must be a file that exists, got {str(path)!r}.")
+        try:
+            source = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise ValueError(
+                f"{str(path)!r} could not be read safely as tensors: save it with "
+                "torch.save(model.state_dict(), path)."
+            ) from error
+        called = inner_called = f"torch.load({str(path)!r}, map_location='cpu')"
+    if not isinstance(source, Mapping):
+        raise TypeError(
+            "state_dict_or_path must be tensors by name (model.state_dict()) or a path, "
+            f"got {type(source).__name__}."
+        )
+    wrong = [key for key, value in source.items() if not isinstance(value, Tensor)]
+    if any(isinstance(source[key], (Mapping, nn.Module)) and source[key] for key in wrong):
+        raise ValueError(
+            "state_dict_or_path must hold tensors by name, got a checkpoint with "
+            f"{', '.join(map(repr, source))}: {_which(model, source, inner_called)}."
+        )
+    if wrong:
+        raise TypeError(
+            f"state_dict_or_path must hold tensors by name, got "
+            f"{type(source[wrong[0]]).__name__} under {wrong[0]!r}."
+        )
+    return source, called
+
+
+def _which(model: nn.Module, checkpoint: Mapping[Any, Any], called: str) -> str:
+    """Say which of the dicts in a checkpoint to pass: the one whose names fit the model."""
+    wanted = _tensors(model.state_dict())
+    found = [
+        best_renaming(wanted, tensors, code)
+        for code, tensors in _dicts_of_tensors(checkpoint, called)
+    ]
+    if not found:
+        return "there are no tensors by name in it"
+    best = max(found, key=lambda renaming: (renaming.fitting, renaming.named))
+    advice = f"pass {best.code}"
+    others = [r.code for r in found if r is not best and best.fitting and r.fitting == best.fitting]
+    if others:
+        advice += f" ({', '.join(others)} would fit, too)"
+    return advice
+
+
+def _dicts_of_tensors(value: Any, called: str) -> Iterator[tuple[str, Weights]]:
+    """Find every dict of tensors in a checkpoint, with the code that gives it."""
+    if isinstance(value, nn.Module):
+        value, called = value.state_dict(), f"{called}.state_dict()"
+    if isinstance(value, Mapping):
+        if tensors := _tensors(value):
+            yield called, tensors
+        for key, inner in value.items():
+            yield from _dicts_of_tensors(inner, f"{called}[{key!r}]")
+
+
+def _tensors(values: Mapping[Any, Any]) -> dict[str, Tensor]:
+    return {k: v for k, v in values.items() if isinstance(k, str) and isinstance(v, Tensor)}
+
+
+def _told(row: Row, fit: _Fit) -> Row:
+    """Say of a row whether it was loaded, and of a filled one why."""
+    if row.note == "loaded":
+        return replace(row, scheme="pretrained")
+    if not row.scheme:
+        return row
+    return replace(row, note="; ".join(part for part in (fit.reason(row.name), row.note) if part))
+
+
+def _buffer_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+    buffers = dict(model.named_buffers())
+    rows = []
+    for name in (n for n in model.state_dict() if n in buffers):
+        layer, _, buffer = name.rpartition(".")
+        loaded = name in fit.loaded
+        rows.append(
+            Row(
+                layer=layer,
+                type=type(model.get_submodule(layer)).__name__,
+                parameter=buffer,
+                shape=tuple(buffers[name].shape),
+                scheme="pretrained" if loaded else "",
+                note="buffer, " + ("loaded" if loaded else fit.reason(name)),
+            )
+        )
+    return rows
+
+
+def _unexpected_rows(weights: Weights, fit: _Fit) -> list[Row]:
+    return [
+        Row(
+            layer=name.rpartition(".")[0],
+            type="",
+            parameter=name.rpartition(".")[2],
+            shape=tuple(weights[name].shape),
+            note="unexpected: the model has no such tensor",
+        )
+        for name in fit.unexpected
+    ]

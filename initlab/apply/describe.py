@@ -1,0 +1,258 @@
+"""What does each parameter of a model hold? A row for each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils import parametrize
+
+from initlab.apply.laws import Distribution
+from initlab.apply.layers import Bias, Kind, Kinds, Weight, kinds_of
+from initlab.apply.parametrized import Held, held
+from initlab.apply.plan import join, walk
+from initlab.apply.recognise import Match, recognise
+from initlab.schemes import fans
+
+_META = "on the meta device: holds no numbers"
+_MANY = 1000  # entries tell most schemes apart
+_LONG = 64  # entries of a bias rule out other distributions
+_OTHERS = 5  # that a note lists
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRow:
+    """What one parameter (or, after an initialisation, one buffer) holds.
+
+    Args:
+        name: Its name in the model.
+        type: Class of the module that owns it.
+        shape: Its shape.
+        fan_in: Inputs that a unit sums, for each matrix that it holds; None for a vector.
+        fan_out: Units that an input reaches, likewise.
+        mean: Mean of its entries; of a parametrised weight as the layer uses it.
+        std: Standard deviation of its entries.
+        fan_in_variance: fan_in · std², which schemes for level signals make 1 or 2.
+        distribution: What the entries follow ("normal", "uniform", "constant", ...), if that can
+            be told.
+        scheme: The scheme that this looks like: a name of `il.SCHEMES` with its arguments, one for
+            each gate where they differ; empty where none fits, as for trained weights.
+        done: What the initialisation did: "set", "left", "set in part", "set twice", ...; empty if
+            none was given.
+        note: Ties, copies, other schemes that fit as well, ...
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    fan_in: int | None = None
+    fan_out: int | None = None
+    mean: float | None = None
+    std: float | None = None
+    fan_in_variance: float | None = None
+    distribution: str = ""
+    scheme: str = ""
+    done: str = ""
+    note: str = ""
+
+
+def rows_of(model: nn.Module) -> list[AuditRow]:
+    """Describe every parameter, in the order of `model.named_parameters()`."""
+    by_name: dict[str, AuditRow] = {}
+    values: dict[str, Tensor] = {}
+    matches: dict[str, Match] = {}
+    for layer, module in walk(model):
+        kinds, matched = kinds_of(module) or {}, dict[str, Match]()
+        weights = held(module).values()
+        for weight in sorted(weights, key=lambda one: isinstance(kinds.get(one.name), Bias)):
+            rows, match = _describe(layer, weight, kinds, matched)
+            by_name |= {row.name: row for row in rows}
+            matched[weight.name] = matches[rows[0].name] = match
+            values[rows[0].name] = weight.value()
+    _as_larger_ones(by_name, matches)
+    first: dict[int, AuditRow] = {}
+    found = []
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        row = by_name.get(name)
+        if row is not None and name in matches:
+            row = _named(row, matches[name])
+        if id(parameter) in first:
+            same = first[id(parameter)]
+            note = joined(f"tied to {same.name}", same.note)
+            row = replace(row or same, name=name, scheme=same.scheme, note=note)
+        else:
+            row = row or _inside_a_parametrization(name, parameter)
+            first[id(parameter)] = row
+        found.append(row)
+    return _with_copies(found, values)
+
+
+def _named(row: AuditRow, match: Match) -> AuditRow:
+    """Add the scheme, and the others that fit as well."""
+    shown = ", ".join(match.others[:_OTHERS])
+    if len(match.others) > _OTHERS:
+        shown += f" and {len(match.others) - _OTHERS} more"
+    note = joined(row.note, match.note, f"or {shown}" if shown else "")
+    return replace(row, scheme=match.scheme, distribution=match.distribution, note=note)
+
+
+def _as_larger_ones(rows: dict[str, AuditRow], matches: dict[str, Match]) -> None:
+    """Name small tensors as larger ones of the same type of layer, where that fits them, too."""
+
+    def entries(name: str) -> int:
+        return math.prod(rows[name].shape)
+
+    usual: dict[str, Counter[str]] = {}
+    for name, match in matches.items():
+        if match.scheme and entries(name) >= _MANY:
+            usual.setdefault(rows[name].type, Counter())[match.scheme] += 1
+    for name, match in matches.items():
+        for scheme, _ in usual.get(rows[name].type, Counter()).most_common():
+            if entries(name) < _MANY and scheme in match.others:
+                others = [match.scheme, *(one for one in match.others if one != scheme)]
+                matches[name] = match._replace(scheme=scheme, others=tuple(others))
+                break
+
+
+def _describe(
+    layer: str, weight: Held, kinds: Kinds, matched: dict[str, Match]
+) -> tuple[list[AuditRow], Match]:
+    """Describe the parameters that hold one weight, and name its scheme."""
+    kind, value = kinds.get(weight.name), weight.value()
+    names = {join(layer, name): p for name, p in weight.parameters().items()}
+    state = [weight.note, "" if all(p.requires_grad for p in names.values()) else "frozen"]
+    why = ""
+    if value.is_meta or not value.is_floating_point():
+        why = _META if value.is_meta else f"dtype {value.dtype}"
+    rows = [
+        AuditRow(
+            name=name,
+            type=parametrize.type_before_parametrizations(weight.module).__name__,
+            shape=tuple(parameter.shape),
+            note=joined(*state, why),
+        )
+        for name, parameter in names.items()
+    ]
+    if why:
+        return rows, Match()
+    if isinstance(kind, Weight) and kind.zero_row is not None and not value[kind.zero_row].any():
+        rows[0] = replace(rows[0], note=joined(*state, f"row {kind.zero_row} is 0 (padding)"))
+        value = torch.cat([value[: kind.zero_row], value[kind.zero_row + 1 :]])
+    pieces = kind.cut(value) if isinstance(kind, Weight) else [value]
+    match = _match(weight, kind, kinds, pieces, value, matched)
+    return [_measured(rows[0], match, pieces[0]), *rows[1:]], match
+
+
+def _measured(row: AuditRow, match: Match, piece: Tensor) -> AuditRow:
+    """Add fans, mean and standard deviation."""
+    if not piece.numel():
+        return row
+    row = replace(row, mean=match.mean, std=match.std)
+    if piece.dim() < 2:
+        return row
+    fan_in, fan_out = fans(piece)
+    return replace(row, fan_in=fan_in, fan_out=fan_out, fan_in_variance=fan_in * match.std**2)
+
+
+def _match(
+    weight: Held,
+    kind: Kind | None,
+    kinds: Kinds,
+    pieces: Sequence[Tensor],
+    value: Tensor,
+    matched: dict[str, Match],
+) -> Match:
+    """Name the scheme of a weight, gate by gate if the gates differ."""
+    own = _own(weight, kind, kinds, value, matched)
+    match = recognise(pieces, value, own)
+    if match.scheme or "nan" in match.note:
+        return match
+    if isinstance(kind, Bias):  # it has as many gates as the weights beside it
+        cuts = [one.cut(value) for one in kinds.values() if isinstance(one, Weight)]
+        pieces = max(cuts, key=len, default=pieces)
+    if 1 < len(pieces) <= 4:
+        each = [recognise([piece], piece, own) for piece in pieces]
+        if all(one.scheme for one in each):
+            scheme = ", ".join(one.scheme for one in each)
+            return match._replace(scheme=scheme, distribution="", note="gate by gate")
+    return match
+
+
+def _own(
+    weight: Held, kind: Kind | None, kinds: Kinds, value: Tensor, matched: dict[str, Match]
+) -> Distribution | None:
+    """Tell what PyTorch's own start of the layer gives this weight.
+
+    So few numbers as a bias has follow many distributions: a short one counts only beside a weight
+    that looks like PyTorch's own, too.
+    """
+    std: float | None = None
+    if isinstance(kind, Weight) and value.numel():
+        std = kind.own_std(value)
+        if isinstance(weight.module, nn.Embedding | nn.EmbeddingBag) and std is not None:
+            return Distribution(0.0, std)
+    elif isinstance(kind, Bias) and kind.own is None:
+        for name, match in matched.items():
+            one = kinds.get(name)
+            sure = value.numel() >= _LONG or "torch_default" in (match.scheme, *match.others)
+            if isinstance(one, Weight) and sure:
+                std = one.own_std(held(weight.module)[name].value())
+    if not std:
+        return None
+    return Distribution(0.0, math.inf, -math.sqrt(3) * std, math.sqrt(3) * std)
+
+
+def _with_copies(rows: list[AuditRow], values: dict[str, Tensor]) -> list[AuditRow]:
+    """Say which weights are copies of another one: equal values that nobody ties."""
+    seen: dict[tuple[Any, ...], list[str]] = {}
+    found = []
+    for row in rows:
+        value = values.get(row.name)
+        if value is not None and row.std and math.isfinite(row.std) and "tied to" not in row.note:
+            same = seen.setdefault((row.shape, value.dtype, row.mean, row.std), [])
+            original = next((n for n in same if torch.equal(values[n], value)), "")
+            if original:
+                row = replace(row, note=joined(f"a copy of {original}: equal values", row.note))
+            else:
+                same.append(row.name)
+        found.append(row)
+    return found
+
+
+def _inside_a_parametrization(name: str, parameter: Tensor) -> AuditRow:
+    return AuditRow(
+        name=name, type="", shape=tuple(parameter.shape), note="belongs to a parametrization"
+    )
+
+
+def buffer_rows(model: nn.Module) -> list[AuditRow]:
+    """Describe every buffer."""
+    rows = []
+    for name, buffer in model.named_buffers(remove_duplicate=False):
+        module = model.get_submodule(name.rpartition(".")[0])
+        row = AuditRow(
+            name=name,
+            type=type(module).__name__,
+            shape=tuple(buffer.shape),
+            note="running statistics" if isinstance(module, _NormBase) else "buffer",
+        )
+        if buffer.is_meta:
+            row = replace(row, note=joined(row.note, _META))
+        elif buffer.is_floating_point():
+            match = recognise([buffer], buffer)
+            constant = match.scheme if match.distribution == "constant" else ""
+            row = replace(row, scheme=constant, note=joined(row.note, match.note))
+            row = _measured(row, match, buffer.flatten())
+        rows.append(row)
+    return rows
+
+
+def joined(*parts: str) -> str:
+    """Put the parts of a note together."""
+    return "; ".join(part for part in parts if part)

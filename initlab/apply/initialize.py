@@ -1,0 +1,302 @@
+"""How does a scheme get onto a whole model? First a plan, then the values, then the report.
+
+The plan is data: a `Step` for each weight says what fills it, or why it stays as it is. What can be
+foreseen is raised while planning; if filling fails, the model is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils import parametrize
+
+from initlab.apply.layers import Bias, Fixed, Kind, Weight
+from initlab.apply.parametrized import own_values
+from initlab.apply.plan import Settings, Step, plan
+from initlab.apply.report import Report, Row
+from initlab.apply.restore import restored_on_failure
+from initlab.apply.rules import (
+    AnyBias,
+    AnyScheme,
+    Rule,
+    check_rules,
+    output_bias_of,
+    resolve_bias,
+)
+from initlab.arguments import network, number
+from initlab.schemes import Constant, Scheme, TorchDefault, fans
+from initlab.schemes import scheme as find_scheme
+from initlab.schemes.custom import drawing_from
+
+
+def initialize(
+    model: nn.Module,
+    scheme: AnyScheme,
+    *,
+    bias: AnyBias = "zeros",
+    rules: Sequence[Rule] | None = None,
+    output_bias: Sequence[float] | Tensor | None = None,
+    forget_bias: float | None = None,
+    generator: Generator | None = None,
+    **params: Any,
+) -> Report:
+    """Put a scheme on every layer of a model, and tell what was done to each parameter.
+
+    Each matrix is filled with its own fans: the gates of a recurrent layer, the packed
+    projections of attention, the groups of a convolution, and a transposed convolution with its
+    fans the right way round. Normalisation layers start at 1 and 0, with fresh running
+    statistics; the padding row of an embedding stays 0; tied weights are filled once. Frozen
+    parameters (`requires_grad=False`) and layer types that are not in `apply.LAYERS` are left
+    as they are, and the report says so. Layers are drawn in the order of `model.apply`.
+
+    If anything fails, the model and the random state are as they were.
+
+    Args:
+        model: Any module; it is changed in place.
+        scheme: A name in `il.SCHEMES`, a scheme, a function that fills a tensor, or a function
+            `(fan_in, fan_out) -> variance`. "torch_default" gives each layer type what its own
+            `reset_parameters` gives (with `bias="torch_default"`, its biases too).
+        bias: What biases start as: "zeros", "torch_default", another scheme that can fill a
+            vector, or a number.
+        rules: Exceptions, in order: the first that fits a parameter wins.
+        output_bias: Frequencies (or counts) of the classes, each above 0. The last layer with a
+            bias of that many entries gets their logarithms, so that the network starts by
+            predicting them; one output with two classes gets the log odds.
+        forget_bias: Bias of the forget gate of every LSTM, often 1: it starts by remembering.
+        generator: Source of the random numbers; None is PyTorch's global one.
+        **params: Parameters of the scheme, such as `gain` or `nonlinearity`.
+
+    Returns:
+        A row for each parameter: layer, type, shape, scheme, fans, and the standard deviation
+        that it was given and got.
+
+    Raises:
+        ValueError: A name or a value is not allowed, a rule fits nothing, a scheme cannot fill
+            a layer, or the model has lazy or meta parameters.
+        TypeError: An argument has the wrong type.
+
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> network = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    >>> initialize(network, "kaiming_normal", rules=[Rule("2", "xavier_normal")])
+    4 parameters: 4 set.
+    <BLANKLINE>
+    layer  type    parameter  shape  scheme          fan_in  fan_out  std given  std got
+    0      Linear  weight     32×64  kaiming_normal      64       32      0.177    0.173
+    0      Linear  bias          32  zeros                                    0        0
+    2      Linear  weight     10×32  xavier_normal       32       10      0.218    0.217
+    2      Linear  bias          10  zeros                                    0        0
+    """
+    network(model)
+    settings = Settings(
+        weight=find_scheme(scheme, **params),
+        bias=resolve_bias(bias),
+        rules=check_rules(rules),
+        forget=None if forget_bias is None else number("forget_bias", forget_bias),
+        output=None if output_bias is None else output_bias_of(model, output_bias),
+    )
+    return report(model, _plan_and_fill(model, settings, generator))
+
+
+def fill(model: nn.Module, scheme: AnyScheme, *, bias: AnyBias, generator: Generator) -> None:
+    """Do what `initialize` does, without the report, which takes half of the time."""
+    network(model)
+    settings = Settings(weight=find_scheme(scheme), bias=resolve_bias(bias))
+    _plan_and_fill(model, settings, generator)
+
+
+def _plan_and_fill(model: nn.Module, settings: Settings, generator: Generator | None) -> list[Step]:
+    steps = plan(model, settings, generator)
+    with restored_on_failure(model, generator):
+        steps = fill_in(steps, generator)
+        for name, module in model.named_modules():
+            if isinstance(module, _NormBase) and not _frozen(model, name):
+                module.reset_running_stats()
+    return steps
+
+
+# ------------------------------------------------------------------ the values
+
+
+def fill_in(steps: Sequence[Step], generator: Generator | None) -> list[Step]:
+    """Fill the weights in place.
+
+    Returns:
+        The steps as they were done: a weight whose parametrization refused its value has no
+        filler, and a note that says so.
+    """
+    own: dict[int, dict[str, Tensor] | None] = {}
+    done = []
+    for step in steps:
+        if step.filler is not None:
+            try:
+                value = _draw(step, generator, own)
+            except Exception as error:
+                error.add_note(f"While drawing {step.name} ({type(step.weight.module).__name__}).")
+                raise
+            step = _put(step, value)
+        done.append(step)
+    return done
+
+
+def _draw(
+    step: Step, generator: Generator | None, own: dict[int, dict[str, Tensor] | None]
+) -> Tensor:
+    """Draw the new value of one weight."""
+    filler, value, module = step.filler, step.weight.value().clone(), step.weight.module
+    if isinstance(filler, Tensor):
+        return value.copy_(filler)
+    if isinstance(filler, TorchDefault):
+        if id(module) not in own:
+            with drawing_from(generator):
+                own[id(module)] = own_values(module)
+        values = own[id(module)]
+        if values is not None:
+            value.copy_(values[step.weight.name])
+        elif isinstance(step.kind, Weight) or value.dim() > 1:
+            _fill_pieces(step, filler, value, generator)
+        if isinstance(step.kind, Bias) and (values is None or step.kind.own is not None):
+            value.fill_(step.kind.own or 0.0)
+    elif filler is not None:
+        _fill_pieces(step, filler, value, generator)
+    if step.forget is not None and isinstance(step.kind, Bias) and step.kind.forget:
+        step.kind.forget(value, step.forget)
+    return value
+
+
+def _fill_pieces(step: Step, scheme: Scheme, value: Tensor, generator: Generator | None) -> None:
+    for piece in step.pieces(value):
+        whole = piece.contiguous()
+        scheme.fill_(whole, generator)
+        if whole is not piece:
+            piece.copy_(whole)
+    if isinstance(step.kind, Weight) and step.kind.zero_row is not None:
+        value[step.kind.zero_row] = 0
+
+
+def _put(step: Step, value: Tensor) -> Step:
+    """Write the value into the model, or say why its parametrization cannot take it."""
+    how = step.weight.note
+    try:
+        step.weight.put(value)
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        if not how:
+            raise
+        reason = str(error).splitlines()[0]
+        return replace(step, filler=None, note=f"{how}, which cannot take this value: {reason}")
+    return replace(step, note="; ".join(part for part in (step.note, how) if part))
+
+
+def _frozen(model: nn.Module, name: str) -> bool:
+    """Whether a normalisation layer keeps its running statistics.
+
+    It does if one of its parameters is frozen. A layer without parameters follows the smallest
+    part of the model around it that has some: it keeps them if all of those are frozen.
+    """
+
+    def trains(part: str) -> list[bool]:
+        return [parameter.requires_grad for parameter in model.get_submodule(part).parameters()]
+
+    if own := trains(name):
+        return not all(own)
+    while name and not trains(name):
+        name = name.rpartition(".")[0]
+    around = trains(name)
+    return bool(around) and not any(around)
+
+
+# ------------------------------------------------------------------ the report
+
+
+def report(model: nn.Module, steps: Sequence[Step]) -> Report:
+    """Tell what was done, in the order of `model.named_parameters()`."""
+    rows = [row for step in steps for row in _rows(step)]
+    known = {row.name for row in rows}
+    order: dict[str, int] = {}
+    for index, (name, parameter) in enumerate(model.named_parameters(remove_duplicate=False)):
+        order[name] = index
+        if name not in known and "parametrizations." in name:
+            rows.append(_inside_a_parametrization(model, name, parameter))
+    return Report(sorted(rows, key=lambda row: order[row.name]))
+
+
+def report_kept(model: nn.Module, note: str) -> Report:
+    """Describe every parameter as it is, with a note."""
+    names = (name for name, _ in model.named_parameters(remove_duplicate=False))
+    nothing = Settings(TorchDefault(), Constant(val=0.0))
+    return report(model, plan(model, nothing, kept=dict.fromkeys(names, note)))
+
+
+def _rows(step: Step) -> list[Row]:
+    """Describe the parameters that hold one weight: one, or more behind a parametrization."""
+    rows = [
+        Row(
+            layer=step.layer,
+            type=parametrize.type_before_parametrizations(step.weight.module).__name__,
+            parameter=name,
+            shape=tuple(parameter.shape),
+            note=step.note,
+            scheme="" if step.filler is None else _scheme_name(step),
+        )
+        for name, parameter in step.weight.parameters().items()
+    ]
+    if step.filler is not None:
+        value = step.weight.value()
+        piece = step.pieces(value)[0]
+        matrix = piece.dim() > 1 and not isinstance(step.kind, Bias)
+        fan_in, fan_out = fans(piece) if matrix else (None, None)
+        rows[0] = replace(
+            rows[0],
+            fan_in=fan_in,
+            fan_out=fan_out,
+            std_given=_std_given(step, value, piece),
+            std_got=spread(_without_zero_row(step.kind, value)),
+        )
+    return rows
+
+
+def _scheme_name(step: Step) -> str:
+    if isinstance(step.filler, Tensor):
+        return "values"
+    if isinstance(step.kind, Fixed) and step.filler == Constant(val=step.kind.value):
+        return "ones" if step.kind.value else "zeros"
+    return repr(step.filler) + ("" if step.forget is None else f", forget gate {step.forget:g}")
+
+
+def _std_given(step: Step, value: Tensor, piece: Tensor) -> float | None:
+    if not isinstance(step.filler, Scheme) or step.forget is not None or not piece.numel():
+        return None
+    if isinstance(step.filler, TorchDefault):
+        return step.kind.own_std(value) if isinstance(step.kind, Weight) else None
+    return step.filler.expected_std(piece.shape)
+
+
+def _without_zero_row(kind: Kind | None, value: Tensor) -> Tensor:
+    if isinstance(kind, Weight) and kind.zero_row is not None:
+        value = torch.cat([value[: kind.zero_row], value[kind.zero_row + 1 :]])
+    return value
+
+
+def spread(value: Tensor) -> float | None:
+    """Tell the standard deviation over all entries; None where there are none."""
+    if not value.numel():
+        return None
+    wide = value.to(torch.promote_types(value.dtype, torch.float32))
+    return float((wide - wide.flatten()[0]).std(correction=0))  # exactly 0 for a constant
+
+
+def _inside_a_parametrization(model: nn.Module, name: str, parameter: Tensor) -> Row:
+    """Describe a parameter of a parametrization that does not hold the weight."""
+    layer = name.split("parametrizations.")[0].rstrip(".")
+    return Row(
+        layer=layer,
+        type=parametrize.type_before_parametrizations(model.get_submodule(layer)).__name__,
+        parameter=name.removeprefix(f"{layer}."),
+        shape=tuple(parameter.shape),
+        note="belongs to a parametrization",
+    )

@@ -1,0 +1,229 @@
+"""Which distribution do many numbers follow: uniform, normal, or normal with its tails cut off?
+
+One record, `Distribution`, is all three: a normal between two bounds; the uniform is the one whose
+std is infinite. How well one fits is told by its likelihood, which needs only a few statistics of
+all numbers, and by the Kolmogorov–Smirnov distance on a sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+MARGIN = 7.0
+"""How much less likely (in logarithms) than the best a candidate may be; the truth seldom is."""
+_KS = 2.9  # of √n · distance: exceeded once in ten million samples
+_SAMPLE = 8192
+
+
+class Statistics(NamedTuple):
+    """What is known of the numbers.
+
+    Args:
+        n: How many there are.
+        mean: Their mean.
+        std: Their standard deviation.
+        low: The smallest.
+        high: The largest.
+        rounding: Relative spacing of their dtype.
+        sample: Some of them, sorted, in float64.
+    """
+
+    n: int
+    mean: float
+    std: float
+    low: float
+    high: float
+    rounding: float
+    sample: Tensor
+
+
+def statistics(pieces: Sequence[Tensor]) -> Statistics:
+    """Measure numbers that lie in several tensors; the random state stays as it is."""
+    n = sum(piece.numel() for piece in pieces)
+    wide = [piece.to(torch.promote_types(piece.dtype, torch.float32)) for piece in pieces]
+    low, high = min(float(one.min()) for one in wide), max(float(one.max()) for one in wide)
+    means = [float(one.mean()) for one in wide]
+    mean = sum(m * one.numel() for m, one in zip(means, wide, strict=True)) / n
+    square = sum(
+        (float(one.var(correction=0)) + (m - mean) ** 2) * one.numel()
+        for m, one in zip(means, wide, strict=True)
+    )
+    same = low == high  # then no rounding is to be seen
+    return Statistics(
+        n=n,
+        mean=low if same else mean,
+        std=0.0 if same else math.sqrt(square / n),
+        low=low,
+        high=high,
+        rounding=torch.finfo(pieces[0].dtype).eps,
+        sample=torch.cat([_sample(one, math.ceil(_SAMPLE * one.numel() / n)) for one in wide])
+        .sort()
+        .values,
+    )
+
+
+def _sample(values: Tensor, size: int) -> Tensor:
+    """Take one value at random out of each of `size` equal stretches."""
+    flat = values.reshape(-1)
+    if flat.numel() > size:
+        step = flat.numel() / size
+        places = (torch.arange(size) + torch.rand(size, generator=_source())) * step
+        flat = flat[places.long().clamp_(max=flat.numel() - 1).to(flat.device)]
+    return flat.double().cpu()
+
+
+def _source() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+class Distribution(NamedTuple):
+    """A normal distribution between two bounds, or (std = ∞) the uniform one.
+
+    Args:
+        mean: Mean before the cut.
+        std: Standard deviation before the cut.
+        low: Lower bound.
+        high: Upper bound.
+    """
+
+    mean: float
+    std: float
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+        if math.isinf(self.std):
+            return "uniform"
+        reach = min(self.mean - self.low, self.high - self.mean) / self.std
+        return "normal" if reach > 6 else "truncated normal"
+
+    def log_likelihood(self, seen: Statistics) -> float:
+        """Tell how likely the numbers are, as the logarithm of their density."""
+        slack = seen.rounding * max(abs(seen.low), abs(seen.high))
+        if seen.low < self.low - slack or seen.high > self.high + slack:
+            return -math.inf
+        if math.isinf(self.std):
+            return -seen.n * math.log(self.high - self.low)
+        spread = (seen.std**2 + (seen.mean - self.mean) ** 2) / (2 * self.std**2)
+        inside = self._below(self.high) - self._below(self.low)
+        return -seen.n * (math.log(self.std * math.sqrt(2 * math.pi) * inside) + spread)
+
+    def fits(self, sample: Tensor) -> bool:
+        """Whether sorted numbers follow it, by the Kolmogorov–Smirnov distance."""
+        if math.isinf(self.std):
+            share = (sample - self.low) / (self.high - self.low)
+        else:
+            below, above = self._below(self.low), self._below(self.high)
+            share = (torch.special.ndtr((sample - self.mean) / self.std) - below) / (above - below)
+        steps = torch.arange(1, len(sample) + 1, dtype=torch.float64) / len(sample)
+        distance = float(torch.maximum(steps - share, share - steps + 1 / len(sample)).max())
+        return distance * math.sqrt(len(sample)) < _KS
+
+    def fourth(self) -> float:
+        """Tell E[(x - mean)⁴] / std⁴ of the numbers: 3 for a normal distribution."""
+        if math.isinf(self.std):
+            return 1.8
+        reach = (self.high - self.low) / 2 / self.std
+        return 3.0 if reach > 8 else cut_moments(reach)[1]
+
+    def _below(self, value: float) -> float:
+        return 0.5 * math.erfc((self.mean - value) / (self.std * math.sqrt(2)))
+
+
+def best_of(seen: Statistics) -> Distribution:
+    """Fit the simplest of the three whose numbers these may be, whether they are or not."""
+    if seen.std == 0:
+        return Distribution(seen.mean, math.inf, seen.low, seen.high)
+    rounded = seen.rounding * max(seen.high, -seen.low) / 2  # bounds may lie so far beyond
+    uniform = Distribution(0.0, math.inf, seen.low - rounded, seen.high + rounded)
+    normal = Distribution(seen.mean, seen.std)
+    room = (seen.high - seen.low) / max(seen.n, 2)  # what lies beyond the outermost two
+    cut = truncated(seen.mean, seen.std, (seen.high - seen.low) / 2 + room)
+    room += rounded
+    cut = cut._replace(low=seen.low - room, high=seen.high + room)
+    simple = max(uniform, normal, key=lambda one: one.log_likelihood(seen))
+    gain = cut.log_likelihood(seen) - simple.log_likelihood(seen)
+    return cut if gain > 2 * MARGIN else simple
+
+
+def truncated(mean: float, std: float, reach: float) -> Distribution:
+    """Find the normal whose part within `mean` ± `reach` has this standard deviation."""
+    low, high = 0.02, 40.0  # of reach / std before the cut; the std after it falls with it
+    for _ in range(60):
+        middle = (low + high) / 2
+        if reach / middle * cut_moments(middle)[0] > std:
+            low = middle
+        else:
+            high = middle
+    return Distribution(mean, reach / low, mean - reach, mean + reach)
+
+
+def cut_moments(reach: float) -> tuple[float, float]:
+    """Tell the standard deviation of N(0, 1) within ±`reach`, and E[x⁴] / std⁴ of it."""
+    if reach < 0.1:
+        return reach / math.sqrt(3), 1.8
+    inside = math.erf(reach / math.sqrt(2))
+    edge = 2 * math.exp(-reach * reach / 2) / math.sqrt(2 * math.pi) / inside
+    variance = 1 - reach * edge
+    return math.sqrt(variance), (3 - (reach**3 + 3 * reach) * edge) / variance**2
+
+
+def unstructured(matrix: Tensor, mean: float, std: float, fourth: float) -> bool:
+    """Whether rows and columns of a matrix are alike, as in independent draws.
+
+    Training is not like that: it moves some rows and columns more than others, and some
+    singular values more than others.
+
+    Args:
+        matrix: The numbers.
+        mean: Mean of the distribution.
+        std: Its standard deviation.
+        fourth: E[(x - mean)⁴] / std⁴.
+    """
+    if min(matrix.shape) < 2:
+        return True
+    if abs(mean) > 1e-3 * std:
+        matrix = matrix - mean
+    dtype = torch.promote_types(matrix.dtype, torch.float32)
+    for dim in (0, 1):
+        rows, length = matrix.shape[1 - dim], matrix.shape[dim]
+        if min(rows, length) < 4:
+            continue
+        means = matrix.mean(dim, dtype=dtype) / std
+        if not _chi_squared(float(means.square().sum()) * length, rows, 0.0):
+            return False
+        if length < 24:
+            continue
+        squares = torch.linalg.vector_norm(matrix, dim=dim, dtype=dtype) / std
+        squares = squares.square() / length - 1
+        spread = float(squares.square().sum()) * length / (fourth - 1)
+        if not _chi_squared(spread, rows, 12 / length):
+            return False
+    return _singular_values_spread(matrix[:512, :1024], fourth)
+
+
+def _chi_squared(value: float, freedom: int, extra: float) -> bool:
+    """Whether a sum of so many squares is as large as chance makes it (Wilson and Hilferty)."""
+    scale = math.sqrt(2 / 9 / freedom * (1 + extra / 2))
+    return bool(abs((value / freedom) ** (1 / 3) - 1 + 2 / 9 / freedom) / scale < 6.5)
+
+
+def _singular_values_spread(matrix: Tensor, fourth: float) -> bool:
+    """Whether the sum of the fourth powers of the singular values is that of independent draws.
+
+    It is m·n·(m + n + κ − 2)·σ⁴, with a standard deviation of 2 / (m + n) of itself (measured).
+    """
+    m, n = matrix.shape
+    if min(m, n) < 8:
+        return True
+    wide = matrix.to(torch.float32)
+    products = wide @ wide.t() if m < n else wide.t() @ wide
+    sums = float(products.trace()) ** 2 / (m * n) * (m + n + fourth - 2)
+    return bool(abs(float(products.square().sum()) / sums - 1) * (m + n) / 2 < 8)

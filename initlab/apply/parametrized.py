@@ -1,0 +1,232 @@
+"""How does a module hold a weight: as a plain parameter, or computed from others?"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+
+# torch.nn.utils hides these two modules behind functions of the same names.
+_WEIGHT_NORM = sys.modules["torch.nn.utils.weight_norm"].WeightNorm
+_SPECTRAL_NORM = sys.modules["torch.nn.utils.spectral_norm"].SpectralNorm
+_ENOUGH = 20  # power iterations for the largest singular value of a fresh weight
+
+
+class Held:
+    """A weight that is a plain parameter.
+
+    Args:
+        module: Its owner.
+        name: The name under which the layer reads it.
+    """
+
+    note = ""
+    """How it is held, for a report."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        self.module, self.name = module, name
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters that hold it, by their names in the module."""
+        parameter = self.module._parameters[self.name]
+        return {} if parameter is None else {self.name: parameter}
+
+    def value(self) -> Tensor:
+        """Give the weight that the layer uses now."""
+        return self.parameters()[self.name].detach()
+
+    def put(self, value: Tensor) -> None:
+        """Make the layer use this value.
+
+        Raises:
+            ValueError: A parametrization cannot take it, for a reason that the message gives;
+                others raise what they raise. Nothing has changed then.
+        """
+        self.value().copy_(value)
+
+    def refresh(self) -> None:
+        """Compute the weight again, after the parameters that hold it have changed."""
+
+
+class Parametrized(Held):
+    """A weight that `torch.nn.utils.parametrize` computes from other parameters."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        super().__init__(module, name)
+        self.list: Any = module.parametrizations[name]  # type: ignore[index]
+        self.note = "held by " + ", ".join(type(step).__name__.lstrip("_") for step in self.list)
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The originals."""
+        return {
+            f"parametrizations.{self.name}.{name}": parameter
+            for name, parameter in self.list.named_parameters(recurse=False)
+        }
+
+    def value(self) -> Tensor:
+        """Compute it on a copy, since computing may change buffers."""
+        with torch.no_grad():
+            return copy.deepcopy(self.list)().detach()  # type: ignore[no-any-return]
+
+    def put(self, value: Tensor) -> None:
+        """Ask a copy of the parametrization for the originals that give this value."""
+        twin = copy.deepcopy(self.list)
+        with torch.no_grad():
+            twin.right_inverse(value.clone())
+            for step in twin:
+                if hasattr(step, "_power_method") and value.dim() > 1:  # spectral norm
+                    step._power_method(step._reshape_weight_to_matrix(twin.original), _ENOUGH)
+            after = _state(twin)
+            _copy(list(zip(_state(self.list), after, strict=True)), effective=twin())
+
+
+class Hooked(Held):
+    """A weight that a hook computes from other parameters before each pass."""
+
+    by: str
+    ends: tuple[str, ...]
+    """What follows the weight's name in the names of the parameters that hold it."""
+
+    def __init__(self, module: nn.Module, name: str, hook: Any) -> None:
+        super().__init__(module, name)
+        self.hook, self.note = hook, f"held by {self.by}"
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What the hook reads."""
+        names = [f"{self.name}_{end}" for end in self.ends]
+        return {name: self.module.get_parameter(name) for name in names}
+
+    def value(self) -> Tensor:
+        """Compute it."""
+        with torch.no_grad():
+            return self.compute().detach()
+
+    def compute(self) -> Tensor:
+        """Do what the hook does."""
+        return self.hook.compute_weight(self.module)  # type: ignore[no-any-return]
+
+    def refresh(self) -> None:
+        """Set the attribute that the layer reads."""
+        setattr(self.module, self.name, self.value())
+
+
+class WeightNormed(Hooked):
+    """A weight behind the older `torch.nn.utils.weight_norm`: g·v / ‖v‖."""
+
+    by, ends = "weight_norm", ("g", "v")
+
+    def put(self, value: Tensor) -> None:
+        """Store the value as direction, and its norms as length."""
+        length, direction = (p.detach() for p in self.parameters().values())
+        norms = torch.norm_except_dim(value, 2, self.hook.dim)
+        effective = torch._weight_norm(value, norms, self.hook.dim)
+        _copy([(length, norms), (direction, value)], effective)
+        self.refresh()
+
+
+class Pruned(Hooked):
+    """A weight that `torch.nn.utils.prune` multiplies by a mask of zeros and ones."""
+
+    by, ends = "pruning", ("orig",)
+
+    def compute(self) -> Tensor:
+        """Apply the mask."""
+        return self.hook.apply_mask(self.module)  # type: ignore[no-any-return]
+
+    def put(self, value: Tensor) -> None:
+        """Store the value; the mask stays."""
+        (original,) = (p.detach() for p in self.parameters().values())
+        original.copy_(value)
+        self.refresh()
+
+
+class SpectralNormed(Hooked):
+    """A weight behind the older `torch.nn.utils.spectral_norm`: w / its largest singular value."""
+
+    by, ends = "spectral_norm", ("orig",)
+
+    def compute(self) -> Tensor:
+        """Divide, and leave the singular vectors."""
+        return self.hook.compute_weight(  # type: ignore[no-any-return]
+            self.module, do_power_iteration=False
+        )
+
+    def put(self, value: Tensor) -> None:
+        """Store the value, and singular vectors that belong to it."""
+        (original,) = (p.detach() for p in self.parameters().values())
+        u, v = (self.module.get_buffer(f"{self.name}_{end}") for end in "uv")
+        matrix, left, right = self.hook.reshape_weight_to_matrix(value), u, v
+        for _ in range(_ENOUGH):
+            right = F.normalize(matrix.t() @ left, dim=0, eps=self.hook.eps)
+            left = F.normalize(matrix @ right, dim=0, eps=self.hook.eps)
+        effective = value / (left @ matrix @ right)
+        _copy([(original, value), (u, left), (v, right)], effective)
+        self.refresh()
+
+
+def held(module: nn.Module) -> dict[str, Held]:
+    """Find the weights that a module holds itself, by the names under which it reads them."""
+    found: dict[str, Held] = {}
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, _WEIGHT_NORM):
+            found[hook.name] = WeightNormed(module, hook.name, hook)
+        elif isinstance(hook, _SPECTRAL_NORM):
+            found[hook.name] = SpectralNormed(module, hook.name, hook)
+        elif isinstance(hook, BasePruningMethod):
+            found[hook._tensor_name] = Pruned(module, hook._tensor_name, hook)
+    if parametrize.is_parametrized(module):
+        lists: Any = module.parametrizations
+        for name, steps in lists.items():
+            if list(steps.parameters(recurse=False)):
+                found[name] = Parametrized(module, name)
+    behind = {name for weight in found.values() for name in weight.parameters()}
+    plain = [name for name, p in module._parameters.items() if p is not None]
+    return {**{name: Held(module, name) for name in plain if name not in behind}, **found}
+
+
+def own_values(module: nn.Module) -> dict[str, Tensor] | None:
+    """Draw what the module's `reset_parameters` would give it, and leave it alone.
+
+    Returns:
+        Values by name, or None where the module has no such method.
+    """
+    twin = _twin(module)
+    reset = getattr(twin, "reset_parameters", None) or getattr(twin, "_reset_parameters", None)
+    if reset is None:
+        return None
+    reset()
+    return {name: p.detach() for name, p in twin._parameters.items() if p is not None}
+
+
+def _twin(module: nn.Module) -> nn.Module:
+    """Copy a module with its own parameters and buffers, free of any parametrization."""
+    twin: nn.Module = object.__new__(parametrize.type_before_parametrizations(module))
+    weights = held(module)
+    children = {n: c for n, c in module._modules.items() if n != "parametrizations"}
+    values = {name: nn.Parameter(weight.value().clone()) for name, weight in weights.items()}
+    missing = {n: None for n, p in module._parameters.items() if p is None}
+    buffers = {n: None if b is None else b.clone() for n, b in module._buffers.items()}
+    twin.__dict__.update({k: v for k, v in module.__dict__.items() if k not in weights})
+    twin.__dict__["_parameters"] = {**values, **missing}
+    twin.__dict__["_buffers"] = buffers
+    twin.__dict__["_modules"] = {n: None if c is None else _twin(c) for n, c in children.items()}
+    return twin
+
+
+def _copy(pairs: list[tuple[Tensor, Tensor]], effective: Tensor) -> None:
+    """Copy values into tensors of the model, if the weight that comes of them is finite."""
+    if not effective.isfinite().all():
+        raise ValueError("it would not be finite")
+    with torch.no_grad():
+        for target, values in pairs:
+            target.copy_(values)
+
+
+def _state(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]

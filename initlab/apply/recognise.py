@@ -1,0 +1,351 @@
+"""Which scheme do these numbers look like?
+
+What can be told exactly comes first (constants, the identity, equal singular values, zeros by
+column), then the distributions: of all schemes with their usual arguments, those whose likelihood
+is within what so many numbers can tell, the plainest first; and at last plain numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from initlab.apply.laws import (
+    MARGIN,
+    Distribution,
+    Statistics,
+    best_of,
+    cut_moments,
+    statistics,
+    unstructured,
+)
+from initlab.schemes import SCHEMES, Scheme, fans
+from initlab.schemes import scheme as find_scheme
+
+_ENOUGH = 256  # fewer numbers follow too many distributions to give one plain numbers
+_HUGE = 1e6  # no scheme gives that; memory that nobody wrote to does
+_GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of torch.nn.init.calculate_gain
+_STDS = (1.0, 0.02, 0.01)  # that people write
+_UNIFORM = ("uniform", "torch_default", "lecun_uniform", "xavier_uniform", "kaiming_uniform")
+
+
+class Match(NamedTuple):
+    """What numbers look like.
+
+    Args:
+        scheme: The scheme with its arguments; empty where none fits.
+        others: Schemes that fit as well.
+        distribution: What they follow: "constant", "normal", "uniform", ...; may be empty.
+        note: What else there is to say.
+        mean: Their mean.
+        std: Their standard deviation.
+    """
+
+    scheme: str = ""
+    others: tuple[str, ...] = ()
+    distribution: str = ""
+    note: str = ""
+    mean: float = math.nan
+    std: float = math.nan
+
+
+class Candidate(NamedTuple):
+    """A scheme with its arguments, and the distribution that it gives this tensor."""
+
+    order: tuple[int, int]
+    text: str
+    gives: Distribution
+
+
+def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None = None) -> Match:
+    """Name the scheme of numbers.
+
+    Args:
+        pieces: The matrices or kernels (out, in, ...) that a parameter holds, or one vector.
+        stored: The same numbers as they are stored.
+        own: What PyTorch's own start of the layer gives them.
+    """
+    pieces = [piece.detach() for piece in pieces if piece.numel()]
+    if not pieces:
+        return Match(note="no entries")
+    seen = statistics(pieces)
+    found = _recognised(pieces, stored, seen, own)
+    return found._replace(mean=seen.mean, std=seen.std)
+
+
+def _recognised(
+    pieces: Sequence[Tensor], stored: Tensor, seen: Statistics, own: Distribution | None
+) -> Match:
+    if not (math.isfinite(seen.low) and math.isfinite(seen.high)):
+        wrong = sum(int((~piece.isfinite()).sum()) for piece in pieces)
+        return Match(note=f"{wrong / seen.n:.2g} of the entries are nan or infinite")
+    largest = max(seen.high, -seen.low)
+    if largest > _HUGE and seen.low != seen.high:
+        return Match(note=f"entries up to {largest:.2g}")
+    return (
+        _constant(seen)
+        or _identity(pieces, seen)
+        or _orthogonal(pieces, stored, seen)
+        or _sparse(pieces, seen)
+        or _beside_zero_rows(pieces, seen)
+        or _random(pieces, stored, seen, own)
+    )
+
+
+# ------------------------------------------------------------------ what can be told exactly
+
+
+def _constant(seen: Statistics) -> Match | None:
+    if seen.low != seen.high:
+        return None
+    name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
+    return Match(name, distribution="constant")
+
+
+def _identity(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
+    if (seen.low, seen.high) != (0.0, 1.0) or pieces[0].dim() < 2:
+        return None
+    if pieces[0].dim() == 2:
+        if all(torch.equal(p, SCHEMES["eye"].fill_(torch.empty_like(p))) for p in pieces):
+            return Match("eye", distribution="two values")
+        return None
+    for groups in (g for g in (1, 2, 3, 4, 6, 8, 16, 32) if pieces[0].shape[0] % g == 0):
+        dirac = find_scheme("dirac", groups=groups)
+        if pieces[0].dim() < 6 and all(
+            torch.equal(p, dirac.fill_(torch.empty_like(p))) for p in pieces
+        ):
+            return Match(repr(dirac), distribution="two values")
+    return None
+
+
+def _orthogonal(pieces: Sequence[Tensor], stored: Tensor, seen: Statistics) -> Match | None:
+    if pieces[0].dim() < 2:
+        return None
+    if pieces[0].dim() > 2 and math.prod(pieces[0].shape[2:]) > 1:
+        middle: Any = (..., *(size // 2 for size in pieces[0].shape[2:]))
+        centres = [piece[middle] for piece in pieces]
+        empty = bool((seen.sample == 0).any()) and all(
+            int(piece.count_nonzero()) == int(centre.count_nonzero())
+            for piece, centre in zip(pieces, centres, strict=True)
+        )
+        if empty and (gain := _gain(centres, seen.rounding)):
+            return Match(f"delta_orthogonal(gain={gain:.3g})", distribution="one place of each")
+    distribution = best_of(seen).kind if seen.n >= _ENOUGH else ""
+    for matrices, note in ((pieces, ""), ([stored], "of the stored tensor as one matrix")):
+        if gain := _gain([matrix.flatten(1) for matrix in matrices], seen.rounding):
+            alone = note if len(pieces) > 1 or matrices is pieces else ""
+            return Match(f"orthogonal(gain={gain:.3g})", (), distribution, alone)
+    return None
+
+
+def _gain(matrices: Sequence[Tensor], rounding: float) -> float:
+    """Tell the singular value that all have in common; 0 where there is no such."""
+    gains = [_singular_value(matrix, rounding) for matrix in matrices]
+    return gains[0] if max(gains) - min(gains) <= 1e-3 * gains[0] else 0.0
+
+
+def _singular_value(matrix: Tensor, rounding: float) -> float:
+    wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
+    wide = wide.t() if wide.shape[0] > wide.shape[1] else wide  # (short, long)
+    short, long = wide.shape
+    close = 4 * rounding / math.sqrt(long) + 2e-5
+    for rows in (wide[:8], wide):  # a few rows tell nearly all of what is not orthogonal
+        products = rows @ rows.t()
+        square = float(products.diagonal().mean())
+        if square == 0:
+            return 0.0
+        away = products / square - torch.eye(len(rows), device=rows.device, dtype=rows.dtype)
+        if float(away.abs().max()) > close:
+            return 0.0
+    usual = [1.0, *_GAINS.values(), 0.5, 2.0, 0.1, 0.01]
+    gain = math.sqrt(square)
+    if short == 1 and not any(abs(gain / one - 1) < close for one in usual):
+        return 0.0  # the row of a matrix with one row has some length in any case
+    return gain
+
+
+def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
+    """Find the same number of zeros in each column, and normal numbers besides."""
+    if pieces[0].dim() != 2 or not bool((seen.sample == 0).any()):
+        return None
+    zeros = torch.cat([(piece == 0).sum(0) for piece in pieces])
+    rows, count = pieces[0].shape[0], int(zeros[0])
+    others = [piece[piece != 0] for piece in pieces]
+    if not 0 < count < rows or int(zeros.min()) != int(zeros.max()):
+        return None
+    if all(int((piece == 0).all(1).sum()) == count for piece in pieces):
+        return None  # whole rows
+    left = statistics(others)
+    normal = Distribution(0.0, left.std)
+    if normal.log_likelihood(left) < best_of(left).log_likelihood(left) - 2 * MARGIN:
+        return None
+    if not normal.fits(left.sample):
+        return None
+    std = _round(left.std, 2.5 * left.std / math.sqrt(2 * left.n))
+    return Match(f"sparse(sparsity={_share(count, rows)}, std={std})", (), "zeros and normal")
+
+
+def _beside_zero_rows(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
+    """Name the scheme of the other rows where whole rows are 0, as that of a padding word."""
+    if pieces[0].dim() != 2 or not bool((seen.sample == 0).any()):
+        return None
+    zero = [(piece == 0).all(1) for piece in pieces]
+    how_many, rows = sum(int(z.sum()) for z in zero), sum(len(z) for z in zero)
+    if not how_many:
+        return None
+    others = [piece[~z] for piece, z in zip(pieces, zero, strict=True)]
+    found = recognise(others, torch.cat(others))
+    return found._replace(note=f"{how_many} of {rows} rows {'is' if how_many == 1 else 'are'} 0")
+
+
+def _share(count: int, rows: int) -> str:
+    """Write the shortest fraction that PyTorch, which rounds up, turns into this count."""
+    for digits in range(1, 6):
+        for share in (count / rows, (count - 0.5) / rows):
+            text = f"{share:.{digits}g}"
+            if math.ceil(float(text) * rows) == count:
+                return text
+    return f"{count / rows:.6g}"
+
+
+# ------------------------------------------------------------------ distributions
+
+
+def _random(
+    pieces: Sequence[Tensor], stored: Tensor, seen: Statistics, own: Distribution | None
+) -> Match:
+    """Name a scheme that draws its numbers independently."""
+    best = best_of(seen)
+    matrix = pieces[0].dim() > 1
+    found = list(_candidates(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n))
+    scores = [candidate.gives.log_likelihood(seen) for candidate in found]
+    top = max([*scores, best.log_likelihood(seen) - 1.5 * MARGIN])
+    likely = [
+        (candidate.order, -score, candidate)
+        for candidate, score in zip(found, scores, strict=True)
+        if score > top - MARGIN and candidate.gives.fits(seen.sample)
+    ]
+    if not likely and not best.fits(seen.sample):
+        zeros = float((seen.sample == 0).double().mean())
+        return Match(note=f"{zeros:.0%} of the entries are 0" if zeros > 0.005 else "")
+    gives = min(likely)[2].gives if likely else best
+    if matrix and not unstructured(stored.flatten(1), seen.mean, seen.std, gives.fourth()):
+        return Match(distribution=gives.kind)
+    names = list(dict.fromkeys(candidate.text for *_, candidate in sorted(likely)))
+    if seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH) and not names:
+        names = [_plain(best, seen)]
+    elif names and matrix and seen.n < _ENOUGH:
+        names.append(_plain(best, seen))
+    names = list(dict.fromkeys(names))
+    return Match(names[0] if names else "", tuple(names[1:]), gives.kind)
+
+
+def _of_vectors(own: Distribution | None, n: int) -> Iterator[Candidate]:
+    """Give what a bias may be drawn from."""
+    if own is not None:
+        yield Candidate((0, 0), "torch_default", own)
+    if n >= 4 * _ENOUGH:  # a trained bias of a hundred entries follows one of them by chance
+        for std in _STDS:
+            yield Candidate((0, 1), f"normal(std={std:g})", Distribution(0.0, std))
+
+
+def _candidates(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:
+    """Give the schemes with their usual arguments, and what they would give this tensor."""
+    for std in _STDS:
+        yield Candidate((0, _place("normal")), f"normal(std={std:g})", Distribution(0.0, std))
+        for reach, bounds in ((2.0, ""), (2 * std, f", a={-2 * std:g}, b={2 * std:g}")):
+            text = f"trunc_normal(std={std:g}{bounds})"
+            gives = Distribution(0.0, std, -reach, reach)
+            if bounds or std < 1:
+                yield Candidate((0, _place("trunc_normal")), text, gives)
+    yield Candidate((0, _place("uniform")), "uniform(a=0, b=1)", Distribution(0, math.inf, 0, 1))
+    if own is not None:
+        yield Candidate((0, _place("torch_default")), "torch_default", own)
+    sizes = [("", fans(piece))]
+    if stored.dim() > 1 and sorted(fans(stored)) != sorted(sizes[0][1]):
+        sizes.append((f" of the stored {tuple(stored.shape)}", fans(stored)))
+    for where, (fan_in, fan_out) in sizes:
+        for given, text, one in _USUAL:
+            variance = one.variance(fan_in, fan_out)
+            if variance is None or (text == "torch_default" and own is not None):
+                continue
+            std = math.sqrt(variance)
+            wide = math.sqrt(3) * std
+            gives = Distribution(0.0, std)
+            if one.name in _UNIFORM:
+                gives = Distribution(0.0, math.inf, -wide, wide)
+            yield Candidate((given + 2 * bool(where), _place(one.name)), text + where, gives)
+
+
+def _place(name: str) -> int:
+    return list(SCHEMES).index(name)
+
+
+def _usual() -> Iterator[tuple[int, str, Scheme]]:
+    """Give schemes that read fans: how many arguments are not the default, text, scheme."""
+    for name, default in SCHEMES.items():
+        drawn = type(default).draw_ is Scheme.draw_  # a newcomer's scheme, drawn as all are
+        if not drawn and name not in _UNIFORM and name not in ("xavier_normal", "kaiming_normal"):
+            continue
+        if name == "uniform" or default.variance(100, 100) is None:
+            continue
+        yield 0, name, default
+        if name == "torch_default":
+            yield 1, "kaiming_uniform(a=√5)", default
+        if name.startswith("xavier"):
+            for gain in _GAINS.values():
+                yield 1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)
+        if name.startswith("kaiming"):
+            for mode in ("fan_in", "fan_out"):
+                for given in ({}, *_KAIMING):
+                    params = {**({"mode": mode} if mode == "fan_out" else {}), **given}
+                    if params:
+                        one = find_scheme(name, **params)
+                        yield len(params), repr(one), one
+
+
+_KAIMING: tuple[dict[str, str | float], ...] = (
+    {"nonlinearity": "tanh"},
+    {"nonlinearity": "selu"},
+    {"nonlinearity": "linear"},
+)
+_USUAL = list(_usual())
+
+
+def _plain(best: Distribution, seen: Statistics) -> str:
+    """Write a distribution in numbers, as short as they allow."""
+    error = 2.5 * seen.std / math.sqrt(seen.n)
+    mean = 0.0 if abs(seen.mean) < 1.5 * error else seen.mean
+    if best.kind == "uniform":
+        room = 5 * (seen.high - seen.low) / seen.n
+        if abs(seen.low + seen.high) < room:
+            bound = _round(max(seen.high, -seen.low) + room / 5, room / 5)
+            return f"uniform(a=-{bound}, b={bound})"
+        ends = _round(seen.low - room / 5, room / 5), _round(seen.high + room / 5, room / 5)
+        return f"uniform(a={ends[0]}, b={ends[1]})"
+    start = "" if not mean else f"mean={_round(mean, error)}, "
+    if best.kind == "normal":
+        return f"normal({start}std={_round(seen.std, error / math.sqrt(2))})"
+    reach = (best.high - best.low) / 2
+    std = best.std
+    # Bounds of two standard deviations are what everybody writes.
+    if abs(cut_moments(2.0)[0] * reach / 2 / seen.std - 1) < 4 / math.sqrt(2 * seen.n):
+        std = reach / 2
+    digits = _round(std, 2.5 * std / math.sqrt(seen.n))
+    low, high = mean - reach, mean + reach
+    if std == reach / 2:
+        low, high = mean - 2 * float(digits), mean + 2 * float(digits)
+    return f"trunc_normal({start}std={digits}, a={low:.3g}, b={high:.3g})"
+
+
+def _round(value: float, error: float) -> str:
+    """Write a number with as few digits as stay within the error, four at most."""
+    for digits in range(1, 4):
+        text = f"{value:.{digits}g}"
+        if abs(float(text) - value) <= error:
+            return f"{float(text):g}"
+    return f"{float(f'{value:.4g}'):g}"

@@ -1,0 +1,327 @@
+"""What does somebody's own initialisation write, whatever the values? It runs on a copy.
+
+Every operation that writes into memory passes the dispatcher of PyTorch, also one that sets what
+was there before. A write that replaces all entries (a draw, a fill, a copy) sets a tensor; one that
+changes them (a factor) does not. What `torch.nn.init` does in one call counts once.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from initlab.apply.restore import keep_random_states
+
+Init = Callable[[Any], Any] | str
+
+_REPLACES = {
+    *("normal_", "uniform_", "fill_", "zero_", "copy_", "random_", "bernoulli_", "exponential_"),
+    *("cauchy_", "geometric_", "log_normal_", "_foreach_copy_", "_foreach_zero_"),
+}
+_MOVES = {"_to_copy", "clone"}  # the same values in other memory
+_BLANK = ("empty", "new_empty")  # memory that nobody has written to
+
+
+class Watched(NamedTuple):
+    """A copy of a model after an initialisation, and what that did to each tensor.
+
+    Args:
+        model: The copy.
+        done: Name of a parameter or buffer → "set", "left", "set twice", ...
+        blank: Names of those that were left in memory that nobody has written to.
+        wrote: Whether anything was written, be it into memory that is not the model's.
+    """
+
+    model: nn.Module
+    done: dict[str, str]
+    blank: set[str]
+    wrote: bool
+
+
+def watch(model: nn.Module, init: Init) -> Watched:
+    """Run an initialisation on a copy of a model, and tell what it did to each tensor.
+
+    Args:
+        model: Any module, also one on the meta device; it stays as it is.
+        init: A function of the model, or of a module as `model.apply` takes it (which of the two
+            is found out: one that reaches more when it is applied is of a module); a method of the
+            model; or the name of a method, such as "reset_parameters" or "_init_weights".
+
+    Raises:
+        TypeError: `init` is neither callable nor a name.
+        ValueError: No module has a method of that name.
+        Exception: What `init` itself raises.
+    """
+    run, of_each = _runner(model, init)
+    put_back = keep_random_states(model)
+    try:
+        if of_each:
+            return _watched(model, lambda twin: twin.apply(run(twin)))
+        found = _watched(model, lambda twin: run(twin)(twin))
+        reached = _reached(found)
+        own = {name for name in found.done if "." not in name}
+        if isinstance(init, str) or not reached <= own or own == set(found.done):
+            return found
+        put_back()
+        try:
+            each = _watched(model, lambda twin: twin.apply(run(twin)))
+        except Exception:
+            if not found.wrote:
+                raise
+            return found  # a function of the model, which a part of it is not
+        return each if _reached(each) > reached else found
+    finally:
+        put_back()
+
+
+def _reached(found: Watched) -> set[str]:
+    return {name for name, done in found.done.items() if done != "left"}
+
+
+def _runner(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Any], bool]:
+    """Make a function from a copy of the model to the function to call.
+
+    Returns:
+        It, and whether that function is known to be of a module rather than of the model.
+    """
+    names = {module: name for name, module in model.named_modules()}
+    owner = getattr(init, "__self__", None)
+    if isinstance(init, str):
+        if not any(callable(getattr(module, init, None)) for module in names):
+            methods = {n for part in names for n in dir(part) if "init" in n or "reset" in n}
+            near = difflib.get_close_matches(init, methods, n=2)
+            hint = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
+            raise ValueError(
+                f"init={init!r} is the name of no method of the model or of a part of it{hint}"
+            )
+        if callable(own := getattr(model, init, None)):
+            return _method(init, "", own)
+        return (
+            lambda twin: (
+                lambda module: [
+                    getattr(part, init)() for part in module.modules() if hasattr(part, init)
+                ]
+            ),
+            False,
+        )
+    if not callable(init):
+        raise TypeError(
+            "init must be a function of a model or of a module, or the name of a method, "
+            f"got {init!r} of type {type(init).__name__}."
+        )
+    if isinstance(owner, nn.Module) and owner in names:
+        return _method(init.__name__, names[owner], init)
+    return lambda twin: init, False
+
+
+def _method(name: str, path: str, bound: Any) -> tuple[Callable[[nn.Module], Any], bool]:
+    """Take a method from the copy: one of a module is applied to each, another just called."""
+    needed = [
+        p
+        for p in inspect.signature(bound).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+
+    def take(twin: nn.Module) -> Any:
+        method = getattr(twin.get_submodule(path), name)
+        return method if needed else lambda _: method()
+
+    return take, bool(needed)
+
+
+def _watched(model: nn.Module, run: Callable[[nn.Module], Any]) -> Watched:
+    twin = _copied(model)
+    before = {name: _place(tensor) for name, tensor in _tensors(twin)}
+    with _Writes() as writes:
+        made = run(twin)
+    if isinstance(made, nn.Module) and made not in set(twin.modules()):
+        twin = made  # the function has built another model
+    old = dict(_tensors(model))
+    done = {
+        name: writes.outcome(tensor, before.get(name), old.get(name))
+        for name, tensor in _tensors(twin)
+    }
+    blank = {n for n, tensor in _tensors(twin) if done[n] == "left" and writes.of(tensor).blank}
+    wrote = any(memory.sets or memory.changed for memory in writes.memory.values())
+    return Watched(twin, done, blank, wrote)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """Copy a model, also one in which a hook has left a computed weight."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    try:
+        twin = copy.deepcopy(model, memo)
+    except Exception as error:
+        raise TypeError(
+            "model must be a module that copy.deepcopy can copy, since init runs on a copy, "
+            f"got {type(model).__name__}, for which it says: {error}"
+        ) from error
+    for module in twin.modules():  # transformers does nothing to a module with this mark
+        vars(module).pop("_is_hf_initialized", None)
+    return twin
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def _place(tensor: Tensor) -> int:
+    """Give the address of the memory that a tensor looks at."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _alive(tensor: Tensor) -> StorageWeakRef:
+    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+
+
+@dataclass
+class _Memory:
+    """What has happened to one piece of memory.
+
+    Args:
+        alive: Keeps the address from being given to another piece.
+        start: Where the values came from that it was moved from; its own address otherwise.
+        blank: Whether it was made without values.
+        sets: For each call that replaced entries, the regions (size, stride, offset).
+        changed: Whether an operation changed entries without replacing them.
+    """
+
+    alive: StorageWeakRef
+    start: int
+    blank: bool = False
+    sets: list[list[tuple[Any, ...]]] = field(default_factory=list)
+    changed: bool = False
+
+
+class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes every write into memory."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.memory: dict[int, _Memory] = {}
+        self.frame: FrameType | None = None
+        self.call = 0
+        self.last_call: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        name, schema = func.overloadpacket.__name__, func._schema
+        written = False
+        for index, argument in enumerate(schema.arguments):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                value = args[index] if index < len(args) else kwargs.get(argument.name)
+                for tensor in value if isinstance(value, (list, tuple)) else [value]:
+                    if isinstance(tensor, Tensor):
+                        written = True
+                        self._write(tensor, name in _REPLACES or argument.is_out)
+        if not written and isinstance(result, Tensor):
+            if name.startswith(_BLANK):
+                self.of(result).blank = True
+            elif name in _MOVES and isinstance(args[0], Tensor):
+                self._move(args[0], result)
+        return result
+
+    def outcome(self, tensor: Tensor, before: int | None, old: Tensor | None) -> str:
+        """Say what was done to a tensor.
+
+        Args:
+            tensor: As it is now.
+            before: Where its values lay at the start; None if it was not there.
+            old: The tensor of the caller's model.
+        """
+        memory = self.of(tensor)
+        counts = self._counts(memory, tensor)
+        if memory.start != before and not memory.blank:
+            counts = counts + 1  # made with its values, and put into the model
+        least, most = (int(counts.min()), int(counts.max())) if counts.numel() else (0, 0)
+        if least:
+            return {1: "set", 2: "set twice"}.get(least, f"set {least} times")
+        if most:
+            return "set in part"
+        if memory.changed or (old is not None and _differ(tensor, old)):
+            return "set"
+        return "left"
+
+    def _counts(self, memory: _Memory, tensor: Tensor) -> Tensor:
+        """Count for each entry of a tensor how often it was replaced."""
+        whole = 0
+        parts = []
+        for regions in memory.sets:
+            if any(size.numel() >= tensor.numel() for size, *_ in regions):
+                whole += 1
+            else:
+                parts += list(dict.fromkeys(regions))
+        if not parts:
+            return torch.tensor([whole])
+        entries = tensor.untyped_storage().nbytes() // tensor.element_size()
+        counts = torch.full((entries,), whole, dtype=torch.int16)
+        for size, stride, offset in parts:
+            counts.as_strided(size, stride, offset).add_(1)
+        return counts.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+    def of(self, tensor: Tensor) -> _Memory:
+        """Look up the memory of a tensor."""
+        place = _place(tensor)
+        if place not in self.memory:
+            self.memory[place] = _Memory(_alive(tensor), place)
+        return self.memory[place]
+
+    def _move(self, source: Tensor, target: Tensor) -> None:
+        old = self.of(source)
+        self.memory[_place(target)] = _Memory(
+            _alive(target), old.start, old.blank, list(old.sets), old.changed
+        )
+
+    def _write(self, tensor: Tensor, replaces: bool) -> None:
+        memory = self.of(tensor)
+        if not replaces:
+            memory.changed = True
+            return
+        call = self._init_call()
+        region = (tensor.shape, tensor.stride(), tensor.storage_offset())
+        if call and self.last_call.get(_place(tensor)) == call:
+            memory.sets[-1].append(region)
+        else:
+            memory.sets.append([region])
+        self.last_call[_place(tensor)] = call
+
+    def _init_call(self) -> int:
+        """Number the call of `torch.nn.init` that is running; 0 if none is."""
+        frame: FrameType | None = sys._getframe(2)
+        outermost = None
+        while frame is not None:
+            if frame.f_code.co_filename == nn.init.__file__:
+                outermost = frame
+            frame = frame.f_back
+        if outermost is None:
+            return 0
+        if outermost is not self.frame:  # held, so that no other frame gets its address
+            self.frame, self.call = outermost, self.call + 1
+        return self.call
+
+
+def _differ(new: Tensor, old: Tensor) -> bool:
+    """Whether values changed behind PyTorch's back, as through numpy."""
+    if new.is_meta or old.is_meta or new.shape != old.shape or new.dtype != old.dtype:
+        return False
+    new, old = new.detach(), old.detach().to(new.device)
+    return not bool(((new == old) | ((new != new) & (old != old))).all())

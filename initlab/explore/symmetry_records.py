@@ -1,0 +1,171 @@
+"""How do the weights of a network whose units start equal change in training?
+
+A small network learns digits, and every weight matrix of every step is kept. The training can be
+left and taken up again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from initlab.apply import initialize
+from initlab.data import Batch, digits
+from initlab.experiments.loop import Loop
+from initlab.experiments.recipe import Recipe
+from initlab.explore.networks import generator, linear_layers
+from initlab.explore.slices import Work
+from initlab.models import mlp
+from initlab.probe import distinct_rows, rank
+from initlab.schemes import Scheme, scheme
+from initlab.schemes.custom import drawing_from
+
+STEPS = 200
+CLASSES = 10
+LEARNING_RATE, MOMENTUM = 0.1, 0.9
+SLICE = 0.03  # seconds of training between two looks at the controls
+SAME = 1e-5  # of the largest weight: rounding alone stays below it
+PERTURBED = (0, 28)  # unit and pixel; the pixel is one in the middle, which most digits use
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymmetrySettings:
+    """What decides a training run, and the step that is looked at.
+
+    Args:
+        start: "zeros", "constant" (every weight is `value`) or "normal" (`value` is the std).
+            Biases start at 0.
+        value: The constant or the std, at least 0.
+        activation: A name in `il.activations.ACTIVATIONS`.
+        width: Units of each hidden layer.
+        perturb: What is added to a single weight of layer 1.
+        dropout: Share of units that is dropped after each hidden layer, in [0, 1).
+        seed: Decides the batches, the normal weights and which units are dropped.
+        step: Which step to look at, 0 (the start) to 200.
+    """
+
+    start: str
+    value: float
+    activation: str
+    width: int
+    perturb: float
+    dropout: float
+    seed: int
+    step: int
+
+    @property
+    def scheme(self) -> Scheme:
+        """How the weights start."""
+        values = {"zeros": {}, "constant": {"val": self.value}, "normal": {"std": self.value}}
+        return scheme(self.start, **values[self.start])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymmetryRecords:
+    """A training run, as far as it has come, and the step that is looked at.
+
+    Args:
+        step: The step that is looked at: at most the wanted one.
+        weights: The weight matrix of each layer at this step, units × inputs.
+        losses: Cross-entropy before each step, on that step's batch.
+        ranks: Rank of each layer's weights, steps × layers.
+        distinct: How many rows of each layer's weights differ, steps × layers.
+        finished: Whether the run has come to its end.
+    """
+
+    step: int
+    weights: list[NDArray[np.float32]]
+    losses: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+    distinct: NDArray[np.int64]
+    finished: bool
+
+
+def symmetry_records(settings: SymmetrySettings, *, patient: bool = True) -> SymmetryRecords:
+    """Train a network with three hidden layers for 200 steps, and look at one of them.
+
+    As `il.train` does: SGD with learning rate 0.1 and momentum 0.9, on batches of 128 of the 1,500
+    training digits.
+
+    Args:
+        settings: What decides the run, and the step.
+        patient: False trains for some 30 ms only; the next call goes on from there.
+
+    Returns:
+        The run. The same arguments give the same records, once it has finished.
+    """
+    run = _run(replace(settings, step=0))
+    run.go_on(math.inf if patient else SLICE)
+    return run.look(settings.step)
+
+
+@lru_cache(maxsize=3)  # a run of width 32 takes 3.6 MB
+def _run(settings: SymmetrySettings) -> _Run:
+    return _Run(settings)
+
+
+@lru_cache(maxsize=1)
+def _digits() -> Batch:
+    return digits(split="train")
+
+
+class _Run:
+    """One training run, with the weights of all its steps."""
+
+    def __init__(self, settings: SymmetrySettings) -> None:
+        model = mlp(3, settings.width, settings.activation, dropout=settings.dropout)
+        initialize(model, settings.scheme, generator=generator(settings.seed))
+        weights = [layer.weight.detach() for layer in linear_layers(model)]
+        weights[0][PERTURBED] += settings.perturb
+        self.history = [torch.zeros(STEPS + 1, *weight.shape) for weight in weights]
+        self.losses: list[float] = []  # one for each step whose weights are known
+        self.ranks = np.zeros((STEPS + 1, len(weights)), np.int64)
+        self.distinct = np.zeros((STEPS + 1, len(weights)), np.int64)
+        self.work = Work(_training(model, settings.seed, self.history, self.losses))
+
+    def go_on(self, seconds: float) -> None:
+        """Train until the end or for this long, and judge the new weights."""
+        before = len(self.losses)
+        self.work.go_on(seconds)
+        new = slice(before, len(self.losses))
+        for layer, history in enumerate(self.history):
+            weights = torch.nan_to_num(history[new])
+            self.ranks[new, layer] = rank(weights)
+            self.distinct[new, layer] = distinct_rows(weights, tolerance=SAME)
+
+    def look(self, step: int) -> SymmetryRecords:
+        """Return what is known by now."""
+        done = len(self.losses)
+        step = min(step, done - 1)
+        return SymmetryRecords(
+            step=step,
+            weights=[history[step].numpy().copy() for history in self.history],
+            losses=np.array(self.losses),
+            ranks=self.ranks[:done].copy(),
+            distinct=self.distinct[:done].copy(),
+            finished=self.work.finished,
+        )
+
+
+def _training(
+    model: nn.Module, seed: int, history: list[Tensor], losses: list[float]
+) -> Iterator[None]:
+    """Take one step after the other, and note the weights and the loss before each."""
+    recipe = Recipe(steps=STEPS + 1, lr=LEARNING_RATE, momentum=MOMENTUM, seed=seed)
+    loop, masks = Loop(model, recipe), generator(seed)
+    for step, batch in enumerate(recipe.batches(_digits())):
+        for kept, layer in zip(history, linear_layers(model), strict=True):
+            kept[step] = layer.weight.detach()
+        with drawing_from(masks):
+            scores = loop.gradients(batch)
+        losses.append(scores.losses[0])
+        if not loop.lost:
+            loop.update()
+        yield

@@ -1,0 +1,97 @@
+"""What does a scheme put into one weight matrix?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from initlab.explore.networks import generator
+from initlab.explore.signal_records import round_up
+from initlab.schemes import SCHEMES, Scheme
+
+BINS = 41  # odd, so that 0 has a bin of its own
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightSettings:
+    """What decides one weight matrix.
+
+    Args:
+        scheme: A name in `SCHEMES` that fills a matrix, with its default parameters.
+        fan_in: Inputs, at least 1: the columns.
+        fan_out: Units, at least 1: the rows.
+        gain: Factor on every entry, above 0.
+        seed: Decides the random numbers.
+    """
+
+    scheme: str
+    fan_in: int
+    fan_out: int
+    gain: float
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightRecords:
+    """One weight matrix, as a scheme filled it.
+
+    Args:
+        scheme: What filled it.
+        values: The entries, units × inputs.
+        gain: Factor that they were multiplied by.
+        std_given: Standard deviation that the scheme stands for, times the gain; None if none is.
+        edges: Ends of the bins of a histogram around 0 that holds every entry.
+        shares: Share of the entries in each bin.
+        expected: The share that the scheme's distribution gives each bin; None where entries have
+            no density.
+        singular_values: Of the matrix, largest first.
+    """
+
+    scheme: Scheme
+    values: Floats
+    gain: float
+    std_given: float | None
+    edges: Floats
+    shares: Floats
+    expected: Floats | None
+    singular_values: Floats
+
+
+def weight_records(settings: WeightSettings) -> WeightRecords:
+    """Fill one matrix, and measure it.
+
+    Args:
+        settings: What decides it.
+
+    Returns:
+        The matrix and what was measured.
+    """
+    scheme, gain = SCHEMES[settings.scheme], settings.gain
+    fan_in, fan_out = settings.fan_in, settings.fan_out
+    drawn = scheme.fill_(torch.empty(fan_out, fan_in), generator(settings.seed))
+    values = gain * drawn.double().numpy()
+    given = scheme.expected_std(drawn.shape)
+    reach = round_up(float(np.abs(values).max()))
+    edges = np.linspace(-reach, reach, BINS + 1)
+    below = scheme.cumulative(edges / gain, fan_in, fan_out)
+    return WeightRecords(
+        scheme=scheme,
+        values=values,
+        gain=gain,
+        std_given=None if given is None else gain * given,
+        edges=edges,
+        shares=np.histogram(values, edges)[0] / values.size,
+        expected=None if below is None else np.diff(below),
+        singular_values=_singular_values(values),
+    )
+
+
+def _singular_values(values: Floats) -> Floats:
+    """Give them largest first, and 0 where only rounding is left."""
+    found = np.linalg.svd(values, compute_uv=False)
+    return np.where(found < 1e-10 * found[0], 0.0, found)

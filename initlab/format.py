@@ -1,0 +1,68 @@
+"""How is a number written, in a sentence, a label or a text alternative?
+
+One answer for the whole package, in plain text that a screen reader speaks well.
+"""
+
+from __future__ import annotations
+
+import math
+
+_SMALL, _LARGE = 1e-3, 1e5  # from here to there digits are easier to read than a power of ten
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a measured number with few digits: 0.98, 120, 3.2e-6.
+
+    The number is rounded first, so that 0.0009999 is 0.001 and not 1e-3, and zeros that say
+    nothing are left out. For a count, which has no error, write the number itself.
+
+    Args:
+        value: Any number, also nan and infinite ones.
+        digits: Significant digits, 1 or more.
+
+    Returns:
+        Plain digits for what is (once rounded) 0 or from 0.001 to below 100,000 in size, a power
+        of ten beyond; "nan", "inf" or "-inf".
+
+    >>> number(0.98), number(1.0), number(12345.6), number(3.04e-6), number(2.30259, digits=4)
+    ('0.98', '1', '12000', '3e-6', '2.303')
+    """
+    rounded = float(f"{float(value):.{digits - 1}e}")
+    if rounded == 0 or not math.isfinite(rounded):
+        return f"{abs(rounded) if rounded == 0 else rounded:g}"
+    mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
+    if _SMALL <= abs(rounded) < _LARGE:
+        return _without_zeros(f"{rounded:.{max(0, digits - 1 - int(exponent))}f}")
+    return f"{_without_zeros(mantissa)}e{int(exponent)}"
+
+
+def percent(share: float) -> str:
+    """Write a share in whole percent, 0 and 100 only where it is exactly that.
+
+    Args:
+        share: Usually 0 to 1.
+
+    >>> percent(0.124), percent(0.004), percent(0.9999), percent(1)
+    ('12 %', 'less than 1 %', 'more than 99 %', '100 %')
+    """
+    if 0 < share < 0.01:
+        return "less than 1 %"
+    if 0.99 < share < 1:
+        return "more than 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def times(factor: float) -> str:
+    """Write a factor: "4 times", "0.5 times", to be followed by what it multiplies.
+
+    Args:
+        factor: Any number.
+
+    >>> times(4), times(1.2345), times(2e-9)
+    ('4 times', '1.2 times', '2e-9 times')
+    """
+    return f"{number(factor)} times"
+
+
+def _without_zeros(digits: str) -> str:
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -1,0 +1,304 @@
+"""What does a figure show, in one line? Headlines, computed from the numbers that are drawn.
+
+A factor below 2 counts as no change, one above 100 as a signal that is lost or explodes: so a
+headline is true whatever its second digit is, and the text alternative has the numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from initlab.plots.records import Row, number
+
+SAME, MUCH = 2.0, 100.0
+ALIKE = 0.05  # of the larger: values this close are said to be alike
+LETTERS = 150
+MOST = 3  # parts of a headline
+SUBJECTS = {
+    "activation": "the signal",
+    "gradient": "the gradient",
+    "weight": "the weight",
+    "weight_gradient": "the weight gradient",
+}
+COURSES = {  # of one network among others, of several, of a single one; {}: what, #: how much
+    "keeps": ("keeps {}", "keep {}", "keeps its size"),
+    "shrinks": ("shrinks {} #", "shrink {}", "shrinks #"),
+    "loses": ("loses {}", "lose {}", "is lost: it shrinks #"),
+    "amplifies": ("amplifies {} #", "amplify {}", "grows #"),
+    "explodes": ("makes {} explode", "make {} explode", "explodes: it grows #"),
+    "varies": ("varies {} #", "vary {}", "varies #"),
+    "zero": ("gives exactly 0", "give exactly 0", "is exactly 0 from # on"),
+    "broken": ("ends in nan or inf", "end in nan or inf", "is nan or inf from # on"),
+}
+
+
+def across_depth(rows: Mapping[str, Sequence[Row]], quantity: str) -> str:
+    """Say which networks keep the size of a quantity across depth, and what others do to it."""
+    courses = {name: _course(one, quantity) for name, one in rows.items()}
+    subject = SUBJECTS[quantity]
+    if "" in courses:
+        course, much = courses[""]
+        return capital(f"{subject} {COURSES[course][2]}".replace("#", much))
+    groups = {course: [n for n in courses if courses[n][0] == course] for course in COURSES}
+    if sum(map(bool, groups.values())) > MOST:
+        keepers = groups["keeps"]
+        others = f"the other {len(rows) - len(keepers)} do not" if keepers else ""
+        return f"{_about(keepers, 'keeps', 'keep') or f'None of {len(rows)} keeps'} {subject}" + (
+            f", {others}" if others else ""
+        )
+    said = []
+    for course, (one, several, _) in COURSES.items():
+        members = groups[course]
+        if len(members) == 1:
+            said.append(f"{members[0]} {one}".replace("#", courses[members[0]][1]))
+        elif members:
+            said.append(f"{listed(members)} {several}")
+    return "; ".join(
+        part.format(subject if place == 0 else "it") for place, part in enumerate(said)
+    )
+
+
+def _course(rows: Sequence[Row], quantity: str) -> tuple[str, str]:
+    """Return what happens on the way that the signal takes, and how much of it."""
+    way = list(rows)[::-1] if quantity == "gradient" else list(rows)
+    for course, is_so in (("broken", _is_broken), ("zero", _is_zero)):
+        if is_so(way[-1]) or is_so(way[0]):
+            return course, f"layer {next(row for row in way if is_so(row)).position}"
+    sizes = [float(row.summary.rms) for row in way if not _is_broken(row) and not _is_zero(row)]
+    factor = sizes[-1] / sizes[0]
+    if 1 / SAME < factor < SAME and max(sizes) < 1.5 * SAME * min(sizes):
+        return "keeps", ""
+    if 1 / SAME < factor < SAME:
+        return "varies", f"up to {number(max(sizes) / min(sizes))} times"
+    if factor > 1:
+        return ("explodes" if factor > MUCH else "amplifies"), f"{number(factor)} times"
+    return ("loses" if factor < 1 / MUCH else "shrinks"), f"{number(1 / factor)} times"
+
+
+def _is_broken(row: Row) -> bool:
+    return row.summary.nonfinite > 0 or not math.isfinite(row.summary.rms)
+
+
+def _is_zero(row: Row) -> bool:
+    return bool(row.summary.rms == 0)
+
+
+def over_steps(y: str, ends: Mapping[str, tuple[float, float, float, float]]) -> str:
+    """Say who learns and who does not.
+
+    Args:
+        y: Name of the result.
+        ends: Name of a kind of run → its first median, and median, lowest and highest at the end.
+    """
+    lost = [name for name, end in ends.items() if not math.isfinite(end[1])]
+    kept = {name: end for name, end in ends.items() if name not in lost}
+    if "" in ends:
+        first, last, *_ = ends[""]
+        return capital(f"{y} {_change(first, last)}" if kept else f"{y} is no number at the end")
+    falling = y == "loss"
+    order = sorted(kept, key=lambda name: kept[name][1], reverse=not falling)
+    said = []
+    if len(kept) == 1:
+        said = [f"{order[0]}: {y} {_change(*kept[order[0]][:2])}"]
+    elif kept:
+        best, worst = (kept[name] for name in (order[0], order[-1]))
+        side = "lowest" if falling else "highest"
+        said = [f"{order[0]} ends {side}: {y} {number(best[1])}, {order[-1]} {number(worst[1])}"]
+        if alike(best[1], worst[1]) or _overlap(best[1:], worst[1:]):
+            said = [f"All end alike: {y} {_between(best[1], worst[1])}"]
+    return "; ".join([*said, *([f"{listed(lost)} diverged"] if lost else [])])
+
+
+def against_setting(
+    x: str,
+    y: str,
+    lines: Mapping[str, Mapping[float, tuple[float, float, float]]],
+    *,
+    theory: float | None,
+    beyond: str,
+) -> str:
+    """Say where lines differ most, or what the only one does, or that theory meets them.
+
+    Args:
+        x: Name of the setting.
+        y: Name of the result.
+        lines: Name of a line → place → median, lowest and highest.
+        theory: The largest relative distance from theory; None where there is none.
+        beyond: What is said of an infinite result.
+    """
+    if theory is not None and theory < 0.3:
+        return capital(f"{y}: theory (dashed) meets the dots within {_rounded_up(theory)}")
+    shared = set.intersection(*(set(line) for line in lines.values()))
+    if len(lines) == 1 or not shared:
+        name, line = next(iter(lines.items()))
+        said = _one_line(x, y, {place: ends[0] for place, ends in line.items()})
+        return capital(said + (f" ({name})" if len(lines) > 1 else ""))
+    spread = {p: _spread([line[p][0] for line in lines.values()]) for p in sorted(shared)}
+    place = max(spread, key=lambda p: (spread[p], p))
+    here = {name: line[place] for name, line in lines.items()}
+    order = sorted(here, key=lambda name: here[name][0], reverse=True)
+    high, low = here[order[0]], here[order[-1]]
+    medians = [ends[0] for line in lines.values() for ends in line.values()]
+    little = spread[place] < 2 * ALIKE * _spread(medians)
+    if alike(high[0], low[0]) or _overlap(high, low) or little:
+        return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
+    top, bottom = (number(end[0]) if math.isfinite(end[0]) else beyond for end in (high, low))
+    return f"At {x} {setting(place)}, {order[0]} reaches {y} {top}, {order[-1]} {bottom}"
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Tell whether two (median, lowest, highest) over seeds share values, so that luck decides."""
+    return max(one[1], other[1]) < min(one[2], other[2])
+
+
+def _one_line(x: str, y: str, line: Mapping[float, float]) -> str:
+    places = sorted(line)
+    first, last = line[places[0]], line[places[-1]]
+    top = max(places, key=lambda place: line[place])
+    if top not in (places[0], places[-1]) and not alike(line[top], max(first, last)):
+        return f"{y} is highest, {number(line[top])}, at {x} {setting(top)}"
+    return f"{y} {_change(first, last)} from {x} {setting(places[0])} to {setting(places[-1])}"
+
+
+def setting(value: float) -> str:
+    """Write a setting in full if it is short (1024, 0.05), else with two digits."""
+    return f"{value:g}" if len(f"{value:g}") <= 6 else number(value)
+
+
+def _spread(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return math.inf if len(finite) < len(values) else max(finite) - min(finite)
+
+
+def _rounded_up(share: float) -> str:
+    return (
+        f"{next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3) if share <= step) * 100:.0f} %"
+    )
+
+
+def directions(curves: Mapping[str, Sequence[float]]) -> str:
+    """Say which matrices stretch every direction alike, and how far apart the others' are."""
+    said: dict[str, list[str]] = {"stretches all directions alike": []}
+    for name, one in curves.items():
+        lost = sum(value <= 1e-6 * one[0] for value in one)
+        words = f"loses {lost} of {len(one)} directions"
+        if not lost:
+            words = f"stretches unevenly, {number(one[0] / one[-1])} : 1"
+        if one[0] > 0 and one[-1] > 0.95 * one[0]:
+            words = next(iter(said))
+        said.setdefault(words, []).append(name)
+    return _joined(said)
+
+
+def equal_rows(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Say in which matrices (distinct rows, rows) units are equal."""
+    said: dict[str, list[str]] = {}
+    for name, (distinct, rows) in counts.items():
+        words = f"has {distinct} different units among {rows}"
+        if distinct == rows:
+            words = "has no two equal units"
+        elif distinct == 1:
+            words = "has equal units only"
+        said.setdefault(words, []).append(name)
+    return _joined(said)
+
+
+def _joined(said: Mapping[str, Sequence[str]]) -> str:
+    """Join what is said of which names, as long as a headline has room for it."""
+    whole = ""
+    for words, names in said.items():
+        part = f"{listed(names)} {words}" if names else ""
+        if names == [""]:
+            part = f"The matrix {words}"
+        elif len(names) > 1:
+            part = f"{listed(names)}: each {words}"
+        if part and len(whole) + len(part) < LETTERS:
+            whole += ("; " if whole else "") + part
+    return whole
+
+
+def spreads(stds: Mapping[str, float]) -> str:
+    """Say whether the entries of matrices have the same standard deviation."""
+    low, high = min(stds, key=lambda name: stds[name]), max(stds, key=lambda name: stds[name])
+    if len(stds) == 1:
+        return capital(f"{low} entries have std {number(stds[low])}".strip())
+    if alike(stds[low], stds[high]):
+        return f"{listed(list(stds))} have the same std, {_between(*stds.values())}"
+    return capital(f"std from {number(stds[low])} ({low}) to {number(stds[high])} ({high})")
+
+
+def outside(names: Sequence[str], values: Sequence[float], *, limited: bool) -> str:
+    """Say how many of the values lie outside of the healthy band, or how far they reach."""
+    if not limited and not names:
+        return f"From {number(values[0])} to {number(values[-1])}"
+    where = "out of the healthy range" if limited else "marked"
+    if not names or len(names) == len(values):
+        return f"All {len(values)} are {where if names else 'healthy'}"
+    return f"{len(names)} of {len(values)} {'is' if len(names) == 1 else 'are'} {where}"
+
+
+def counts_over_steps(what: str, changes: Mapping[str, tuple[float, float]]) -> str:
+    """Say which counts grow in training and which stay."""
+    grown = [name for name, (first, last) in changes.items() if last > first]
+    if len(set(changes.values())) == 1:
+        first, last = next(iter(changes.values()))
+        course = f"stays {last:.0f}" if first == last else f"goes from {first:.0f} to {last:.0f}"
+        return capital(f"{what} {course} in every layer")
+    if not grown:
+        return capital(f"{what} does not grow")
+    where = "every layer" if len(grown) == len(changes) else f"{listed(grown)} only"
+    return capital(f"{what} grows in {where}")
+
+
+def updates(ratios: Mapping[str, float], rule: float) -> str:
+    """Say which layer's weights change most, and whether all keep near the rule of thumb."""
+    low, high = min(ratios, key=lambda n: ratios[n]), max(ratios, key=lambda n: ratios[n])
+    factor = ratios[high] / ratios[low] if ratios[low] > 0 else math.inf
+    if factor >= SAME:
+        return f"{high} changes {number(factor)} times as fast as {low}"
+    side = "faster" if ratios[low] > rule else "slower"
+    off = max(ratios[low] / rule, rule / ratios[high] if ratios[high] > 0 else math.inf)
+    near = f"{number(off)} times {side} than" if off >= SAME else "near"
+    return f"All layers change alike, {near} the rule of thumb"
+
+
+def alike(one: float, other: float) -> bool:
+    """Tell whether two values are so close that a headline calls them alike."""
+    if not (math.isfinite(one) and math.isfinite(other)):
+        return one == other
+    return abs(one - other) <= ALIKE * max(abs(one), abs(other))
+
+
+def _change(first: float, last: float) -> str:
+    if alike(first, last):
+        return f"stays at {number(last)}"
+    return f"{'rises' if last > first else 'falls'} from {number(first)} to {number(last)}"
+
+
+def _between(*values: float) -> str:
+    low, high = number(min(values)), number(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _about(names: Sequence[str], one: str, several: str) -> str:
+    if not names:
+        return ""
+    words = one if len(names) == 1 else several
+    return capital(words) if list(names) == [""] else f"{listed(names)} {words}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Write names as a sentence does: "a", "a and b", "a, b and 4 others"."""
+    names = list(names)
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def capital(text: str) -> str:
+    """Begin with a capital, unless the first word is a symbol ("q", "m₄") or a name in code."""
+    first = text.split(" ", 1)[0].rstrip(":")
+    return (
+        text[:1].upper() + text[1:] if first.isascii() and first.isalpha() and first[1:] else text
+    )
