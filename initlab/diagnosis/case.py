@@ -29,7 +29,9 @@ class Names:
     def of_caller(cls, depth: int, model: Any, x: Any, target: Any) -> Names:
         """Look the objects up among the variables of the calling function."""
         frame = sys._getframe(depth)
-        known = {**frame.f_globals, **frame.f_locals}
+        known = frame.f_locals | {
+            n: v for n, v in frame.f_globals.items() if n not in frame.f_locals
+        }
         found = {}
         for key, thing in (("model", model), ("x", x), ("target", target)):
             usual = getattr(cls, key)

@@ -16,6 +16,7 @@ from initlab.diagnosis.facts import Parameter
 from initlab.diagnosis.findings import Cure
 
 LARGE = 1.0  # rms of a parameter of the model's own, such as positions; usual starts are far below
+SMALL = 1e-3  # rms of a factor of the model's own
 SHOWN = 4  # lines of one kind; more are written as a loop
 
 
@@ -28,9 +29,7 @@ def restarts(case: Case, named: Iterable[str] = ()) -> Iterator[Cure]:
         case: The network.
         named: Parameters that the finding names: they are no zeros on purpose.
     """
-    large = [p for p in case.raw() if p.size / max(1.0, _elements(case, p) ** 0.5) > LARGE]
-    if large:
-        yield raw_lines(case, large)
+    yield from out_of_range(case)
     weights = [p for p in case.facts.parameters if p.matrix and p.trainable and p.known]
     trained = [p for p in weights if p.name in case.trained]
     own = [p for p in case.raw() if p.matrix]
@@ -49,6 +48,16 @@ def restarts(case: Case, named: Iterable[str] = ()) -> Iterator[Cure]:
         yield whole(case, "torch_default", {"bias": "torch_default"}, named)
     if own:
         yield raw_lines(case, own)
+
+
+def out_of_range(case: Case) -> Iterator[Cure]:
+    """Fill parameters of the model's own that are far too large, or factors far too small."""
+    sizes = {p: p.size / max(1.0, _elements(case, p) ** 0.5) for p in case.raw()}
+    large = [p for p, size in sizes.items() if size > LARGE]
+    small = [p for p, size in sizes.items() if 0 < size < SMALL and "factor" in p.uses]
+    for out in (large, small):
+        if out:
+            yield raw_lines(case, out)
 
 
 def _elements(case: Case, p: Parameter) -> int:

@@ -186,8 +186,9 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
 
 def _better(outcome: Outcome, base: Outcome, cure: Cure) -> bool:
     """Whether a few steps come to clearly less; of a local change to less is enough."""
-    learns = outcome.best < 0.99 * outcome.first or outcome.best < base.best / 2
-    return outcome.best < WELL and learns and outcome.best < base.best - (0 if cure.local else CLEAR)
+    learns = outcome.best < 0.99 * outcome.first or (cure.settles and outcome.best < 1.05)
+    limit = min(WELL, base.best - (0 if cure.local else CLEAR))
+    return learns and outcome.best < limit
 
 
 def _changed_copy(case: Case, cure: Cure, seed: int) -> nn.Module | None:

@@ -47,12 +47,14 @@ class Cure:
         apply: Does it to a model; None where only its author can.
         proof: What came of it on a copy.
         local: Whether it changes only what the finding names.
+        settles: Whether it is enough that the network then starts where a guess is.
     """
 
     call: str
     apply: Callable[[nn.Module], Any] | None = None
     proof: str = ""
     local: bool = False
+    settles: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

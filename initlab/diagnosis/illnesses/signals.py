@@ -334,7 +334,8 @@ class WrongLoss(Illness):
         )
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
-        """Quiet the output layer."""
+        """Fill what is far too large, or quiet the output layer."""
+        yield from cures.out_of_range(case)
         yield from cures.quiet_output(case)
         if not case.facts.last:
             named = [p.name for p in case.facts.parameters if p.name in seen.layers and p.trainable]

@@ -95,9 +95,9 @@ class Data(Illness):
     refuted = False
     offset = 3.0
     """Largest mean of inputs, in standard deviations, that is not looked into."""
-    scale = 5.0
+    scale = 3.0
     """Largest standard deviation (and, as 1 over it squared, least) that is not looked into: pixels
-    from 0 to 1 have about 0.3, and from 0 to 16 about 6."""
+    from 0 to 1 have about 0.3, and from 0 to 16 about 5."""
     uneven = 100.0
     """Largest ratio of the columns' standard deviations that is not looked into."""
     far = 20.0
@@ -119,7 +119,9 @@ class Data(Illness):
             for s in suspects
             if not s.target or raw.first > 2  # else the output starts at their mean already
         )
-        if raw.best < LEARNT or not (improved or (far and not blind)):
+        explained = raw.first > 2 and better.first < raw.first / 2  # a loss that is too large
+        stuck = raw.best >= LEARNT and (improved or (far and not blind))
+        if not (explained or stuck):
             return None
         inputs = [s for s in suspects if not s.target]
         alike = bool(inputs) and case.facts.input_spread < self.alike
@@ -184,7 +186,7 @@ class Data(Illness):
         usual = self.scale**-2 < first.std < self.scale
         if not more and first.target and usual:
             for cure in cures.quiet_output(case):
-                yield replace(cure, call=f"{cure.call}  # or: {first.line}")
+                yield replace(cure, call=f"{cure.call}  # or: {first.line}", settles=True)
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Standardise."""
