@@ -443,7 +443,7 @@ def test_the_plot_shows_measured_dots_and_named_schemes():
     assert dots == pytest.approx([float(w.std(correction=0)) for w in weights], rel=1e-4)
     assert lines["lecun_normal"].get_ydata() == pytest.approx([64**-0.5, 0.1, 50**-0.5])
     assert lines["kaiming_normal"].get_linestyle() == "--"
-    alt = il.plots.explain(ax)
+    alt = il.plots.alt_text(ax)
     assert re.search(r"3 weights is 0\.\d+ to 0\.\d+.*(0\.9\d|1) times that of kaiming_normal", alt)
     assert ax.get_xlabel()
     assert ax.get_ylabel() == "standard deviation of its entries"

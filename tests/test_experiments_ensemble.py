@@ -46,7 +46,7 @@ def assert_alike(ours: list[History], theirs: list[History]) -> None:
         (partial(il.models.residual, 2, 32, norm="batch"), {"momentum": 0.9, "lr": 0.05}),
         (lambda seed: nn.Linear(64, 10), {"lr": 0.1}),
     ],
-    ids=str,
+    ids=["momentum", "gelu", "batchnorm", "layernorm", "own function", "residual", "own model"],
 )  # fmt: skip
 def test_seeds_together_are_seeds_alone(
     build: Callable[..., nn.Module], options: dict[str, Any]

@@ -277,7 +277,7 @@ def test_real_records_draw():
         (lambda p: p.alt_text(3), TypeError,
          "drawn must be matplotlib axes or a figure, got 3 of type int."),
         (lambda p: p.spectrum([1.0, -2.0]), ValueError,
-         "singular_values must be at least 0, got -2.0: pass torch.linalg.svdvals(matrix), "
+         "singular_values must be at least 0, got -2: pass torch.linalg.svdvals(matrix), "
          "not the matrix or its eigenvalues."),
         (lambda p: p.weights("linear1"), TypeError,
          "weight must be a tensor, an array or a list of numbers, got 'linear1' of type str."),

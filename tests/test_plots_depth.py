@@ -44,8 +44,8 @@ def test_dots_are_the_measured_rms_on_a_log_axis():
     assert ax.get_xticks().tolist() == [1, 2, 3]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("layer", "rms of activation")
     assert plots.alt_text(ax) == (
-        "The signal shrinks 4.0 times. "
-        "Size of activation against depth, log axis. rms 1.0 at layer 1, 0.25 at layer 3."
+        "The signal shrinks 4 times. "
+        "Size of activation against depth, log axis. rms 1 at layer 1, 0.25 at layer 3."
     )
 
 
@@ -55,7 +55,7 @@ def test_dashes_are_the_prediction():
     np.testing.assert_array_equal(theory.get_ydata(), [1.0, NAN, 3.0])
     assert theory.get_linestyle() == "--"
     assert names(ax) == ["measured", "theory"]
-    assert plots.alt_text(ax).endswith("; theory 1.0 to 3.0.")
+    assert plots.alt_text(ax).endswith("; theory 1 to 3.")
 
 
 def test_predicted_gradient_meets_the_last_layer():
@@ -84,7 +84,7 @@ def test_what_a_log_axis_cannot_show_stands_at_its_edges_in_words():
     assert edges(ax) == {0.0: [2, 3], 1.0: [4]}
     assert names(ax) == ["normal\n0 at layers 2 to 3\nnan or inf at layer 4"]
     assert plots.alt_text(ax).endswith(
-        "normal: rms 1.0 at layer 1; all 0 at layers 2 to 3; nan or inf at layer 4."
+        "normal: rms 1 at layer 1; all 0 at layers 2 to 3; nan or inf at layer 4."
     )
 
 
@@ -148,8 +148,8 @@ def test_seeds_of_one_kind_become_a_median_on_a_band():
     assert high > 5
     assert plots.alt_text(ax).endswith(
         ", as theory says. Size of activation against depth, log axis. "
-        "normal: rms 2.0 at layer 1, 4.0 at layer 2 "
-        "(median of 3; 0.50 to 5.0 at layer 2); theory 2.0 to 4.0."
+        "normal: rms 2 at layer 1, 4 at layer 2 "
+        "(median of 3; 0.5 to 5 at layer 2); theory 2 to 4."
     )
 
 
@@ -161,7 +161,7 @@ def test_seeds_that_leave_the_axis_count_as_above_all_or_0():
     assert band_of(ax) == {1: pytest.approx((1, 3)), 2: pytest.approx((5, 6))}
     assert edges(ax) == {0.0: [4], 1.0: [3]}
     assert plots.alt_text(ax).endswith(
-        "nan or inf at layer 3; all 0 at layer 4 (median of 3; 0 to 4.0 at layer 4)."
+        "nan or inf at layer 3; all 0 at layer 4 (median of 3; 0 to 4 at layer 4)."
     )
 
 
@@ -267,10 +267,10 @@ def test_panels_share_their_axes_and_carry_their_names():
         "layer",
     )
     assert figure.alt == (
-        "normal amplifies the signal 5.0 times; zeros gives exactly 0; broken ends in nan or inf. "
+        "normal amplifies the signal 5 times; zeros gives exactly 0; broken ends in nan or inf. "
         "Histograms of activation by layer. zeros: all 0 at layers 1 to 2. "
-        "normal: rms 1.0 at layer 1, 5.0 at layer 2. "
-        "broken: rms 1.0 at layer 1; nan or inf at layer 2."
+        "normal: rms 1 at layer 1, 5 at layer 2. "
+        "broken: rms 1 at layer 1; nan or inf at layer 2."
     )
 
 

@@ -28,8 +28,8 @@ def test_weights_share_a_symmetric_range_and_count_equal_rows():
     assert figure.axes[0].get_title("left") == "same\n1 distinct row, rank 1"
     assert figure.alt == (
         "same has equal units only; other has no two equal units. "
-        "Weights as colours. same: 4 units × 3 inputs, 1 distinct row, rank 1, all 0.50. "
-        "other: 2 units × 2 inputs, 2 distinct rows, rank 2, from -2.0 to 4.0."
+        "Weights as colours. same: 4 units × 3 inputs, 1 distinct row, rank 1, all 0.5. "
+        "other: 2 units × 2 inputs, 2 distinct rows, rank 2, from -2 to 4."
     )
 
 
@@ -62,7 +62,7 @@ def test_scheme_picture_shows_all_entries_in_the_colours_of_the_picture():
     assert left_blue > left_red
     assert red > blue
     assert figure.alt.endswith(
-        "sparse: 10 units × 10 inputs, mean 0, std 0.32, from -1.0 to 1.0, 90 % zeros."
+        "sparse: 10 units × 10 inputs, mean 0, std 0.32, from -1 to 1, 90 % zeros."
     )
     figure = plots.scheme_picture({"a": np.eye(2), "b": 9 * np.eye(2)}, limit=3.0)
     assert [ax.images[0].get_clim() for ax in figure.axes if ax.images] == [(-3, 3)] * 2
@@ -76,8 +76,8 @@ def test_spectrum_is_sorted_and_keeps_zeros():
     assert ax.get_xlabel() == "place of the singular value (1 = largest)"
     assert plots.alt_text(ax) == (
         "orthogonal stretches all directions alike; normal loses 1 of 3 directions. "
-        "Singular values, largest first, log axis. normal: 2.0 to 0.50; 1 of 3 are 0. "
-        "orthogonal: 1.0 to 1.0."
+        "Singular values, largest first, log axis. normal: 2 to 0.5; 1 of 3 are 0. "
+        "orthogonal: 1 to 1."
     )
 
 
@@ -90,7 +90,7 @@ def test_a_dot_inside_of_the_band_and_a_cross_outside():
     assert ax.get_ylabel() == "size (m)"
     assert plots.alt_text(ax) == (
         "2 of 3 are out of the healthy range. "
-        "size (m): 0.50 at a, 0.010 at c. Healthy: at least 0.10 and at most 1.0; outside: b, c."
+        "size (m): 0.5 at a, 0.01 at c. Healthy: at least 0.1 and at most 1; outside: b, c."
     )
 
 

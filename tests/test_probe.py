@@ -172,6 +172,11 @@ def test_nonfinite_elements_are_counted_and_left_out(size: int, sample: int | No
     assert found.counts.sum() == min(len(finite), sample or math.inf)
 
 
+def test_both_infinities_raise_no_warning() -> None:
+    found = summary(torch.tensor([math.inf, -math.inf, 2.0, 0.0] * 5000), sample=100)
+    assert (found.nonfinite, found.zeros, found.mean, found.max) == (0.5, 0.25, 1.0, 2.0)
+
+
 def test_nothing_finite_and_nothing_at_all() -> None:
     for tensor, nonfinite in ((torch.full((9,), math.nan), 1), (torch.zeros(0, 3), 0)):
         found = summary(tensor)

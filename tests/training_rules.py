@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 TRAINING_CALL = re.compile(
-    r"il\.(train|compare|sweep|coordinate_check|explore\.(race|symmetry))|\w+\.step"
+    r"il\.(train|compare|sweep|coordinate_check|explore\.(race|symmetry|batchnorm))|\w+\.step"
 )
 SHOWING_CALL = re.compile(r"print|display|il\.plots\.\w+|.*\.(plot|reveal|figure)")
 

@@ -23,8 +23,9 @@ from initlab.explore.race_records import (
     RaceSettings,
     race_records,
 )
-from initlab.explore.scheme_options import SchemeOptions, colour_of
+from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.signal import histograms, number, percent, when
+from initlab.plots.style import colour_of
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
 EVERY = 25  # steps from one symbol on a curve to the next

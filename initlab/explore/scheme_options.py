@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from initlab.plots.style import looks
 from initlab.schemes import SCHEMES, Scheme
 
 
@@ -18,11 +17,6 @@ def fills_a_random_matrix(scheme: Scheme) -> bool:
     """Say whether a scheme fills a matrix with random numbers of mean 0."""
     is_random = fills_a_matrix(scheme) and scheme.centred
     return is_random and bool(scheme.variance(64, 64))
-
-
-def colour_of(name: str) -> str:
-    """Return the colour of a scheme; one that has none of its own gets a spare one."""
-    return looks([name])[name].colour
 
 
 class SchemeOptions(Mapping[str, str]):

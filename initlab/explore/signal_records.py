@@ -196,7 +196,7 @@ def signals(seen: Trace, names: Sequence[str], quantity: str) -> Signals:
     summaries: list[Summary] = [getattr(layer, quantity) for layer in layers]
     rms = np.array([rms_of(one) for one in summaries])
     ends = _ends(summaries)
-    heights = np.stack([np.atleast_2d(density(one, ends))[-1] for one in summaries])
+    heights = np.stack([density(one, ends) for one in summaries])
     bounded = quantity == "activation"
     return Signals(
         rms=rms,

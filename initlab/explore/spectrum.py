@@ -16,7 +16,7 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import Axis, Lines, Scene, Series
-from initlab.explore.scheme_options import SchemeOptions, colour_of, fills_a_random_matrix
+from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
 from initlab.explore.signal import number
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
@@ -27,6 +27,7 @@ from initlab.explore.spectrum_records import (
     Values,
     spectrum_records,
 )
+from initlab.plots.style import colour_of
 
 COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it

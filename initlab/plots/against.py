@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from initlab.format import number
 from initlab.plots import headlines
 from initlab.plots.axes import Name, at_edge, axes, label_powers, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.records import number
 from initlab.plots.style import DASHES, Look, looks, themed
 
 LABELS = {
@@ -83,7 +83,7 @@ def against(
     >>> from initlab.plots import alt_text
     >>> rows = [{"scheme": "normal", "depth": d, "accuracy": a} for d, a in [(2, 0.9), (4, 0.7)]]
     >>> alt_text(against(rows)).split(". ", 1)[1]
-    'accuracy against depth, 1 run at each point. normal: 0.90 at 2, 0.70 at 4.'
+    'accuracy against depth, 1 run at each point. normal: 0.9 at 2, 0.7 at 4.'
     """
     rows = _rows(runs, (x, y, by))
     lines = _lines(rows, x, y, by, math.inf if cap is None else cap)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from initlab.plots.axes import dress, log_axis
-from initlab.plots.figure import WIDTH, picture, say
+from initlab.plots.figure import WIDTH, add_alt, picture
 from initlab.plots.style import looks, themed
 
 PANELS = 5
@@ -69,7 +69,7 @@ def coordinates(
             words.append(f"{name}: {ends}.")
         when = "the start" if step == 0 else f"step {step}"
         ax.set_title(when)
-        say(ax, f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}. "
+        add_alt(ax, f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}. "
             + " ".join(words))  # fmt: skip
     for ax in panels:
         dress(ax)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from initlab.format import number
 from initlab.plots import headlines, records
 from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.records import QUANTITIES, Row, SeedBand, number
+from initlab.plots.records import QUANTITIES, Row, SeedBand
 from initlab.plots.style import DASHES, Look, look_of, looks, themed
 
 AGREES = 1.25  # a factor: theory and measurement are this close in every layer

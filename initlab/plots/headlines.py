@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from initlab.plots.records import Row, number
+from initlab.format import number
+from initlab.plots.records import Row
 
 SAME, MUCH = 2.0, 100.0
 ALIKE = 0.05  # of the larger: values this close are said to be alike
@@ -47,16 +48,14 @@ def across_depth(rows: Mapping[str, Sequence[Row]], quantity: str) -> str:
         return f"{_about(keepers, 'keeps', 'keep') or f'None of {len(rows)} keeps'} {subject}" + (
             f", {others}" if others else ""
         )
-    said = []
+    said: list[str] = []
     for course, (one, several, _) in COURSES.items():
         members = groups[course]
-        if len(members) == 1:
-            said.append(f"{members[0]} {one}".replace("#", courses[members[0]][1]))
-        elif members:
-            said.append(f"{listed(members)} {several}")
-    return "; ".join(
-        part.format(subject if place == 0 else "it") for place, part in enumerate(said)
-    )
+        words = (one if len(members) == 1 else several).format("it" if said else subject)
+        if members:
+            much = courses[members[0]][1]
+            said.append(f"{listed(members)} {words.replace('#', much)}")
+    return "; ".join(said)
 
 
 def _course(rows: Sequence[Row], quantity: str) -> tuple[str, str]:
@@ -134,17 +133,21 @@ def against_setting(
         name, line = next(iter(lines.items()))
         said = _one_line(x, y, {place: ends[0] for place, ends in line.items()})
         return capital(said + (f" ({name})" if len(lines) > 1 else ""))
-    spread = {p: _spread([line[p][0] for line in lines.values()]) for p in sorted(shared)}
-    place = max(spread, key=lambda p: (spread[p], p))
-    here = {name: line[place] for name, line in lines.items()}
-    order = sorted(here, key=lambda name: here[name][0], reverse=True)
-    high, low = here[order[0]], here[order[-1]]
     medians = [ends[0] for line in lines.values() for ends in line.values()]
-    little = spread[place] < 2 * ALIKE * _spread(medians)
-    if alike(high[0], low[0]) or _overlap(high, low) or little:
+    parted: list[tuple[float, float, str, str]] = []  # spread, place, and who is high and low there
+    for place in shared:
+        order = sorted(lines, key=lambda name: lines[name][place][0])
+        low, high = lines[order[0]][place], lines[order[-1]][place]
+        spread = _spread([line[place][0] for line in lines.values()])
+        little = alike(high[0], low[0]) or spread < 2 * ALIKE * _spread(medians) < math.inf
+        if not little and not _overlap(high, low):
+            parted.append((spread, place, order[-1], order[0]))
+    if not parted:
         return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
-    top, bottom = (number(end[0]) if math.isfinite(end[0]) else beyond for end in (high, low))
-    return f"At {x} {setting(place)}, {order[0]} reaches {y} {top}, {order[-1]} {bottom}"
+    _, place, *names = max(parted)
+    values = [lines[name][place][0] for name in names]
+    top, bottom = (number(value) if math.isfinite(value) else beyond for value in values)
+    return f"At {x} {setting(place)}, {names[0]} reaches {y} {top}, {names[1]} {bottom}"
 
 
 def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:

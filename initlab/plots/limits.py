@@ -8,10 +8,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from initlab.format import number
 from initlab.plots import headlines
 from initlab.plots.axes import at_edge, axes, log_axis
 from initlab.plots.figure import tell
-from initlab.plots.records import number, ticks
+from initlab.plots.records import ticks
 from initlab.plots.style import FONT, look_of, themed
 
 BAND = "#DDEBDD"
@@ -54,7 +55,7 @@ def limits(
     >>> from initlab.plots import alt_text
     >>> dead = limits({"act1": 0.1, "act2": 1.0}, high=0.9, log=False, quantity="dead units")
     >>> alt_text(dead).split(". ", 1)[1]
-    'dead units: 0.10 at act1, 1.0 at act2. Healthy: at most 0.90; outside: act2.'
+    'dead units: 0.1 at act1, 1 at act2. Healthy: at most 0.9; outside: act2.'
     """
     if not values:
         raise ValueError("values holds nothing to draw: got an empty dict.")

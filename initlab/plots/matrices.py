@@ -10,11 +10,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from initlab.format import number, percent
 from initlab.plots import headlines, records
 from initlab.plots.arrays import matrix
 from initlab.plots.axes import dress, few_ticks
 from initlab.plots.figure import WIDTH, picture, tell
-from initlab.plots.records import number
 from initlab.plots.style import FONT, diverging, themed
 
 COLUMNS = 4
@@ -47,7 +47,7 @@ def weights(
         ValueError: A weight has less than 2 dimensions, or there is none.
 
     >>> weights({"linear1": [[1.0, 2.0], [1.0, 2.0]]}).alt.split(". ", 1)[1]
-    'Weights as colours. linear1: 2 units × 2 inputs, 1 distinct row, rank 1, from 1.0 to 2.0.'
+    'Weights as colours. linear1: 2 units × 2 inputs, 1 distinct row, rank 1, from 1 to 2.'
     """
     matrices = _matrices(weight)
     columns = min(COLUMNS, len(matrices))
@@ -212,7 +212,7 @@ def _reach(values: Matrix) -> str:
 def _moments(values: Matrix) -> str:
     zeros = float((values == 0).mean())
     said = f"{_size(values)}, mean {_mean(values)}, std {number(values.std())}, {_reach(values)}"
-    return said + (f", {records.percent(zeros)} zeros." if zeros else ".")
+    return said + (f", {percent(zeros)} zeros." if zeros else ".")
 
 
 def _mean(values: Matrix) -> str:

@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 from statistics import median
 from typing import Any, NamedTuple
 
+from initlab.format import number, percent
+
 QUANTITIES = {  # quantity → the x or y label, with its unit
     "activation": "activation",
     "gradient": "gradient (loss per activation)",
@@ -162,18 +164,6 @@ def ticks(places: Sequence[int], most: int = 9) -> list[int]:
     return sorted({first, *(place for place in inside if place % step == 0), last})
 
 
-def number(value: float) -> str:
-    """Write two significant digits: 0.98, 12, 3.2e-6."""
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    if value == 0:
-        return "0"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    if not -3 <= int(exponent) < 4:
-        return f"{mantissa}e{int(exponent)}"
-    return f"{float(f'{value:.1e}'):.{max(0, 1 - int(exponent))}f}"
-
-
 def span(places: Sequence[int]) -> str:
     """Say which layers: "layer 3", "layers 3 to 20", "layers 3, 7"."""
     places = sorted(set(places))
@@ -195,15 +185,6 @@ def state(summary: Any) -> str:
     if summary.min == summary.max:
         return f"all {number(summary.min)}"
     return ""
-
-
-def percent(share: float) -> str:
-    """Write a share between 0 and 1 in percent, never rounded to 0 or 100 unless it is."""
-    if 0 < share < 0.01:
-        return "<1 %"
-    if 0.99 < share < 1:
-        return ">99 %"
-    return f"{100 * share:.0f} %"
 
 
 def account(rows: Sequence[Row]) -> str:

@@ -13,10 +13,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike, NDArray
 
+from initlab.format import number, percent
 from initlab.plots import headlines, records
 from initlab.plots.axes import dress, few_ticks
 from initlab.plots.figure import HEIGHT, WIDTH, picture, tell
-from initlab.plots.records import QUANTITIES, Row, number
+from initlab.plots.records import QUANTITIES, Row
 from initlab.plots.style import FONT, INK, THEORY, look_of, looks, themed
 
 BINS = 70  # across the panel: as fine as the eye follows
@@ -237,7 +238,7 @@ def _curve(prediction: Any, rows: Sequence[Row], quantity: str) -> list[float]:
 def _sentence(name: str, rows: Sequence[Row], curve: list[float]) -> str:
     said = (f"{name}: " if name else "") + records.account(rows)
     if rows[-1].summary.zeros not in (0, 1):
-        said += f"; {records.percent(rows[-1].summary.zeros)} zeros at layer {rows[-1].position}"
+        said += f"; {percent(rows[-1].summary.zeros)} zeros at layer {rows[-1].position}"
     if any(map(math.isfinite, curve)):
         said += f"; theory {number(curve[0])} to {number(curve[-1])}"
     return said + "."

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from initlab.format import number
 from initlab.plots import headlines, records
 from initlab.plots.arrays import array
 from initlab.plots.axes import Name, at_edge, axes, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.records import number
 from initlab.plots.style import Look, looks, themed
 
 
@@ -37,7 +37,7 @@ def spectrum(singular_values: Any, *, headline: str | None = None, ax: Axes | No
 
     >>> from initlab.plots import alt_text
     >>> alt_text(spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})).split(". ", 1)[1]
-    'Singular values, largest first, log axis. orthogonal: 1.0 to 1.0. normal: 1.5 to 0.020.'
+    'Singular values, largest first, log axis. orthogonal: 1 to 1. normal: 1.5 to 0.02.'
     """
     named = records.named(singular_values if _is_named(singular_values) else {"": singular_values})
     curves = {name: _sorted(values, name) for name, values in named.items()}

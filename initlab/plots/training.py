@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from initlab.format import number
 from initlab.plots import headlines, records
 from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.records import number
 from initlab.plots.style import DASHES, INK, Look, looks, ramp, themed
 
 LABELS = {

@@ -36,11 +36,12 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     if not count:
         nan = math.nan
         return Summary(0, nan, nan, nan, nan, 0.0, 0.0, np.zeros(bins, np.int64))
-    low, high, mean, variance, zeros = _moments(x)
+    low, high = (end.item() for end in torch.aminmax(x))
     if not (math.isfinite(low) and math.isfinite(high)):
         rest = summarize(x[x.isfinite()], bins, sample)
         share = rest.count / count
         return replace(rest, count=count, zeros=rest.zeros * share, nonfinite=1 - share)
+    mean, variance, zeros = _moments(x)
     if low == high:  # rounding would make something of it
         mean, variance = low, 0.0
     if sample is not None and count > sample:
@@ -63,12 +64,11 @@ def _flat(tensor: Tensor) -> Tensor:
     return x.reshape(-1)
 
 
-def _moments(x: Tensor) -> tuple[float, float, float, float, float]:
-    """Return smallest and largest element, mean, variance, and the share of those that are 0.
+def _moments(x: Tensor) -> tuple[float, float, float]:
+    """Return mean, variance, and the share of elements that are 0; all must be finite.
 
     The variance is the mean of squared deviations, in float64, so that nothing cancels.
     """
-    low, high = torch.aminmax(x)
     count = x.numel()
     library: Any
     values: Any
@@ -85,7 +85,7 @@ def _moments(x: Tensor) -> tuple[float, float, float, float, float]:
     if len(sizes) > 1:
         squares += sum(n * (one - mean) ** 2 for n, one in zip(sizes, means, strict=True))
     zeros = int(library.count_nonzero(values == 0)) / count
-    return low.item(), high.item(), mean, squares / count, zeros
+    return mean, squares / count, zeros
 
 
 def _histogram(values: NDArray[Any], low: float, high: float, bins: int) -> NDArray[np.int64]:
