@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.diagnosis.facts import Facts, Parameter, examine, is_norm
+from initlab.diagnosis.facts import Facts, Parameter, examine
 from initlab.diagnosis.trial import LEARNT, Outcome, Trial
+from initlab.diagnosis.watch import is_norm
 from initlab.probe.run import Loss
 
 

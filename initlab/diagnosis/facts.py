@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from initlab.apply.layers import Bias, Fixed, Own, Weight, kinds_of
 from initlab.diagnosis.graph import Graph, read
@@ -381,11 +380,6 @@ def _stand_in(output: Any) -> Any:
             rows[0].numel()
         )
     return total
-
-
-def is_norm(module: nn.Module) -> bool:
-    """Whether a module keeps running statistics."""
-    return isinstance(module, _NormBase) and module.running_mean is not None
 
 
 def rms_of(facts: Facts) -> dict[str, float]:

@@ -18,6 +18,11 @@ from initlab.probe.tensors import first_tensor
 FLAT = 0.97  # of the way to the end of the range, as in a trace
 
 
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module keeps running statistics."""
+    return isinstance(module, _NormBase) and module.running_mean is not None
+
+
 class Watch:
     """Hooks that look at every layer during one pass.
 
@@ -101,7 +106,7 @@ class Watch:
         tensor = emitted = first_tensor(output)
         if tensor is None or emitted is None:
             return
-        if isinstance(module, _NormBase) and module.running_mean is not None:
+        if isinstance(module, _NormBase) and is_norm(module):
             self._compare_statistics(name, module, inputs)
         if module._modules and not any(p is not None for p in module._parameters.values()):
             return

@@ -10,21 +10,19 @@ weight's scale (BatchNorm cannot hide behind it), and is near 1 in a network tha
 counted in guesses: the loss of an output that knows nothing of the input.
 
     illness        what every illness has
-    surroundings   the data, the last function, the mode
-    parameters     not finite, cut off, equal, asleep, copies
+    broken         not finite, cut off
+    surroundings   the mode, the last function
+    data           the scale of inputs and targets
+    parameters     equal, asleep, copies
     signals        dead, saturated, collapsed, exploding, vanishing, a wrong loss
 
 To add one: write a class, and put it into `ALL` where it is to be asked for.
 """
 
+from initlab.diagnosis.illnesses.broken import NoGradient, NonFinite
+from initlab.diagnosis.illnesses.data import Data
 from initlab.diagnosis.illnesses.illness import Illness, Seen
-from initlab.diagnosis.illnesses.parameters import (
-    Asleep,
-    Copies,
-    NoGradient,
-    NonFinite,
-    Symmetric,
-)
+from initlab.diagnosis.illnesses.parameters import Asleep, Copies, Symmetric
 from initlab.diagnosis.illnesses.signals import (
     Collapsed,
     Dead,
@@ -33,7 +31,7 @@ from initlab.diagnosis.illnesses.signals import (
     Vanishing,
     WrongLoss,
 )
-from initlab.diagnosis.illnesses.surroundings import Data, Mode, Output
+from initlab.diagnosis.illnesses.surroundings import Mode, Output
 
 ALL: list[Illness] = [
     NonFinite(),
