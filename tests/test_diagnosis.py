@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 import initlab as il
-from initlab.diagnosis.gates import saturated_share
 from probe_models import FACTORIES, case
 from sick_networks import CASES, STEPS, STORED, VARIANTS, key
 from test_apply_networks import NETWORKS
@@ -45,20 +44,34 @@ def diagnosed(one, letter):
     return il.diagnose(one.build(VARIANTS[letter]), x[:256], y[:256])
 
 
+def wrongly_named(letter, cases):
+    found = {key(one, letter): (one.illness, diagnosed(one, letter).illness) for one in cases}
+    return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+
+
 @pytest.mark.parametrize("letter", VARIANTS)
 def test_the_right_illness_is_named_first(letter):
+    """A ninth of each variant; all of it is for the thorough run."""
+    cases = [*labelled(letter)][sum(map(ord, letter)) % 9 :: 9]
+    assert len(cases) >= 10
+    assert len(wrongly_named(letter, cases)) == 0
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("letter", VARIANTS)
+def test_the_right_illness_is_named_first_in_all_of_the_set(letter):
     cases = list(labelled(letter))
     assert len(cases) >= 90
-    found = {key(one, letter): (one.illness, diagnosed(one, letter).illness) for one in cases}
-    wrong = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
-    assert len(wrong) <= 0.05 * len(cases), wrong
-    assert not [name for name, (illness, _) in wrong.items() if illness == "healthy"], wrong
+    wrong = wrongly_named(letter, cases)
+    assert len(wrong) <= 0.03 * len(cases), wrong
+    assert not [pair for pair in wrong.values() if pair[0] == "healthy"], wrong
 
 
 def test_the_set_holds_each_illness_mild_and_severe_and_each_family_healthy():
     families = {"mlp", "conv", "residual", "recurrent", "transformer"}
     kinds = {(one.illness, one.severity) for one in CASES if one.illness != "healthy"}
-    assert kinds == {(illness, s) for illness in il.diagnosis.ILLNESSES for s in ("mild", "severe")}
+    names = set(il.diagnosis.ILLNESS_OF.values()) - {"healthy"}
+    assert kinds == {(illness, s) for illness in names for s in ("mild", "severe")}
     assert {one.family for one in CASES if one.illness == "healthy"} == families
     assert len({key(one, "A") for one in CASES}) == len(CASES) >= 40
 
@@ -99,11 +112,10 @@ MENDED = [  # the first finding's call, and that it makes the network healthy
     ("mlp", "saturated", 'il.initialize(model, "xavier_normal")'),
     ("recurrent", "saturated", 'il.initialize(model, "orthogonal", forget_bias=1.0)'),
     ("transformer", "symmetric", 'il.initialize(model, "xavier_uniform")'),
-    ("transformer", "collapsed", 'il.initialize(model, "xavier_uniform")\n'
-     "torch.nn.init.normal_(model.position, std=0.02)"),
+    ("transformer", "collapsed", "torch.nn.init.normal_(model.position, std=0.02)"),
     ("mlp", "no gradient", "model.requires_grad_(True)"),
     ("mlp", "wrong loss", 'il.initialize(model.head, "zeros")'),
-    ("transformer", "non-finite", 'il.initialize(model, "xavier_uniform")'),
+    ("transformer", "non-finite", 'il.initialize(model.embed, "xavier_uniform")'),
 ]  # fmt: skip
 
 
@@ -127,7 +139,7 @@ def test_other_activations_are_measured():
     net = il.models.mlp(12, 64, "gelu")
     il.initialize(net, "normal", std=0.01)
     found = il.diagnose(net, X, Y)
-    assert (found.illness, found[0].call) == ("vanishing", "il.lsuv(model, x)")
+    assert found.illness == "vanishing"
     found[0].mend(net)
     assert il.diagnose(net, X, Y).healthy
 
@@ -136,11 +148,12 @@ def test_what_no_call_can_mend_says_so():
     cut = next(c for c in CASES if c.name == "detached before the head").build(VARIANTS["A"])
     finding = il.diagnose(cut, X, Y)[0]
     assert not finding.mendable
-    with pytest.raises(ValueError, match=r"^no call on the model mends this \(no gradient\): let "):
+    with pytest.raises(ValueError, match=r"^no call on the model fixes this \(no gradient\): let "):
         finding.mend(cut)
-    finding = il.diagnose(il.models.mlp(3, 32), X + 300, Y)[0]
+    x = X + 300
+    finding = il.diagnose(il.models.mlp(3, 32), x, Y)[0]
     assert finding.illness == "collapsed"
-    assert finding.call == "standardise the data: x = (x - x.mean()) / x.std()"
+    assert finding.call == "x = (x - x.mean()) / x.std()  # the same numbers for every batch"
     healthy = il.diagnose(il.models.mlp(3, 32), X, Y)[0]
     with pytest.raises(ValueError, match=r"^this network is healthy: there is nothing to mend\.$"):
         healthy.mend(il.models.mlp(3, 32))
@@ -153,8 +166,8 @@ def test_regression_starts_at_the_mean_of_its_targets():
     net = il.models.mlp(2, 32, n_out=1)
     target = 50 + X[:, 20:21]
     found = il.diagnose(net, X, target)
-    assert found.illness == "wrong loss"
-    assert found[0].evidence["loss of a guess"] == pytest.approx(target.var(correction=0).item())
+    assert (found.illness, found[0].layers) == ("data", ("target",))
+    assert found[0].call.startswith('il.initialize(net.head, "zeros", bias=[50.')
     found[0].mend(net)
     assert net(X).mean().item() == pytest.approx(target.mean().item(), rel=1e-3)
     assert il.diagnose(net, X, target).healthy
@@ -165,6 +178,7 @@ def test_a_nan_in_the_batch_is_the_datas_fault():
     x[3, 5] = math.nan
     finding = il.diagnose(il.models.mlp(2, 32), x, Y)[0]
     assert (finding.illness, finding.layers, finding.mendable) == ("non-finite", ("x",), False)
+    assert finding.call == "x = torch.nan_to_num(x)  # or leave those samples out"
 
 
 def snapshot(model):
@@ -193,7 +207,8 @@ def test_any_module_is_diagnosed_and_left_bit_for_bit(name):
     found = il.diagnose(model, x, y)
     same(before, snapshot(model))
     frozen = name in ("frozen", "frozen_but_input", "encoder_fast_path")
-    assert found.illness == ("no gradient" if frozen else "healthy")
+    special = {"reused": "output function", "encoder": "copies"}  # a tanh at the end; copied layers
+    assert found.illness == special.get(name, "no gradient" if frozen else "healthy")
     assert all(finding.summary and finding.why for finding in found)
 
 
@@ -254,13 +269,20 @@ def test_findings_print_in_text_and_in_html_with_their_picture():
     assert found.illnesses == ["collapsed", "vanishing"]
     assert not found.healthy
     text = repr(found)
-    assert text.startswith("COLLAPSED: different inputs look alike: their mean cosine is 1 - ")
-    for label in ("\n  where ", "\n  why   ", "\n  mend  il.initialize(model, "):
+    assert text.startswith(
+        "COLLAPSED (will not train): different inputs look alike: their mean cosine is 1 - "
+    )
+    for label in (
+        "\n  where ",
+        "\n  why   ",
+        "\n  fix   il.initialize(model, ",
+        "\n  tried on a copy",
+    ):
         assert label in text
     page = found._repr_html_()
-    assert page.count("<img alt=") == 2
-    assert "<strong>COLLAPSED</strong>" in page
-    assert "Healthy: at least 0.0010; outside: " in page
+    assert page.count('alt="') == 2
+    assert "<strong>COLLAPSED (will not train)</strong>" in page
+    assert "Healthy: at least 0.001; outside: " in page
 
 
 def test_the_picture_shows_the_numbers_and_the_band():
@@ -276,40 +298,61 @@ def test_the_picture_shows_the_numbers_and_the_band():
     assert ax.patches[0].get_y() == pytest.approx(1e-3)
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_gates_are_those_of_torch(kind, bidirectional):
-    """The unrolled states are torch's own: the share is taken of the true gates."""
-    from initlab.diagnosis import gates
-
-    torch.manual_seed(0)
-    layer = kind(5, 7, 2, bidirectional=bidirectional, batch_first=True)
-    x = torch.randn(3, 4, 5)
-    expected = layer(x)[0]
-    level, outputs = x.transpose(0, 1), None
-    with torch.no_grad():
-        for number in range(2):
-            outputs = []
-            for back in range(2 if bidirectional else 1):
-                states, _ = gates._unroll(layer, number, back, level.flip(0) if back else level)
-                outputs.append(states.flip(0) if back else states)
-            level = torch.cat(outputs, -1)
-    torch.testing.assert_close(level.transpose(0, 1), expected)
-    assert saturated_share(layer, (x,)) == 0.0
-    for weight in layer.parameters():
-        weight.data.mul_(1000)
-    assert saturated_share(layer, (x,)) > 0.9
-
-
 @pytest.mark.parametrize(
     "lines",
     [
         "import initlab.diagnosis; import initlab as il",
         "import initlab as il; import initlab.diagnosis",
-        "import initlab as il; il.diagnosis; il.diagnose; import initlab.diagnosis.consulting",
+        "import initlab as il; il.diagnosis; il.diagnose; import initlab.diagnosis.diagnose",
         "from initlab import diagnose, diagnosis; import initlab as il",
     ],
 )
 def test_the_name_is_the_function_whatever_is_imported_first(lines):
     script = f"{lines}; assert callable(il.diagnose) and il.diagnosis.diagnose is il.diagnose"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_illness_is_one_class(monkeypatch):
+    """The guide's example: a class, put into the list where it is to be asked for."""
+    from initlab.diagnosis.findings import Cure, Measured
+    from initlab.diagnosis.illnesses import ALL, Illness, Seen
+
+    class LoudBias(Illness):
+        """Biases so large that the input hardly counts."""
+
+        name = "loud bias"
+        why = "What a layer emits is then nearly the same for every input."
+        limit = 3.0
+
+        def sizes(self, case):
+            biases = [p for p in case.facts.parameters if p.name.endswith("bias")]
+            return {p.name: p.size / p.units**0.5 for p in biases}
+
+        def test(self, case):
+            loud = {name: size for name, size in self.sizes(case).items() if size > self.limit}
+            if not loud:
+                return None
+            return Seen(f"{', '.join(loud)} is far from 0.", {"rms": max(loud.values())}, (*loud,))
+
+        def cures(self, case, seen):
+            for name in seen.layers:
+                yield Cure(
+                    call=f"torch.nn.init.zeros_({case.names.path(name)})",
+                    apply=lambda model, name=name: nn.init.zeros_(model.get_parameter(name)),
+                )
+
+        def otherwise(self, case, seen):
+            return "start the biases near 0"
+
+        def picture(self, case, seen):
+            return (Measured(quantity="rms of a bias", values=self.sizes(case), high=self.limit),)
+
+    monkeypatch.setattr(sys.modules["initlab.diagnosis.diagnose"], "ALL", [LoudBias(), *ALL])
+    net = il.models.mlp(2, 32)
+    nn.init.constant_(net.linear1.bias, 30.0)
+    found = il.diagnose(net, X, Y)
+    assert (found.illness, found[0].layers) == ("loud bias", ("linear1.bias",))
+    assert found[0].call == "torch.nn.init.zeros_(net.linear1.bias)"
+    assert found[0].plot().axes[0].get_ylabel() == "rms of a bias"
+    found[0].mend(net)
+    assert il.diagnose(net, X, Y).healthy

@@ -1,21 +1,28 @@
-"""What is wrong with *my* network, and which line mends it?
+"""What is wrong with *my* network, and which line fixes it?
 
 The folder is called `diagnosis`, so that `il.diagnose` is always the function, whatever is imported
 in which order. Reading order:
 
-    consulting   diagnose: the function
-    examining    what can be measured in one real pass? Facts, without a judgement
-    gates        how much of a recurrent layer is saturated?
-    illnesses    which facts mean illness? The limits, each with where it comes from
-    cures        which call mends it?
+    diagnose     the function: asks for every illness, tries every cure
+    illnesses    one class for each: limit, why, test, cures, picture
+    case         who is examined, and how the caller calls them
+    facts        what can be measured in one real pass? Facts, without a judgement
+    watch        what does a trace not keep?
+    graph        what is each parameter used for, and what makes the output?
+    guess        what is a loss compared with?
+    cures        which lines could fix it? Candidates
+    trial        does it train better? A few steps of a copy
     findings     what is shown, in text and in HTML
     patients     which networks can I practise on?
 """
 
-from initlab.diagnosis.consulting import diagnose
+from initlab.diagnosis.diagnose import diagnose
 from initlab.diagnosis.findings import Finding, Findings
-from initlab.diagnosis.illnesses import ILLNESSES
+from initlab.diagnosis.illnesses import ALL
 from initlab.diagnosis.patients import ILLNESS_OF, RECIPE, Patient, chart, clinic
+
+ILLNESSES = tuple(illness.name for illness in ALL)
+"""The names of the illnesses, in the order in which they are asked for: causes first."""
 
 __all__ = [
     "ILLNESSES",

@@ -12,7 +12,8 @@ from torch import nn
 
 from initlab.probe.records import Trace
 
-BAD, GOOD = "#d1495b", "#2e8b57"  # at least 3 : 1 on white and on JupyterLab's dark background
+BAD, CARE, GOOD = "#d1495b", "#b8770b", "#2e8b57"  # 3 : 1 on white and on JupyterLab's dark ground
+WILL_NOT, WITH_CARE, HEALTHY = "will not train", "trains with care", "healthy"
 SHOWN = 6  # names of layers in a line
 
 
@@ -39,15 +40,21 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Cure:
-    """What mends an illness.
+    """What fixes an illness.
 
     Args:
-        call: A line of Python, or a sentence where no call can do it.
+        call: Lines of Python in the caller's own names, or a sentence where no line can do it.
         apply: Does it to a model; None where only its author can.
+        proof: What came of it on a copy.
+        local: Whether it changes only what the finding names.
+        settles: Whether it is enough that the network then starts where a guess is.
     """
 
     call: str
     apply: Callable[[nn.Module], Any] | None = None
+    proof: str = ""
+    local: bool = False
+    settles: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -55,26 +62,34 @@ class Finding:
     """One illness, or health, with what proves it.
 
     Args:
-        illness: One of `il.diagnosis.ILLNESSES`, or "healthy".
+        illness: One of `il.diagnosis.ILLNESSES`, or "healthy", or "not judged".
+        severity: "will not train", or "trains with care", or "healthy".
         summary: What was seen, in one sentence with the main numbers.
         evidence: Name of a number → the number.
         layers: Names of the layers (or parameters) where it was seen, in the model's order.
         why: Why it matters, in one sentence.
-        cure: What mends it.
+        care: With which care the network trains as it is; empty where it does not, or needs none.
+        cure: What fixes it.
         measured: The numbers that its picture shows.
+        notes: What else was measured, and found right.
+        not_judged: What could not be judged, and why.
     """
 
     illness: str
+    severity: str = WILL_NOT
     summary: str
     evidence: dict[str, float]
     layers: tuple[str, ...]
     why: str
+    care: str = ""
     cure: Cure | None = None
     measured: tuple[Measured, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
 
     @property
     def call(self) -> str:
-        """The line that mends it, or what its author must do; empty for a healthy network."""
+        """The line that fixes it, or what its author must do; empty for a healthy network."""
         return self.cure.call if self.cure else ""
 
     @property
@@ -98,9 +113,9 @@ class Finding:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}.")
         if self.cure is None:
-            raise ValueError("this network is healthy: there is nothing to mend.")
+            raise ValueError(f"this network is {self.illness}: there is nothing to mend.")
         if self.cure.apply is None:
-            raise ValueError(f"no call on the model mends this ({self.illness}): {self.cure.call}")
+            raise ValueError(f"no call on the model fixes this ({self.illness}): {self.cure.call}")
         return self.cure.apply(model)
 
     def plot(self) -> Any:
@@ -121,28 +136,50 @@ class Finding:
             )  # fmt: skip
         return figure
 
+    @property
+    def title(self) -> str:
+        """The name, and how bad it is: `VANISHING (will not train)`."""
+        name = self.illness.upper()
+        return name if self.severity == self.illness else f"{name} ({self.severity})"
+
     def __repr__(self) -> str:
-        lines = [f"{self.illness.upper()}: {self.summary}"]
-        lines += [_line(label, text) for label, text in self._parts()]
-        return "\n".join(lines)
+        return self.text()
+
+    def text(self, like: str = "") -> str:
+        """Write it down; what is fixed together with another finding says so, and no more."""
+        parts = self._parts()
+        if like:
+            parts = [p for p in parts if p[0] in ("where", "why")]
+            parts.append(("fix", f"as for {like.upper()}: {self.call.splitlines()[0]}"))
+        return "\n".join([f"{self.title}: {self.summary}", *(_line(*part) for part in parts)])
 
     def _parts(self) -> list[tuple[str, str]]:
-        parts = [("where", _names(self.layers)), ("why", self.why), ("mend", self.call)]
+        parts = [
+            ("where", _names(self.layers)),
+            ("why", self.why),
+            ("care", self.care),
+            ("fix", self.call),
+            ("tried", self.cure.proof if self.cure else ""),
+            ("right", "; ".join(self.notes)),
+            ("not judged", "; ".join(self.not_judged)),
+        ]
         return [(label, text) for label, text in parts if text]
 
     def _repr_html_(self) -> str:
-        colour = GOOD if self.illness == "healthy" else BAD
+        colour = {HEALTHY: GOOD, WITH_CARE: CARE}.get(self.severity, BAD)
         rows = "".join(
             f'<tr><th scope="row" style="text-align:left; vertical-align:top">{label}</th>'
-            f'<td style="text-align:left">{_html(text, code=label != "why")}</td></tr>'
+            f'<td style="text-align:left">{_html(text, code=label in ("where", "fix"))}</td></tr>'
             for label, text in self._parts()
         )
-        figure = self.plot()
-        picture = figure._repr_html_()
-        _forget(figure)
+        picture = ""
+        if self.measured:
+            figure = self.plot()
+            picture = figure._repr_html_()
+            _forget(figure)
         return (
             f'<div style="border-left: 5px solid {colour}; padding: 2px 0 2px 12px; '
-            f'margin: 4px 0"><strong>{escape(self.illness.upper())}</strong>: '
+            f'margin: 4px 0"><strong>{escape(self.title)}</strong>: '
             f"{escape(self.summary)}<table>{rows}</table>{picture}</div>"
         )
 
@@ -171,6 +208,11 @@ class Findings(Sequence[Finding]):
         return self.illness == "healthy"
 
     @property
+    def severity(self) -> str:
+        """That of the worst finding."""
+        return self._findings[0].severity
+
+    @property
     def illness(self) -> str:
         """The name of the worst finding."""
         return self._findings[0].illness
@@ -181,7 +223,12 @@ class Findings(Sequence[Finding]):
         return [finding.illness for finding in self._findings]
 
     def __repr__(self) -> str:
-        return "\n\n".join(map(repr, self._findings))
+        first: dict[str, str] = {}  # what fixes several findings is written once
+        texts = []
+        for finding in self._findings:
+            like = first.setdefault(finding.call, finding.illness) if finding.call else ""
+            texts.append(finding.text(like if like != finding.illness else ""))
+        return "\n\n".join(texts)
 
     def _repr_html_(self) -> str:
         return "".join(finding._repr_html_() for finding in self._findings)
@@ -194,13 +241,14 @@ def _names(layers: Sequence[str]) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    lead = f"  {label:6}"
+    lead = f"  {label:5} "
+    wrap = label not in ("where", "fix")
     wrapped = [
         part
         for line in text.split("\n")
-        for part in (textwrap.wrap(line, 88, break_long_words=False) if label == "why" else [line])
+        for part in (textwrap.wrap(line, 88, break_long_words=False) if wrap else [line])
     ]
-    return "\n".join([lead + wrapped[0], *(" " * len(lead) + line for line in wrapped[1:])])
+    return "\n".join([lead + wrapped[0], *(" " * 8 + line for line in wrapped[1:])])
 
 
 def _html(text: str, *, code: bool) -> str:

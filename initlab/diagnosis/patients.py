@@ -10,8 +10,7 @@ from torch import Generator, Tensor, nn
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits
-from initlab.diagnosis.examining import examine
-from initlab.diagnosis.illnesses import before_output, rms_of
+from initlab.diagnosis.facts import before_output, examine, rms_of
 from initlab.models import cnn, mlp, residual
 
 RECIPE = {"steps": 80, "lr": 0.02, "momentum": 0.9}
@@ -182,7 +181,7 @@ def chart(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, float]:
     ends = [layer.saturated for layer in layers if layer.saturated is not None]
     rows = [p.rows_differ for p in facts.parameters if p.rows_differ is not None]
     return {
-        "loss": facts.loss / (facts.guess or math.nan),
+        "loss": facts.loss / (facts.guess.unit or math.nan),
         "signal": _over(signal[-1:], signal[:1]),
         "gradient": _over(gradient[:1], gradient[-1:]),
         "1 - cos": spread[-1] if spread else math.nan,

@@ -77,9 +77,10 @@ def _moments(x: Tensor) -> tuple[float, float, float]:
     for start in range(0, count, piece):
         wide = library.asarray(values[start : start + piece], dtype=library.float64)
         sizes.append(len(wide))
-        means.append(float(wide.sum()) / len(wide))
-        deviations = wide - means[-1]
-        squares += float(deviations.dot(deviations))
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf: measured again without
+            means.append(float(wide.sum()) / len(wide))
+            deviations = wide - means[-1]
+            squares += float(deviations.dot(deviations))
     mean = sum(map(operator.mul, sizes, means)) / count
     if len(sizes) > 1:
         squares += sum(n * (one - mean) ** 2 for n, one in zip(sizes, means, strict=True))

@@ -4,12 +4,14 @@
 
 Builds each network of `tests/sick_networks.py`, trains it and its cured twin, and checks its label
 by that alone: sick if it does not train where the twin does, healthy if it trains. Then it asks
-`il.diagnose` and prints the confusion table of each variant, and how many of the sick train after
-`finding.mend`. Without letters it takes B and C, which are held out: the limits were chosen on A.
+`il.diagnose` and prints the confusion table of each variant, and for every cure that is offered
+whether training is better after it. Last come the networks of `transformers`, as that library
+initialises them, all healthy. Without letters it takes B and C, which are held out: the limits were
+chosen on A.
 
-Goal: the right illness first in 95 %, no healthy network called sick. Two variants take about three
-minutes on two idle cores. The exit status is 1 if a goal is missed or a label is wrong; `--store`
-puts the labels of these variants where the quick tests read them.
+Goal: at most 3 of 100 illnesses missed, no healthy network called sick, every cure helps. Two
+variants take about five minutes on two idle cores. The exit status is 1 if a goal is missed or a
+label is wrong; `--store` puts the labels of these variants where the quick tests read them.
 """
 
 from __future__ import annotations
@@ -119,18 +121,79 @@ def report(letter: str, rows: Sequence[dict[str, Any]]) -> bool:
     print(f"named first: {len(right)} of {len(rows)} ({share:.1%})")
     print(f"healthy called sick: {len(alarms)}; labels that training denies: {len(wrong)}")
     asked = [row for row in rows if "mended" in row]
-    helped = [row for row in asked if trains(row["mended"])]
-    print(f"trains after finding.mend: {len(helped)} of {len(asked)} that a call can mend")
+    helped = [row for row in asked if better(row)]
+    print(f"trains better after finding.mend: {len(helped)} of {len(asked)} cures that are offered")
+    print(f"  far below a guess then: {sum(trains(row['mended']) for row in asked)}")
     for row in rows:
         if row not in right:
             print(f"  MISS  {row['case']}: {', '.join(row['found'])}")
         if row in asked and row not in helped:
-            print(f"  ill after mending  {row['case']}: loss {row['mended']:.3g}")
+            print(f"  NO HELP  {row['case']}: {row['loss']:.3g} → {row['mended']:.3g}")
     for row in wrong:
         print(
             f"  LABEL {row['case']}: loss {row['loss']:.3g}, cured {row.get('cured', math.nan):.3g}"
         )
-    return share >= 0.95 and not alarms and not wrong
+    return share >= 0.97 and not alarms and not wrong and helped == asked
+
+
+def better(row: dict[str, Any]) -> bool:
+    """Say whether a network trains better after the cure that is offered."""
+    lost = not math.isfinite(row["loss"])
+    return math.isfinite(row["mended"]) and (lost or row["mended"] < row["loss"])
+
+
+def library() -> bool:
+    """Diagnose networks as `transformers` initialises them; return whether none is called sick."""
+    import transformers as hf
+
+    from test_apply_networks import NETWORKS
+
+    pixels = {"pixel_values": torch.randn(16, 3, 64, 64)}
+    makes: dict[str, tuple[Any, Any]] = {n: (make, x) for n, (make, x, _) in NETWORKS.items()}
+    makes |= {
+        "resnet-18": (
+            lambda: hf.ResNetForImageClassification(
+                hf.ResNetConfig(
+                    depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512], layer_type="basic"
+                )
+            ),
+            pixels,
+        ),
+        "resnet-50": (lambda: hf.ResNetForImageClassification(hf.ResNetConfig()), pixels),
+        "mobilenet-v2": (
+            lambda: hf.MobileNetV2ForImageClassification(hf.MobileNetV2Config(image_size=64)),
+            pixels,
+        ),
+        "distilbert": (
+            lambda: hf.DistilBertForMaskedLM(
+                hf.DistilBertConfig(n_layers=2, n_heads=2, dim=32, hidden_dim=64, vocab_size=64)
+            ),
+            NETWORKS["bert"][1],
+        ),
+        "opt": (
+            lambda: hf.OPTForCausalLM(
+                hf.OPTConfig(
+                    num_hidden_layers=2, num_attention_heads=2, hidden_size=32, ffn_dim=64,
+                    word_embed_proj_dim=32, vocab_size=64,
+                )
+            ),
+            NETWORKS["gpt2"][1],
+        ),
+    }  # fmt: skip
+    sick = []
+    print("\nNetworks of transformers, as it initialises them, 3 draws each")
+    for name, (make, x) in makes.items():
+        said = []
+        for seed in range(3):
+            torch.manual_seed(seed)
+            labels = torch.arange(len(pixels["pixel_values"])) % 2
+            y = x["input_ids"] if "input_ids" in x else labels[: len(x["pixel_values"])]
+            found = il.diagnose(make(), {**x, "labels": y})
+            said.append(found[0].title)
+            sick += [name] if found.severity == "will not train" or not found.healthy else []
+        print(f"  {name:14}{', '.join(dict.fromkeys(said))}")
+    print(f"  called sick: {len(sick)}")
+    return not sick
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -143,6 +206,7 @@ def main(arguments: Sequence[str]) -> int:
         labels |= {
             row["case"]: {n: stored(row[n]) for n in ("loss", "cured") if n in row} for row in rows
         }
+    met &= library()
     if "--store" in arguments:
         known = [key(case, letter) for letter in VARIANTS for case in CASES]
         labels = {name: labels[name] for name in known if name in labels}

@@ -1,0 +1,399 @@
+"""What can be measured of a network in one real pass? Facts, without a judgement."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from initlab.apply.layers import Bias, Fixed, Own, Weight, kinds_of
+from initlab.diagnosis.graph import Graph, read
+from initlab.diagnosis.guess import Guess, guess
+from initlab.diagnosis.watch import Watch
+from initlab.probe import Trace, trace
+from initlab.probe.run import Loss, logits_of, outputs_of, own_loss, usual_loss
+from initlab.probe.tensors import first_tensor
+
+TRIAL_STEPS = 3  # a zero head, a zero branch and what lies inside it wake up one after another
+TRIAL_RATE = 1e-3  # Adam's own
+ROWS = 256  # of a weight, and of a batch, that are compared with each other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """What one parameter is, and what came back to it.
+
+    Args:
+        name: Its name in the model.
+        layer: Name of its module.
+        known: Whether `il.initialize` knows what it is.
+        called: Whether the forward pass called that module, or a gradient came back to it.
+        trainable: Whether it requires a gradient.
+        matrix: Whether its rows are units: a weight that a product takes, and no norm's.
+        embedding: Whether its rows are looked up, not multiplied.
+        uses: What the pass uses it for, as in `Graph.uses`.
+        size: Its Euclidean norm.
+        gradient: The norm of its gradient; None if none came back.
+        nonfinite: Share of its elements that are NaN or infinite.
+        rows_differ: ‖W - W̄‖ / ‖W‖, where each row of W̄ is the mean row (0: all units are equal);
+            None where there are no two rows.
+        pull_apart: ‖G - Ḡ‖·√rows: how hard the gradient pulls the rows apart, in units of loss
+            for a change of the size of a usual weight.
+        units: How many rows it has.
+    """
+
+    name: str
+    layer: str
+    known: bool
+    called: bool
+    trainable: bool
+    matrix: bool
+    embedding: bool
+    uses: frozenset[str]
+    size: float
+    gradient: float | None
+    nonfinite: float
+    rows_differ: float | None
+    pull_apart: float | None
+    units: int
+
+    @property
+    def leverage(self) -> float | None:
+        """‖w‖·‖∂L/∂w‖: the change of the loss, to first order, if the weights change by 100 %.
+
+        It has the unit of the loss, whatever the scale of the weights. A weight of 0 counts with
+        the size that keeps a signal level, √rows.
+        """
+        if self.gradient is None:
+            return None
+        return (self.size or math.sqrt(self.units)) * self.gradient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that one examination saw.
+
+    Args:
+        trace: The pass, layer by layer.
+        parameters: One record for each parameter, in the model's order.
+        graph: What the pass computed, operation by operation.
+        spread: Layer name → 1 - mean cosine between what it emits for different inputs.
+        variation: Layer name → ‖h - h̄‖² / ‖h‖² over the inputs: unlike the cosine, it tells apart
+            inputs of one column.
+        input_spread: The larger of the two for the batch itself; NaN where it holds no floats.
+        input_rms: Its rms.
+        input_finite: Whether all of it is finite.
+        gates: Recurrent layer → share of its gates that is saturated, as estimated.
+        through_time: Recurrent layer → largest rms of its output over the steps, over that of the
+            first step.
+        statistics: BatchNorm layer → how far its running statistics are from the batch's: the
+            shift of the mean in standard deviations, and the ratio of the variances.
+        loss: The loss.
+        guess: What it is compared with.
+        stands_in: Whether nobody gave a loss, so that a random mixture of the outputs stood in.
+        last: The record of `trace` that is the output layer; empty where a function makes it.
+        entered: The larger of the two spreads of what enters it.
+        output: What the model emitted, detached: the tensor that the loss is about.
+        woken: Parameters that are all 0 at the start, so that trial steps were taken.
+        asleep: Parameters whose gradient is exactly 0 before and after such steps.
+    """
+
+    trace: Trace
+    parameters: tuple[Parameter, ...]
+    graph: Graph
+    spread: dict[str, float]
+    variation: dict[str, float]
+    input_spread: float
+    input_rms: float
+    input_finite: bool
+    gates: dict[str, float]
+    through_time: dict[str, float]
+    statistics: dict[str, tuple[float, float]]
+    loss: float
+    guess: Guess
+    stands_in: bool
+    last: str
+    entered: float
+    output: Tensor | None = field(repr=False)
+    woken: tuple[str, ...] = ()
+    asleep: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> float:
+        """What losses are counted in; 1 where no guess is known."""
+        return self.guess.unit or 1.0
+
+    @property
+    def weights(self) -> list[Parameter]:
+        """The trainable weights that the pass used."""
+        return [p for p in self.parameters if p.matrix and p.trainable and p.called]
+
+    @property
+    def leverage(self) -> dict[str, float]:
+        """Weight → its leverage, in guesses, in the model's order."""
+        return {p.name: p.leverage / self.unit for p in self.weights if p.leverage is not None}
+
+    @property
+    def apart(self) -> dict[str, float]:
+        """Layer → how far apart different inputs are, by the better of the two measures."""
+        return {name: max(s, self.variation[name]) for name, s in self.spread.items()}
+
+
+def examine(
+    model: nn.Module, x: Any, target: Any, loss: Loss | None, *, wake: bool = True
+) -> Facts:
+    """Take all measurements; the model comes back bit for bit.
+
+    With `wake`, a network with a weight that is all 0 is also looked at after a few trial steps of
+    a copy, since such a layer hides the gradient from those before it. The loss is then still
+    that of the network as it is.
+    """
+    first = _pass(model, x, target, loss)
+    zeros, still = (_zeros(model), _asleep(first)) if wake else ((), ())
+    if not (zeros or still) or not math.isfinite(first.loss):
+        return first
+    twin = copied(model)
+    _trial_steps(twin, x, target, loss)
+    awake = _pass(twin, x, target, loss)
+    asleep = tuple(name for name in _asleep(awake) if name in still)
+    if not zeros:
+        return replace(first, asleep=asleep)
+    return replace(awake, loss=first.loss, output=first.output, woken=zeros, asleep=asleep)
+
+
+def _asleep(facts: Facts) -> tuple[str, ...]:
+    """Name the parameters whose gradient is exactly 0, and unused factors that are 0."""
+    return tuple(
+        p.name
+        for p in facts.parameters
+        if p.trainable
+        and p.called
+        and (p.gradient == 0 or (p.gradient is None and not p.known and not p.size))
+    )
+
+
+def value_of(output: Any, target: Any, loss: Loss | None) -> Tensor:
+    """Return the loss: the caller's, the model's own, the usual one, or what stands in."""
+    if loss is not None:
+        value: Tensor = loss(output, target)
+        return value
+    own = own_loss(output)
+    if own is not None:
+        return own  # type: ignore[no-any-return]
+    if target is None:
+        return _stand_in(output)  # type: ignore[no-any-return]
+    return usual_loss(logits_of(output), target)
+
+
+def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
+    names = {id(p): name for name, p in model.named_parameters()}
+    watch = Watch(model, ROWS)
+    seen: dict[str, Any] = {}
+
+    def look(output: Any, target: Any) -> Tensor:
+        """Compute the loss, and read what only the graph tells."""
+        from initlab.arguments import loss_function
+
+        loss_function(loss)
+        watch.closed = True
+        value = value_of(output, target, loss)
+        logits: Any = next(iter(outputs_of(output)), None)
+        seen["stands_in"] = loss is None and target is None and own_loss(output) is None
+        if isinstance(logits, Tensor):
+            seen["output"] = logits.detach()
+            root = value if isinstance(value, Tensor) and value.grad_fn is not None else logits
+            if logits.grad_fn is not None:
+                seen["graph"] = read(logits, root, watch.nodes, names)
+        if isinstance(value, Tensor) and value.numel() == 1:
+            function = seen["graph"].function if "graph" in seen else ""
+            seen["guess"] = guess(
+                output, x, target, value.item(), loss, partial(value_of, loss=loss), function
+            )
+        return value
+
+    with watch.hooks(), _gradients(model) as gradients:
+        found = trace(model, x, target, loss=look)
+    graph = seen.get("graph", Graph())
+    last = watch.last_of(graph.head or watch.owner(graph.head_parameters))
+    given = first_tensor(x)
+    return Facts(
+        trace=found,
+        parameters=tuple(_parameters(model, watch.called, gradients, graph)),
+        graph=graph,
+        spread=watch.spread,
+        variation=watch.variation,
+        input_spread=math.nan if given is None else max(watch.apart(given)),
+        input_rms=math.nan
+        if given is None
+        else given.detach().abs().double().square().mean().sqrt().item(),
+        input_finite=given is None or bool(given.isfinite().all()),
+        gates=watch.gates,
+        through_time=watch.through_time,
+        statistics=watch.statistics,
+        loss=math.nan if found.loss is None else found.loss,
+        guess=seen.get("guess", Guess(None, why_not="the loss is no number")),
+        stands_in=seen["stands_in"],
+        last=last,
+        entered=watch.entered.get(last, math.nan) if graph.head else math.nan,
+        output=seen.get("output"),
+    )
+
+
+@contextmanager
+def _gradients(model: nn.Module) -> Iterator[dict[int, Tensor]]:
+    """Collect the gradient of each parameter during a pass, by `id`."""
+    found: dict[int, Tensor] = {}
+
+    def note(key: int, gradient: Tensor) -> None:
+        dense = gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
+        found[key] = found[key] + dense if key in found else dense  # a checkpoint comes twice
+
+    with ExitStack() as stack:
+        for p in model.parameters():
+            if p.requires_grad:
+                handle = p.register_hook(partial(note, id(p)))  # type: ignore[no-untyped-call]
+                stack.callback(handle.remove)
+        yield found
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """Copy a model, also where a hook keeps a weight as an attribute that is no parameter."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for held in (*vars(module).values(), *module._buffers.values()):
+            if isinstance(held, Tensor) and not held.is_leaf:
+                memo[id(held)] = held.detach().clone()
+    return copy.deepcopy(model, memo)
+
+
+def _zeros(model: nn.Module) -> tuple[str, ...]:
+    """Name the trainable weights that are all 0."""
+    return tuple(
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
+    )
+
+
+def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> None:
+    """Take a few of Adam's first steps."""
+    for _ in range(TRIAL_STEPS):
+        with _gradients(model) as gradients:
+            trace(model, x, target, loss=partial(value_of, loss=loss), layers=type(model))
+        with torch.no_grad():
+            for p in model.parameters():
+                if id(p) in gradients:
+                    p.sub_(TRIAL_RATE * torch.sgn(gradients[id(p)]))
+
+
+def _parameters(
+    model: nn.Module, called: set[nn.Module], gradients: Mapping[int, Tensor], graph: Graph
+) -> Iterator[Parameter]:
+    """Describe each parameter once, with the gradient that came back to it."""
+    seen: set[nn.Parameter] = set()
+    for prefix, module in model.named_modules():
+        kinds = kinds_of(module) or {}
+        for key, p in module._parameters.items():
+            if p is None or p in seen:
+                continue
+            seen.add(p)
+            name = f"{prefix}.{key}".lstrip(".")
+            kind, w, g = kinds.get(key), p.detach(), gradients.get(id(p))
+            uses = graph.uses.get(name, frozenset())
+            embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
+            matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Own, Bias))
+            if matrix and kind is None:  # a number per head, channel or token is no unit
+                matrix = w.numel() > max(w.shape) and bool(uses & {"product"} or not uses)
+            differ = pull = None
+            if matrix and w.is_floating_point():
+                cut = kind.cut if isinstance(kind, Weight) else lambda tensor: [tensor]
+                differ, pull = _rows(cut, w, g)
+            yield Parameter(
+                name=name,
+                layer=prefix,
+                known=kind is not None,
+                called=module in called or g is not None,  # a ParameterList is never called
+                trainable=p.requires_grad,
+                matrix=matrix,
+                embedding=embedding,
+                uses=uses,
+                size=_norm(w),
+                gradient=None if g is None else _norm(g),
+                nonfinite=(~w.isfinite()).double().mean().item() if w.numel() else 0.0,
+                rows_differ=differ,
+                pull_apart=pull,
+                units=len(p) if p.dim() else 1,
+            )
+
+
+def _rows(cut: Callable[[Tensor], list[Tensor]], w: Tensor, g: Tensor | None) -> tuple[Any, Any]:
+    """Say how different the units of a weight are, and how different their gradients."""
+    pieces = [_some(piece) for piece in cut(w)]
+    if any(len(piece) < 2 for piece in pieces):
+        return None, None
+    differ = max(_apart(piece) / (piece.norm().item() or 1.0) for piece in pieces)
+    if g is None:
+        return differ, None
+    if not differ < 0.1:  # only near-equal units are asked for their gradients
+        return differ, math.inf
+    parts = [piece.flatten(1).double() for piece in cut(g)]
+    return differ, max(_apart(part) * math.sqrt(len(part)) for part in parts)
+
+
+def _some(piece: Tensor) -> Tensor:
+    rows = piece.flatten(1)
+    return rows[:: max(1, len(rows) // ROWS)].double()
+
+
+def _apart(rows: Tensor) -> float:
+    return float((rows - rows.mean(0)).norm())
+
+
+def _norm(tensor: Tensor) -> float:
+    if tensor.numel() < 100_000 or tensor.is_complex():
+        return float(tensor.abs().double().norm())
+    short = tensor.norm().item() if tensor.dtype == torch.float32 else math.inf
+    return short if 1e-15 < short < 1e15 else float(tensor.double().norm())
+
+
+def _stand_in(output: Any) -> Any:
+    """Return a sum of the outputs with random signs.
+
+    Its gradient has length 1 for each sample, about that of a cross-entropy at the start. The mean
+    square of the output would not do: behind a LayerNorm it is the same whatever the weights are,
+    so that no gradient would come back.
+    """
+    generator = torch.Generator().manual_seed(0)
+    total: Any = 0
+    for tensor in outputs_of(output):
+        real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        rows = real.flatten(1) if tensor.dim() else real[None]
+        signs = (torch.rand(rows.shape, generator=generator) < 0.5).to(rows) * 2 - 1
+        total = total + (rows * signs).float().sum() / max(len(rows), 1) / math.sqrt(
+            rows[0].numel()
+        )
+    return total
+
+
+def rms_of(facts: Facts) -> dict[str, float]:
+    """Give the rms of what each layer emits."""
+    return {
+        layer.name: layer.activation.rms
+        for layer in facts.trace.layers
+        if layer.activation is not None
+    }
+
+
+def before_output(facts: Facts, values: dict[str, float]) -> dict[str, float]:
+    """Keep the layers that emit before the output layer does."""
+    names = list(values)
+    return {
+        n: values[n] for n in (names[: names.index(facts.last)] if facts.last in names else names)
+    }

@@ -1,0 +1,250 @@
+"""Which parameters are equal, asleep, or copies of each other?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import torch
+
+from initlab.diagnosis import cures
+from initlab.diagnosis.case import Case
+from initlab.diagnosis.facts import Parameter
+from initlab.diagnosis.findings import Cure, Measured
+from initlab.diagnosis.illnesses.illness import Illness, Seen, in_order, several
+from initlab.diagnosis.illnesses.signals import Restarted, Vanishing
+from initlab.format import number
+
+
+class Symmetric(Restarted):
+    """Units that are equal, and get equal gradients."""
+
+    name = "symmetric"
+    why = (
+        "Units that start equal and get equal gradients stay equal: a wide layer then computes a "
+        "single feature."
+    )
+    refuted = False
+    equal = 0.05
+    """Least relative difference between the rows of a weight, ‖W - W̄‖/‖W‖; it is about 1 for random
+    numbers, and 0 for units that are all equal."""
+    pull = 0.01
+    """Units that are equal are ill only if the gradient is equal too: at least this much of a guess
+    must pull them apart (rows of the output layer differ in it, so that zeros are fine there)."""
+
+    def test(self, case: Case) -> Seen | None:
+        """Look for weights with equal units that the gradient leaves equal."""
+        facts = case.facts
+        gates = [p for p in facts.parameters if p.name in facts.asleep and _is_gate(p)]
+        equal = [
+            p
+            for p in self._rows(case).values()
+            if _or_one(p.rows_differ) < self.equal
+            and _or_one(p.pull_apart) < self.pull * case.facts.unit
+            and not (p.size == 0 and gates)  # then it is the gate that must open
+        ]
+        if not equal:
+            return None
+        worst = min(equal, key=lambda p: _or_one(p.rows_differ))
+        differ = _or_one(worst.rows_differ)
+        same = "are equal" if differ == 0 else f"differ by {number(differ)} of their size"
+        what = "all 0" if worst.size == 0 else f"its {worst.units} units {same}"
+        return Seen(
+            f"{worst.name}: {what}, and so is the gradient that comes back to them.",
+            {"rows differ": differ, "pull apart": _or_one(worst.pull_apart)},
+            tuple(p.name for p in equal),
+        )
+
+    def _rows(self, case: Case) -> dict[str, Parameter]:
+        return {
+            p.name: p
+            for p in case.facts.parameters
+            if p.rows_differ is not None and p.trainable and p.called and not p.embedding
+        }
+
+    def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
+        """Draw one side of each product of zeros; or what is equal; or the whole network."""
+        weights = [p for p in case.facts.parameters if p.matrix]
+        others = [p for p in weights if p.name not in seen.layers and p.size]
+        zeros = all(p.size == 0 for p in weights if p.name in seen.layers)
+        few = len(others) > len(seen.layers) or (bool(others) and zeros)
+        if few:
+            yield from _one_side(case, seen.layers)
+            yield cures.refill(case, seen.layers)
+        else:
+            yield from cures.restarts(case, seen.layers)
+            yield from _one_side(case, seen.layers)
+
+    def otherwise(self, case: Case, seen: Seen) -> str:
+        """Name the lines that only its author can judge."""
+        named = [p for p in case.facts.parameters if p.name in seen.layers]
+        return (
+            cures.raw_lines(case, named).call + "  # tried on a copy, and not enough alone: "
+            "fill these where the model is built, and keep one side of each product at 0"
+        )
+
+    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
+        """Show the difference between the units of each weight."""
+        return (
+            Measured(
+                quantity="relative difference\nbetween the units of a weight",
+                values={name: _or_one(p.rows_differ) for name, p in self._rows(case).items()},
+                low=self.equal,
+            ),
+        )
+
+    def right(self, case: Case) -> str:
+        """Tell that units differ."""
+        return "the units of each layer differ" if self._rows(case) else ""
+
+
+class Asleep(Illness):
+    """Parameters whose gradient is exactly 0, at the start and after the first steps."""
+
+    name = "asleep"
+    why = (
+        "Where two factors of a product are both 0, or a gate is shut by a function that is flat "
+        "there, no gradient comes through: these parameters never move."
+    )
+    refuted = False
+
+    def test(self, case: Case) -> Seen | None:
+        """Look for gradients that stay 0, unless another illness explains them."""
+        names = case.facts.asleep
+        if not names or case.facts.stands_in:
+            return None
+        from initlab.diagnosis.illnesses.signals import Dead, Saturated
+
+        if any(other.test(case) for other in (Symmetric(), Dead(), Saturated(), Vanishing())):
+            return None
+        trainable = [p for p in case.facts.parameters if p.trainable and p.called]
+        return Seen(
+            f"{several(names)}: the gradient is exactly 0, and still is after a few steps "
+            f"({len(names)} of {len(trainable)} parameters).",
+            {"asleep": float(len(names)), "trainable": float(len(trainable))},
+            names,
+        )
+
+    def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
+        """Open the gates, or draw one side of each product."""
+        named = [p for p in case.facts.parameters if p.name in seen.layers]
+        gates = [p for p in named if _is_gate(p)]
+        if gates:
+            yield cures.raw_lines(case, gates, "one")
+        zero = [p.name for p in named if p.size == 0 and p.matrix]
+        if zero:
+            yield from _one_side(case, zero)
+
+    def otherwise(self, case: Case, seen: Seen) -> str:
+        """Name the gates."""
+        named = [p for p in case.facts.parameters if p.name in seen.layers]
+        cut = [p.name for p in named if p.gradient is None]
+        if cut:
+            return f"let the gradient through: remove .detach() or .data from {several(cut)}"
+        zero = [p for p in named if p.size == 0 and not p.name.endswith("bias")] or [
+            p for p in named if "factor" in p.uses
+        ]
+        if zero:
+            return cures.raw_lines(case, zero[:4]).call + "  # one factor of each product is enough"
+        return (
+            "look at what these are multiplied by in the forward pass: a constant 0, a mask, a "
+            "softmax over a single entry"
+        )
+
+    def partial(self, seen: Seen) -> bool:
+        """Most of the network trains if less than half of it is asleep."""
+        return seen.evidence["asleep"] < seen.evidence["trainable"] / 2
+
+    def care(self, case: Case, seen: Seen) -> str:
+        """Say what trains."""
+        return (
+            "the rest of the network trains; these parameters, and what lies behind them, do not."
+        )
+
+
+class Copies(Illness):
+    """Layers that are copies of each other."""
+
+    name = "copies"
+    why = (
+        "They compute the same function at the start. They do train apart, since each stands at "
+        "another place, but the network starts with less variety than it could."
+    )
+    refuted = False
+
+    def test(self, case: Case) -> Seen | None:
+        """Compare weights of one shape with each other."""
+        groups = self._groups(case)
+        if not groups:
+            return None
+        names = tuple(name for group in groups for name in group)
+        first = groups[0]
+        return Seen(
+            f"{several(first)} hold the same random numbers"
+            + (f", and so do {len(groups) - 1} other groups." if len(groups) > 1 else "."),
+            {"groups": float(len(groups)), "copies in the first": float(len(first))},
+            names,
+        )
+
+    def _groups(self, case: Case) -> list[list[str]]:
+        held = dict(case.model.named_parameters())
+        by_look: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for p in case.facts.parameters:
+            w = held[p.name].detach()
+            varies = p.rows_differ is not None and p.rows_differ > Symmetric.equal
+            usable = p.matrix and p.trainable and p.called and varies and w.numel() >= 16
+            if usable and w.std() > 0:
+                by_look[(w.shape, *w.flatten()[:4].tolist())].append(p.name)
+        return [
+            names
+            for names in by_look.values()
+            if len(names) > 1 and all(torch.equal(held[names[0]], held[n]) for n in names[1:])
+        ]
+
+    def otherwise(self, case: Case, seen: Seen) -> str:
+        """Name the line that draws them anew."""
+        parents = [name.split(".") for name in seen.layers]
+        common = []
+        for parts in zip(*parents, strict=False):
+            if len(set(parts)) > 1:
+                break
+            common.append(parts[0])
+        scheme = next(cures.schemes(case))[0]
+        where = case.names.path(".".join(common))
+        return f'il.initialize({where}, "{scheme}")  # draws each of them anew'
+
+    def partial(self, seen: Seen) -> bool:
+        """All of the network trains."""
+        return True
+
+    def care(self, case: Case, seen: Seen) -> str:
+        """Say that nothing must be done."""
+        return (
+            "nothing must be done, and it is often not noticed: nn.TransformerEncoder copies the "
+            "layer that it is given (PyTorch issue 72253)."
+        )
+
+
+def _one_side(case: Case, names: tuple[str, ...] | list[str]) -> Iterator[Cure]:
+    """Fill the zeros of one kind (such as LoRA's A), and leave the others."""
+    by_ending: dict[str, list[str]] = {}
+    for name in in_order(list(names), case.facts):
+        parts = [part for part in name.split(".") if not part.isdigit()]
+        by_ending.setdefault(
+            ".".join(parts[-2:] if parts[-1] == "weight" else parts[-1:]), []
+        ).append(name)
+    for group in by_ending.values():
+        if len(group) < len(names) and all(
+            not case.model.get_parameter(n).detach().any() for n in group
+        ):
+            chosen = [p for p in case.facts.parameters if p.name in group]
+            yield cures.raw_lines(case, chosen, "kaiming")
+
+
+def _is_gate(p: Parameter) -> bool:
+    """Whether a parameter multiplies what others compute."""
+    return "factor" in p.uses and not p.matrix and not p.known
+
+
+def _or_one(value: float | None) -> float:
+    return 1.0 if value is None else value
