@@ -103,7 +103,10 @@ HEADLINES = [
 ]
 
 
-@pytest.mark.parametrize(("explore", "values", "headline"), HEADLINES, ids=str)
+IDS = [f"{explore.__name__}-{place}" for place, (explore, *_) in enumerate(HEADLINES)]
+
+
+@pytest.mark.parametrize(("explore", "values", "headline"), HEADLINES, ids=IDS)
 def test_a_headline_concludes_in_twelve_words(explore, values, headline):
     explorer = explore(**values)
     assert explorer.error == ""

@@ -87,27 +87,10 @@ def _sentence(weights: Sequence[tuple[str, float]], expected: Mapping[str, Seque
     ratios = {
         name: math.exp(
             sum(math.log(std / e) for (_, std), e in zip(weights, given, strict=True) if std > 0)
-            / count
+            / len(stds)
         )
         for name, given in expected.items()
         if all(math.isfinite(e) and e > 0 for e in given)
     }
-
-
-def _headline(ratios: Mapping[str, float]) -> str:
-    if not ratios:
-        return "The std of each weight"
-    name, ratio = min(ratios.items(), key=lambda one: abs(math.log(one[1])))
-    if abs(math.log(ratio)) < 0.1:
-        return f"On average the weights are as wide as {name} makes them"
-    return f"On average the weights are {number(ratio)} times as wide as {name} makes them"
-
-
-def _sentence(weights: Sequence[tuple[str, float]], ratios: Mapping[str, float]) -> str:
-    stds = [std for _, std in weights if std > 0]
-    text = f"The std of {len(weights)} weights is {number(min(stds))} to {number(max(stds))}"
-    zeros = len(weights) - len(stds)
-    if zeros:
-        text += f", that of {zeros} is 0"
-    told = ", ".join(f"{number(ratio)} times that of {name}" for name, ratio in ratios.items())
+    told = ", ".join(f"{ratio:.2g} times that of {name}" for name, ratio in ratios.items())
     return f"{text}; on (geometric) average {told}." if told else f"{text}."
