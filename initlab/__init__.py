@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from initlab.apply.audit import audit
     from initlab.apply.initialize import initialize
     from initlab.apply.lsuv import lsuv
-    from initlab.diagnosis import Finding, Findings, diagnose
+    from initlab.diagnosis import Finding, Findings
+    from initlab.diagnosis.diagnose import diagnose
     from initlab.exercises import ask
     from initlab.experiments import History, Runs, compare, coordinate_check, sweep, train
     from initlab.lessons import check, hint, progress, quiz, solution

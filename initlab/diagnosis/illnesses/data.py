@@ -121,7 +121,8 @@ class Data(Illness):
         inputs = [s for s in suspects if not s.target]
         alike = bool(inputs) and case.facts.input_spread < self.alike
         said = "; ".join(
-            f"{s.where} has mean {number(s.offset * s.std)} and std {number(s.std)}"
+            f"the {'target' if s.target else 'input'} {s.where} "
+            f"has mean {number(s.offset * s.std)} and std {number(s.std)}"
             + (f", its columns differ by a factor of {number(s.uneven)}" if s.uneven > 100 else "")
             for s in suspects
         )
