@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from lesson_rules import LESSON_RULES
 from run_notebooks import CELL_METADATA, NOTEBOOK_METADATA, WIDGET_VIEW
 from training_rules import Training
 
@@ -341,6 +342,7 @@ RULES: list[Rule] = [
     asserts_what_it_does_not_compare,
     can_be_run_again,
     is_small,
+    *LESSON_RULES,
 ]
 
 

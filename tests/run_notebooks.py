@@ -25,7 +25,7 @@ SMALL_MEMORY = 2 * 1024**3  # bytes: the most that the public Binder service giv
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 NOTEBOOK_METADATA = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
-CELL_METADATA = {"tags", "slideshow"}
+CELL_METADATA = {"tags", "slideshow", "jp-MarkdownHeadingCollapsed"}
 WIDGET_VIEW = (
     "application/vnd.jupyter.widget-view+json"  # means nothing without the kernel that ran
 )

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from lesson_rules import LESSON_RULES, words
 from notebook_rules import (
     MOST_BYTES,
     MOST_CHAOTIC_CELLS,
@@ -134,6 +135,63 @@ def test_a_spoilt_source_is_named(path, old, new, complaint):
     (cell,) = (cell for cell in notebook.cells if old in cell.source)
     cell.source = cell.source.replace(old, new)
     assert complaints(path, notebook) == [complaint]
+
+
+def second_edition() -> NotebookNode:
+    """(7 words + 120 s of code + 2 exercises) make 10 minutes."""
+    deeper = "## Going deeper\nOnce."
+    notebook = made("# 90 Zero\n10 minutes", *['il.check("a", mine)'] * 2, deeper, "1", "## End")
+    notebook.cells[3].metadata["jp-MarkdownHeadingCollapsed"] = True
+    for cell in notebook.cells[3:5]:
+        cell.metadata.slideshow.slide_type = "skip"
+    return notebook
+
+
+def spoil_source(number, source):
+    return lambda notebook: notebook.cells[number].update(source=source)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (
+            spoil_source(0, "# 90 Zero\n20 minutes"),
+            "it needs 10 minutes and says 20",
+        ),
+        (spoil_source(0, "# 90 Zero"), "it needs 10 minutes and says nothing"),
+        (
+            spoil_source(5, "## End\n" + "word " * 2000),
+            "the main line has 2005 words, not at most 2000",
+        ),
+        (
+            spoil_source(3, "## Going deeper\n" + "word " * 799),
+            "'Going deeper' has 801 words, not at most 800",
+        ),
+        (
+            lambda notebook: notebook.cells[3].metadata.pop("jp-MarkdownHeadingCollapsed"),
+            "the section 'Going deeper' is not collapsed",
+        ),
+        (
+            lambda notebook: notebook.cells[4].metadata.slideshow.update(slide_type="slide"),
+            "a cell of 'Going deeper' is shown in slides: '1'",
+        ),
+        (
+            spoil_source(4, 'print("It agrees.")'),
+            "code cell 3 prints a text that was typed: print('It agrees.')",
+        ),
+    ],
+)
+def test_what_the_second_edition_forbids_is_named(path, spoil, complaint):
+    path = path.with_name("90_zero.ipynb")
+    notebook = second_edition()
+    assert [c for rule in LESSON_RULES for c in rule(path, notebook)] == []
+    spoil(notebook)
+    assert complaint in [c for rule in LESSON_RULES for c in rule(path, notebook)]
+
+
+def test_folded_answers_and_targets_of_links_are_not_read():
+    text = "# One [two](three.md)\n<details>four\nfive</details> six"
+    assert words(made(text).cells) == 3
 
 
 def test_long_cells_throughout_are_named(path):
