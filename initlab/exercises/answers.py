@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from initlab.format import percent
+
 Array = NDArray[np.float64]
 
 _HERE = str(Path(__file__).parent)
@@ -167,7 +169,7 @@ def as_entries(value: Any, shape: tuple[int, ...]) -> Entries:
         raise _wrong_shape(entries.values.shape, shape)
     if not np.isfinite(entries.values).all():
         share = 1 - np.isfinite(entries.values).mean()
-        what = f"{share:.0%} of your numbers are nan or infinite"
+        what = f"{percent(share)} of your numbers are nan or infinite"
         raise Rejected(
             "not finite",
             f"{what if shape else f'Your number is {entries.values}'}. Which operation makes that: "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initlab import format
 from initlab.arguments import number
 
 if TYPE_CHECKING:
@@ -85,9 +86,12 @@ class History:
     stopped: str | None = None
 
     def __repr__(self) -> str:
-        accuracy = "" if self.final_accuracy is None else f", accuracy {self.final_accuracy:.3f}"
+        accuracy = ""
+        if self.final_accuracy is not None:
+            accuracy = f", accuracy {format.number(self.final_accuracy, 3)}"
+        loss = format.number(self.final_loss, 4)
         end = f"; {self.stopped}" if self.stopped else ""
-        return f"<History: {len(self.loss)} steps, loss {self.final_loss:.4g}{accuracy}{end}>"
+        return f"<History: {len(self.loss)} steps, loss {loss}{accuracy}{end}>"
 
     def note(self, loss: float, accuracy: float | None, lr: float) -> None:
         """Add one step."""

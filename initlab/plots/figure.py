@@ -10,7 +10,6 @@ import base64
 import html
 import io
 import textwrap
-from importlib import import_module
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -84,7 +83,8 @@ class Picture(Figure):
 
     def _ipython_display_(self) -> None:
         """Show picture and text once, then let pyplot forget the figure, so it shows no second."""
-        display: Any = import_module("IPython.display").display  # IPython calls this: it is there
+        from IPython.display import display  # IPython calls this: it is there
+
         display({"text/plain": repr(self), **self.shown(self.alt)}, raw=True)
         plt.close(self)
 
