@@ -25,12 +25,12 @@ SMALL = {"depth": 4, "width": 32}
 
 
 def records(**values):
-    return signal_records(SignalSettings(**{**Signal.defaults(), **SMALL, **values}))
+    return signal_records(SignalSettings(**{**SMALL, **values}))
 
 
 def run(**values):
     patient = values.pop("patient", True)
-    settings = SymmetrySettings(**{**Symmetry.defaults(), "width": 8, **values})
+    settings = SymmetrySettings(**{"width": 8, **values})
     return symmetry_records(settings, patient=patient)
 
 
@@ -124,7 +124,7 @@ def test_a_trait_is_plain_and_redraws():
 def test_computing_keeps_to_one_core(monkeypatch):
     seen = []
 
-    def count(self, *, patient, **values):
+    def count(self, settings, *, patient):
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         seen.append(torch.get_num_threads())
         return self.scene
@@ -198,7 +198,7 @@ def test_an_error_is_shown_and_the_last_good_picture_stays(monkeypatch):
     browser = Browser(explorer)
     seen = explorer.sentence
 
-    def fail(self, *, patient, **values):
+    def fail(self, settings, *, patient):
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as broken:

@@ -18,7 +18,7 @@ SMALL = {"depth": 6, "width": 100}
 
 
 def records(**values):
-    return phase_records(PhaseSettings(**{**Phase.defaults(), **SMALL, **values}))
+    return phase_records(PhaseSettings(**{**SMALL, **values}))
 
 
 def dots(panel):

@@ -21,7 +21,7 @@ MODULE = sys.modules["initlab.explore.spectrum_records"]
 
 
 def records(**values):
-    return spectrum_records(SpectrumSettings(**{**Spectrum.defaults(), "width": 32, **values}))
+    return spectrum_records(SpectrumSettings(**{"width": 32, **values}))
 
 
 def network(scheme, gain, depth, width, activation, seed):

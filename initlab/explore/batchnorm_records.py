@@ -23,6 +23,7 @@ from initlab.apply import initialize
 from initlab.data import Batch, digits
 from initlab.experiments.loop import Loop
 from initlab.experiments.recipe import Recipe
+from initlab.explore.controls import choice, slider
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
 from initlab.explore.signal_records import curves, rms_of
 from initlab.explore.slices import Work
@@ -35,6 +36,7 @@ STEPS = 100
 LEARNING_RATE = 0.05
 SCALES = 10.0 ** np.arange(-4, 1.5, 0.5)  # factors at which scale-invariance is tested
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")  # φ(kx) = kφ(x): theory knows small batches
+CURVES = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
 NORMS = ("batch", None)  # of the network, and of its twin
 
 Floats = NDArray[np.float64]
@@ -44,21 +46,31 @@ Floats = NDArray[np.float64]
 class BatchnormSettings:
     """What decides a network and its twin.
 
-    Args:
-        scale: Factor on the std of the hidden weights.
-        batch_size: Inputs in a batch, at least 4.
-        depth: Hidden layers, at least 1.
-        width: Units of each.
-        activation: A name in `il.activations.ACTIVATIONS` for which PyTorch has a gain.
-        seed: Decides the weights, and the batches.
+    Each field is a control, whose hint says what it means.
     """
 
-    scale: float
-    batch_size: int
-    depth: int
-    width: int
-    activation: str
-    seed: int
+    scale: float = slider(
+        0.1, label="weights", low=1e-4, high=10, log=True, unit="× Kaiming", main=True,
+        hint="Factor on the std of the hidden weights",
+    )  # fmt: skip
+    depth: int = slider(
+        10, label="depth", low=1, high=50, whole=True, main=True, hint="Hidden layers"
+    )
+    batch_size: int = choice(
+        128, label="batch size", options={n: str(n) for n in (4, 8, 32, 128, 512)},
+        hint="Inputs over which BatchNorm averages", main=True,
+    )  # fmt: skip
+    activation: str = choice(
+        "relu", label="activation", options={name: name for name in CURVES},
+        hint="The nonlinearity of each layer",
+    )  # fmt: skip
+    width: int = choice(
+        64, label="width", options={n: str(n) for n in (32, 64, 128, 256)},
+        hint="Units in each hidden layer",
+    )  # fmt: skip
+    seed: int = slider(
+        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
+    )
 
     @property
     def layers(self) -> list[str]:

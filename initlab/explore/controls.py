@@ -1,11 +1,17 @@
 """Which values may a parameter of an explorer take, and which control sets it?
 
-A control is a trait: `explorer.gain` is a plain number in Python and a slider in the browser.
+A control is declared once, as a field of an explorer's record of settings:
+
+    gain: float = slider(1.0, label="gain", low=0.1, high=10, log=True)
+
+The record gives the value to whatever computes; the explorer makes a trait of it, so that
+`explorer.gain` is a plain number in Python and a slider in the browser.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field, fields
 from typing import Any
 
 from traitlets import TraitType
@@ -39,6 +45,11 @@ class Control(TraitType[Any, Any]):
     def validate(self, obj: Any, value: Any) -> Any:
         """Return the value in its plain type, or raise an error that names what is allowed."""
         raise NotImplementedError
+
+
+def controls_of(settings: type) -> dict[str, Control]:
+    """Give the controls of a record of settings by name, in the order of its fields."""
+    return {one.name: one.metadata["control"] for one in fields(settings)}
 
 
 class Slider(Control):
@@ -132,3 +143,22 @@ class Switch(Control):
                 f"{self.name} must be True or False, got {value!r} of type {type(value).__name__}."
             )
         return value
+
+
+def slider(default: float, **how: Any) -> Any:
+    """Declare a field that a `Slider` sets: its arguments."""
+    return _set_by(Slider(default, **how))
+
+
+def choice(default: Any, **how: Any) -> Any:
+    """Declare a field that a `Choice` sets: its arguments."""
+    return _set_by(Choice(default, **how))
+
+
+def switch(default: bool, **how: Any) -> Any:
+    """Declare a field that a `Switch` sets: its arguments."""
+    return _set_by(Switch(default, **how))
+
+
+def _set_by(control: Control) -> Any:
+    return field(default=control.default_value, metadata={"control": control})

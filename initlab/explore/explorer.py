@@ -6,6 +6,7 @@ and all their numbers in one binary buffer. `js/` is the other end; start readin
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from traitlets import Dict
 from initlab.arguments import unknown
 from initlab.experiments.threads import one_thread
 from initlab.explore.colours import themes
-from initlab.explore.controls import Control
+from initlab.explore.controls import Control, controls_of
 from initlab.explore.memory import release_memory
 from initlab.explore.panels import Scene, Table, pack
 
@@ -40,9 +41,10 @@ def front_end() -> str:
 class Explorer(anywidget.AnyWidget):
     """A picture that follows its controls.
 
-    A subclass declares its controls as traits, in the order in which they are shown, and
-    `compute`, a pure function from their values to a scene. Setting a trait redraws; an error
-    is shown in `error`, beside the last good picture, and never raised into a callback.
+    A subclass names its `Settings`, the record whose fields are the controls, and
+    defines `compute`, a pure function from these settings to a scene. Each control is a trait:
+    setting it redraws; an error is shown in `error`, beside the last good picture, and never
+    raised into a callback.
 
     Args:
         **values: A value for each control that is not to start at its default.
@@ -57,12 +59,22 @@ class Explorer(anywidget.AnyWidget):
     _setup = Dict().tag(sync=True)
     _first = Dict().tag(sync=True)  # what a new view shows before the kernel has time for it
 
+    Settings: ClassVar[type]
+    """A frozen record; its fields are the controls, in the order in which they are shown."""
     title: ClassVar[str]
     """What a screen reader calls it."""
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     """A question worth trying → values of controls; those not named go back to their defaults."""
     buttons: ClassVar[dict[str, str]] = {}
     """Text on the button → name of the method that it calls."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "Settings" in vars(cls):
+            for name, control in controls_of(cls.Settings).items():
+                trait = copy.copy(control)  # a trait belongs to one class
+                setattr(cls, name, trait)
+                trait.class_init(cls, name)
 
     def __init__(self, **values: Any) -> None:
         super().__init__()
@@ -85,25 +97,21 @@ class Explorer(anywidget.AnyWidget):
 
     @classmethod
     def controls(cls) -> dict[str, Control]:
-        """Give the controls by name, in the order of their declaration."""
-        found = [vars(base) for base in reversed(cls.__mro__)]
-        return {
-            name: trait for names in found for name, trait in names.items()
-            if isinstance(trait, Control)
-        }  # fmt: skip
+        """Give the controls by name, in the order in which they are shown."""
+        return {name: getattr(cls, name) for name in controls_of(cls.Settings)}
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         """Give the value at which each control starts."""
         return {name: control.default_value for name, control in cls.controls().items()}
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: Any, *, patient: bool) -> Scene:
         """Turn the controls' values into what is shown: the one thing a subclass must define.
 
         Args:
+            settings: The value of each control, a `Settings`.
             patient: False lets a long computation return an unfinished scene after a slice of
                 some ten milliseconds; the next call with the same values goes on from there.
-            **values: The value of each control.
         """
         raise NotImplementedError
 
@@ -175,7 +183,7 @@ class Explorer(anywidget.AnyWidget):
         began = time.perf_counter()
         try:
             with one_thread():
-                self.scene = self.compute(patient=patient, **self.values)
+                self.scene = self.compute(self.Settings(**self.values), patient=patient)
             self.error = ""
         except Exception as problem:
             self.error = f"{type(problem).__name__}: {problem}"

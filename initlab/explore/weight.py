@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -18,7 +17,6 @@ from initlab.explore.panels import (
     Series,
     Table,
 )
-from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
 from initlab.format import number, percent
 
@@ -149,25 +147,8 @@ class Weight(Explorer):
     'Every direction is stretched alike: 1 times.'
     """
 
+    Settings = WeightSettings
     title = "What a scheme puts into a weight"
-
-    scheme = Choice(
-        "xavier_normal", label="scheme", options=SchemeOptions(),
-        hint="How the matrix is filled", main=True,
-    )  # fmt: skip
-    fan_in = Slider(
-        96, label="fan-in", low=4, high=256, whole=True, main=True, hint="Inputs: columns"
-    )
-    fan_out = Slider(
-        64, label="fan-out", low=4, high=256, whole=True, main=True, hint="Units: rows"
-    )
-    gain = Slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", hint="Factor on every entry"
-    )
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
-
     presets: ClassVar = {
         "Xavier, square?": {"fan_in": 128, "fan_out": 128},
         "Kaiming, wide?": {"scheme": "kaiming_normal", "fan_in": 256, "fan_out": 32},
@@ -177,9 +158,9 @@ class Weight(Explorer):
         "PyTorch's default?": {"scheme": "torch_default"},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: WeightSettings, *, patient: bool) -> Scene:
         """Fill and show."""
-        return weight_scene(weight_records(WeightSettings(**values)))
+        return weight_scene(weight_records(settings))
 
 
 def weight(**values: Any) -> Weight:

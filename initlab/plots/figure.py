@@ -85,7 +85,8 @@ class Picture(Figure):
         """Show picture and text once, then let pyplot forget the figure, so it shows no second."""
         from IPython.display import display  # IPython calls this: it is there
 
-        display({"text/plain": repr(self), **self.shown(self.alt)}, raw=True)
+        shown = {"text/plain": repr(self), **self.shown(self.alt)}
+        display(shown, raw=True)  # type: ignore[no-untyped-call]
         plt.close(self)
 
 
