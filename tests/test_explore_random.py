@@ -10,11 +10,7 @@ import initlab as il
 from front_end import Browser
 from initlab.explore.controls import Choice, Slider
 
-KINDS = [
-    kind
-    for name, kind in vars(il.explore).items()
-    if name in il.explore.__all__ and isinstance(kind, type) and kind is not il.explore.Explorer
-]
+KINDS = [getattr(il.explore, name) for name in il.explore.__all__ if name.islower()]
 CHANGES = 10  # `benchmarks/explorer_endurance.py` makes a thousand, in a browser
 
 

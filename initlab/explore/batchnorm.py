@@ -284,10 +284,12 @@ def _right(shares: Floats) -> str:
 
 
 class BatchNorm(Explorer):
-    """A network with and without BatchNorm: signals, gradients and a short training.
+    """Explore what BatchNorm forgives, and what it does not mend.
+
+    A network beside its twin without BatchNorm, with the same weights.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = BatchNorm(depth=3, width=32)
     >>> explorer.scale = 0.01
@@ -316,22 +318,4 @@ class BatchNorm(Explorer):
         return batchnorm_scene(batchnorm_records(settings, seconds=seconds))
 
 
-def batchnorm(**values: Any) -> BatchNorm:
-    """Explore what BatchNorm forgives, and what it does not mend.
-
-    A network beside its twin without BatchNorm, with the same weights.
-
-    Args:
-        **values: Where the controls start: `scale` (factor on the std of the hidden weights,
-            1e-4 to 10), `batch_size` (4, 8, 32, 128 or 512), `depth` (1 to 50), `width` (32, 64,
-            128 or 256), `activation` ("relu", "leaky_relu", "tanh", "sigmoid" or "linear"),
-            `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return BatchNorm(**values)
+batchnorm = BatchNorm

@@ -18,6 +18,8 @@ from traitlets import TraitType
 
 from initlab.arguments import number, unknown, whole
 
+FEW = 5  # options that are listed
+
 
 class Control(TraitType[Any, Any]):
     """A trait that the browser shows as a control.
@@ -41,6 +43,10 @@ class Control(TraitType[Any, Any]):
             "kind": self.kind, "name": self.name, "label": self.label, "hint": self.hint,
             "main": self.main,
         }  # fmt: skip
+
+    def allowed(self) -> str:
+        """Say which values it takes, in a few words."""
+        raise NotImplementedError
 
     def validate(self, obj: Any, value: Any) -> Any:
         """Return the value in its plain type, or raise an error that names what is allowed."""
@@ -91,6 +97,10 @@ class Slider(Control):
         range_ = {"low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
         return {**super().describe(), **range_, "unit": self.unit, "play": self.play}
 
+    def allowed(self) -> str:
+        """Say the ends."""
+        return f"{self.low:g} to {self.high:g}"
+
     def validate(self, obj: Any, value: Any) -> float:
         """Accept any real number in range, numpy's too."""
         if not self.whole:
@@ -123,6 +133,12 @@ class Choice(Control):
         """Add the options to what every control says."""
         return {**super().describe(), "options": [list(item) for item in self.options.items()]}
 
+    def allowed(self) -> str:
+        """Say the options, or one of many."""
+        if len(self.options) > FEW:
+            return f"such as {self.default_value!r}"
+        return " or ".join(map(repr, self.options))
+
     def validate(self, obj: Any, value: Any) -> Any:
         """Accept one of the options; a misspelt name gets the nearest ones."""
         for option in self.options:
@@ -135,6 +151,10 @@ class Switch(Control):
     """On or off."""
 
     kind = "switch"
+
+    def allowed(self) -> str:
+        """Say both values."""
+        return "True or False"
 
     def validate(self, obj: Any, value: Any) -> bool:
         """Accept True and False only."""

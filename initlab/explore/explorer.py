@@ -7,6 +7,7 @@ and all their numbers in one binary buffer. `js/` is the other end; start readin
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 import time
 from collections.abc import Iterator
@@ -36,6 +37,12 @@ def front_end() -> str:
     """Join the JavaScript modules into the one that anywidget takes: each after what it imports."""
     texts = [(_HERE / "js" / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES]
     return re.sub(r"^import .*\n", "", "\n".join(texts), flags=re.MULTILINE)
+
+
+def _listed(controls: dict[str, Control]) -> str:
+    """List the controls for a docstring."""
+    lines = [f"{name}: {one.hint} ({one.allowed()})." for name, one in controls.items()]
+    return "\n    ".join(["Controls:", *lines])
 
 
 class Explorer(anywidget.AnyWidget):
@@ -75,6 +82,7 @@ class Explorer(anywidget.AnyWidget):
                 trait = copy.copy(control)  # a trait belongs to one class
                 setattr(cls, name, trait)
                 trait.class_init(cls, name)
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_listed(cls.controls())}"
 
     def __init__(self, **values: Any) -> None:
         super().__init__()

@@ -272,10 +272,12 @@ def _layers(count: float) -> str:
 
 
 class Phase(Explorer):
-    """The plane of weight and bias variance, and a real network at the point that is picked.
+    """Explore order and chaos: what becomes of two inputs at each point of (σ_w², σ_b²).
+
+    Press or drag on the plane, or move the two sliders.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> Phase(weight_var=1.0, depth=20, width=100).headline
     'Ordered: two inputs stay apart over 20 layers.'
@@ -302,21 +304,4 @@ class Phase(Explorer):
         return phase_scene(phase_records(settings, seconds=seconds))
 
 
-def phase(**values: Any) -> Phase:
-    """Explore order and chaos: what becomes of two inputs at each point of (σ_w², σ_b²).
-
-    Press or drag on the plane, or move the two sliders.
-
-    Args:
-        **values: Where the controls start: `weight_var` (σ_w² = n·Var(w), 0.05 to 5.05),
-            `bias_var` (σ_b² = Var(b), 0 to 0.5), `activation`, `similarity` (correlation of the two
-            inputs, 0 to 1), `depth` (1 to 60), `width` (100, 200 or 300), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return Phase(**values)
+phase = Phase

@@ -228,13 +228,19 @@ def _cells(lane: Lane) -> list[str]:
 
 
 class Race(Explorer):
-    """Up to four schemes that train the same network on the same batches, step by step.
+    """Explore which initialisation learns first.
+
+    The same network, once for each scheme, trains for 200 steps on the same batches. Play, pause,
+    step, or drag the slider back: each step shows the same weights again, bit for bit.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        *schemes: One to four names that start the lanes; none for the default line-up.
+        **values: Where the controls start.
 
     >>> Race(data="moons", width=16, depth=2, step=60, fourth="none").headline
     'After 60 steps all networks learn.'
+    >>> race("zeros", step=100).headline
+    'After 100 steps no network learns.'
     """
 
     Settings = RaceSettings
@@ -253,6 +259,15 @@ class Race(Explorer):
         "Too large?": {"first": "normal", "data": "digits", "lr": 0.01, "step": 20},
     }  # fmt: skip
 
+    def __init__(self, *schemes: str, **values: Any) -> None:
+        if len(schemes) > len(LANES):
+            raise ValueError(
+                f"schemes must be at most 4 names, got {len(schemes)}: leave some out."
+            )
+        nobody = [NOBODY] * (len(LANES) - len(schemes))
+        line_up = dict(zip(LANES, [*schemes, *nobody], strict=True)) if schemes else {}
+        super().__init__(**{**line_up, **values})
+
     def compute(self, settings: RaceSettings, *, patient: bool) -> Scene:
         """Train up to the step, in slices unless `patient`, and show."""
         return race_scene(race_records(settings, patient=patient), quantity=settings.quantity)
@@ -262,34 +277,4 @@ class Race(Explorer):
         self.seed = (self.seed + 1) % 100
 
 
-def race(*schemes: str, **values: Any) -> Race:
-    """Explore which initialisation learns first.
-
-    The same network, once for each scheme, trains for 200 steps on the same batches. Play, pause,
-    step, or drag the slider back: each step shows the same weights again, bit for bit.
-
-    Args:
-        *schemes: One to four names that start the lanes; none for the default line-up.
-        **values: Where the controls start: `step` (0 to 200), `data` ("spirals", "moons" or
-            "digits"), `first` to `fourth` (a scheme; all but the first may be "none"), `depth` (1
-            to 20), `width` (16, 32 or 64), `activation`, `optimizer` ("sgd", "momentum" or
-            "adam"), `lr` (0.0005 to 0.5), `quantity` of the signals ("activation" or
-            "gradient"), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, it does not allow this value, or there are more than
-            four schemes.
-        TypeError: A value has the wrong type.
-
-    >>> race("zeros", step=100).headline
-    'After 100 steps no network learns.'
-    """
-    if len(schemes) > len(LANES):
-        raise ValueError(f"schemes must be at most 4 names, got {len(schemes)}: leave some out.")
-    if schemes:
-        line_up = [*schemes, *[NOBODY] * (len(LANES) - len(schemes))]
-        values = {**dict(zip(LANES, line_up, strict=True)), **values}
-    return Race(**values)
+race = Race

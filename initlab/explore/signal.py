@@ -176,15 +176,19 @@ def decades(values: Curve) -> tuple[float, float]:
 
 
 class Signal(Explorer):
-    """Activations and gradients of a fresh network, across depth, while a control moves.
+    """Explore how a signal travels through a fresh network, forwards and backwards.
+
+    Each change of a control makes one real forward and backward pass of 128 digits.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = Signal(depth=5, width=32)
     >>> explorer.gain = 0.1
     >>> explorer.headline
     'Activations shrink 22000 times, gradients shrink 12000 times over 5 layers.'
+    >>> signal(scheme="zeros").headline
+    'Activations are exactly 0 from layer 1 on: nothing arrives.'
     """
 
     Settings = SignalSettings
@@ -212,24 +216,4 @@ class Signal(Explorer):
         return replace(scene, finished=not at_first)
 
 
-def signal(**values: Any) -> Signal:
-    """Explore how a signal travels through a fresh network, forwards and backwards.
-
-    Each change of a control makes one real forward and backward pass of 128 digits.
-
-    Args:
-        **values: Where the controls start: `scheme`, `gain` (factor on every weight's std, 0.1 to
-            10), `depth` (1 to 100), `width` (32, 64, 128 or 256), `activation`, `bias` ("zeros" or
-            "torch_default"), `residual` ("none", "plain" or "scaled"), `batchnorm`, `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-
-    >>> signal(scheme="zeros").headline
-    'Activations are exactly 0 from layer 1 on: nothing arrives.'
-    """
-    return Signal(**values)
+signal = Signal

@@ -252,10 +252,13 @@ def _power(log: float) -> str:
 
 
 class Spectrum(Explorer):
-    """The singular values of two deep networks that differ in their scheme, while a control moves.
+    """Explore which directions a deep network keeps: the singular values of its Jacobian.
+
+    Two networks of square layers without biases, at one standard normal input, that differ in
+    their scheme only.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = Spectrum(width=32)
     >>> explorer.depth = 2
@@ -281,22 +284,4 @@ class Spectrum(Explorer):
         return spectrum_scene(spectrum_records(settings, patient=patient))
 
 
-def spectrum(**values: Any) -> Spectrum:
-    """Explore which directions a deep network keeps: the singular values of its Jacobian.
-
-    Two networks of square layers without biases, at one standard normal input, that differ in
-    their scheme only.
-
-    Args:
-        **values: Where the controls start: `scheme` and `other` (the one beside it; each fills a
-            matrix with random numbers of mean 0), `gain` (factor on every weight's std, 0.1 to
-            10), `depth` (1 to 100), `width` (32, 64 or 128), `activation`, `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return Spectrum(**values)
+spectrum = Spectrum

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,10 +170,12 @@ def _table(records: SymmetryRecords) -> Table:
 
 
 class Symmetry(Explorer):
-    """Units that start equal, over 200 training steps, while a control moves.
+    """Explore whether units that start equal become different in training.
+
+    A network with three hidden layers learns digits for 200 steps; look at any of them.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> Symmetry(start="zeros", activation="tanh", step=0).headline
     'At the start every hidden weight is 0: no unit differs.'
@@ -195,22 +197,4 @@ class Symmetry(Explorer):
         return symmetry_scene(symmetry_records(settings, patient=patient))
 
 
-def symmetry(**values: Any) -> Symmetry:
-    """Explore whether units that start equal become different in training.
-
-    A network with three hidden layers learns digits for 200 steps; look at any of them.
-
-    Args:
-        **values: Where the controls start: `step` (0 to 200), `start` ("zeros", "constant" or
-            "normal"), `value` (the constant or the std, 0 to 1), `activation` ("relu", "tanh" or
-            "sigmoid"), `width` (8, 16 or 32), `perturb` (added to one weight, 0 to 1), `dropout`
-            (0 to 0.5), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return Symmetry(**values)
+symmetry = Symmetry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -136,15 +136,17 @@ def _table(records: WeightRecords) -> Table:
 
 
 class Weight(Explorer):
-    """One weight matrix, while scheme, fans, gain or seed change.
+    """Explore what each scheme that fills a matrix puts into it.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = Weight(fan_in=200, fan_out=50)
     >>> explorer.scheme = "eye"
     >>> explorer.headline
     'Every direction is stretched alike: 1 times.'
+    >>> weight(scheme="constant").headline
+    'All weights are equal: one direction passes, all others are lost.'
     """
 
     Settings = WeightSettings
@@ -163,21 +165,4 @@ class Weight(Explorer):
         return weight_scene(weight_records(settings))
 
 
-def weight(**values: Any) -> Weight:
-    """Explore what each scheme that fills a matrix puts into it.
-
-    Args:
-        **values: Where the controls start: `scheme`, `fan_in` and `fan_out` (4 to 256), `gain`
-            (factor on every entry, 0.1 to 10), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-
-    >>> weight(scheme="constant").headline
-    'All weights are equal: one direction passes, all others are lost.'
-    """
-    return Weight(**values)
+weight = Weight
