@@ -37,8 +37,8 @@ def run(**values):
 class Patient(Browser):
     """Waits for the last slice of a computation."""
 
-    def ask(self, **wish):
-        sent = super().ask(**wish)
+    def ask(self, **request):
+        sent = super().ask(**request)
         while sent["unfinished"]:
             sent = super().ask(go_on=True)
         return sent
@@ -143,7 +143,7 @@ def test_a_request_is_answered_with_its_name_and_a_greeting_computes_nothing(mon
     browser = Browser(explorer)
     assert browser.ask(set={"depth": 3})["answer"] == "v:1"
     monkeypatch.setattr(Signal, "compute", lambda *_, **__: pytest.fail("computed"))
-    assert browser.ask(hello=True)["values"]["depth"] == 3
+    assert browser.ask(ready=True)["values"]["depth"] == 3
 
 
 @pytest.mark.parametrize("kind", [Signal, Symmetry])
@@ -264,7 +264,7 @@ def test_a_new_view_gets_the_picture_along_with_itself():
     explorer.depth = 3
     explorer._repr_mimebundle_()
     assert browser.unpacked(explorer._first["content"], [explorer._first["floats"]]) == (
-        browser.ask(hello=True) | {"answer": None}
+        browser.ask(ready=True) | {"answer": None}
     )
 
 

@@ -66,7 +66,7 @@ def test_signals_come_first_and_the_rest_follows():
 
 def test_each_control_moves_something():
     browser = Browser(batchnorm(**SMALL))
-    seen = [browser.ask(hello=True)["panels"]]
+    seen = [browser.ask(ready=True)["panels"]]
     for name, value in {
         "scale": 0.5, "batch_size": 8, "depth": 5, "width": 64, "activation": "linear", "seed": 1,
     }.items():  # fmt: skip

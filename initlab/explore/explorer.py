@@ -199,26 +199,26 @@ class Explorer(anywidget.AnyWidget):
         self._took = time.perf_counter() - began
         release_memory()
 
-    def _receive(self, _: Any, wish: dict[str, Any], buffers: Any) -> None:
+    def _receive(self, _: Any, request: dict[str, Any], buffers: Any) -> None:
         """Answer one request of the browser: always, also when it fails."""
         try:
-            self._grant(wish)
+            self._handle(request)
         except Exception as problem:
             self.error = f"{type(problem).__name__}: {problem}"
-        self._publish(answer=wish.get("request"))
+        self._publish(answer=request.get("id"))
 
-    def _grant(self, wish: dict[str, Any]) -> None:
+    def _handle(self, request: dict[str, Any]) -> None:
         """Do what the browser asks for; a mere greeting wants what there is."""
-        if wish.get("hello"):
+        if request.get("ready"):
             return
-        if "reset" in wish:
+        if "reset" in request:
             self._assign(self._start)
-        if "preset" in wish:
-            self._assign({**self.defaults(), **self.presets[wish["preset"]]})
-        self._assign(wish.get("set", {}))
-        if "press" in wish:
+        if "preset" in request:
+            self._assign({**self.defaults(), **self.presets[request["preset"]]})
+        self._assign(request.get("set", {}))
+        if "press" in request:
             with self._silence():
-                getattr(self, self.buttons[wish["press"]])()
+                getattr(self, self.buttons[request["press"]])()
         self._refresh(patient=False)
 
     def _publish(self, answer: str | None = None) -> None:
