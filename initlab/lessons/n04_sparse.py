@@ -109,11 +109,6 @@ def _each_input_channel_has_k(d: _Sparse) -> bool:
     return bool((counts == d.k).all())
 
 
-def _whole_slices(d: _Sparse) -> bool:
-    slices = d.mask.reshape(len(d.mask), d.channels, -1)
-    return bool(np.ptp(slices, axis=2).max() == 0 and d.mask.any())
-
-
 def _every(test: Callable[[_Sparse], bool]) -> Callable[[Sequence[_Sparse]], bool]:
     return lambda found: all(test(d) for d in found)
 
@@ -124,12 +119,12 @@ def _otherwise(found: Sequence[_Sparse]) -> str:
         if not _each_unit_has_k(d):
             return (
                 f"With k={d.k} your output channels have between {counts.min():.0f} and "
-                f"{counts.max():.0f} incoming weights that are not 0. How can you be sure of each count?"
+                f"{counts.max():.0f} incoming weights that are not 0. How are you sure of each?"
             )
     return (
         "Each output channel has k weights, but these are not normal numbers with mean 0 and "
-        f"standard deviation 1: yours have mean {found[0].weights.mean():.2g} and standard deviation "
-        f"{found[0].weights.std():.2g}."
+        f"standard deviation 1: yours have mean {found[0].weights.mean():.2g} and standard "
+        f"deviation {found[0].weights.std():.2g}."
     )
 
 
@@ -280,12 +275,6 @@ def unread_share(fan_in, fan_out, k):
             "You counted as if each *input* drew k units. Who draws whom here?",
         ),
         gives_instead(
-            "read by all",
-            lambda sizes: (sizes.k / sizes.fan_in) ** sizes.fan_out,
-            "Your number is the probability that *every* unit draws the input. Which event is "
-            "asked for?",
-        ),
-        gives_instead(
             "the other inputs",
             lambda sizes: 1 - (1 - sizes.k / sizes.fan_in) ** sizes.fan_out,
             "Your number is the share of inputs that reach a unit. Which are asked for?",
@@ -295,11 +284,6 @@ def unread_share(fan_in, fan_out, k):
             lambda sizes: sizes.fan_out * (1 - sizes.k / sizes.fan_in),
             "You multiplied the probability by the number of units, and a share came out above 1. "
             "How do the probabilities of independent events combine?",
-        ),
-        gives_instead(
-            "one unit only",
-            lambda sizes: 1 - sizes.k / sizes.fan_in,
-            "Your number is right for a layer of a single unit. How many units are there?",
         ),
         gives_instead(
             "count for share",
@@ -358,22 +342,10 @@ def sparse_kernel(channels_in, channels_out, size, k):
                 "how many not?",
             ),
             Mistake(
-                name="whole slices",
-                seen=_every(_whole_slices),
-                says="Your output channels take whole input channels, at all places of the "
-                "kernel or at none. How many single weights come into one output channel?",
-            ),
-            Mistake(
                 name="k from each input channel",
                 seen=_every(_each_input_channel_has_k),
                 says="Your output channels have k weights from *each* input channel. How many have "
                 "they in all?",
-            ),
-            Mistake(
-                name="k outgoing",
-                seen=_every(lambda d: bool((d.mask.sum(axis=0) == d.k).all())),
-                says="Each place of an input channel has exactly k weights: these are outgoing. "
-                "Along which dimension lie the incoming weights of one output channel?",
             ),
             Mistake(
                 name="even columns",
@@ -394,8 +366,8 @@ def sparse_kernel(channels_in, channels_out, size, k):
                         and np.ptp(d.mask.sum(axis=1)) > 3
                     )
                 ),
-                says="Your output channels have k weights on average, some more and some fewer. How "
-                "can you draw exactly k places?",
+                says="Your output channels have k weights on average, some more and some fewer. "
+                "How can you draw exactly k places?",
             ),
             Mistake(
                 name="places drawn twice",

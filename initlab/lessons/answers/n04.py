@@ -45,10 +45,8 @@ WRONG = {
     "unread_share": [
         ("fan_in for fan_out", lambda i, o, k: (1 - k / i) ** i),
         ("units for inputs", lambda i, o, k: (1 - k / o) ** i),
-        ("read by all", lambda i, o, k: (k / i) ** o),
         ("the other inputs", lambda i, o, k: 1 - (1 - k / i) ** o),
         ("times for power", lambda i, o, k: o * (1 - k / i)),
-        ("one unit only", lambda i, o, k: 1 - k / i),
         ("count for share", lambda i, o, k: i * (1 - k / i) ** o),
         (None, lambda i, o, k: math.exp(-o * k / i)),
         (None, lambda i, o, k: 0.0),
@@ -118,12 +116,6 @@ def from_each_channel(channels_in, channels_out, size, k):
     return rng.permuted(weight, axis=2).reshape(channels_out, channels_in, size, size)
 
 
-def whole_slices(channels_in, channels_out, size, k):
-    weight = rng.normal(size=(channels_out, channels_in, size, size))
-    keep = rng.permuted(np.tile(np.arange(channels_in), (channels_out, 1)), axis=1) < 1
-    return weight * keep[:, :, None, None]
-
-
 RIGHT["sparse_kernel"] = [
     kernel(sparse),
     kernel(vectorised),
@@ -137,7 +129,6 @@ WRONG["sparse_kernel"] = [
         ("all zero", lambda i, o, k: torch.zeros(o, i)),
         ("same numbers at each call", lambda i, o, k: np.eye(o, i)),
         ("k zeros", lambda i, o, k: sparse(i, o, i - k)),
-        ("k outgoing", lambda i, o, k: sparse(o, i, k).T),
         ("even columns", lambda i, o, k: nn.init.sparse_(torch.empty(o, i), 1 - k / i, std=1)),
         ("k on average", bernoulli),
         ("places drawn twice", lambda i, o, k: sparse(i, o, k, places="twice")),
@@ -158,5 +149,4 @@ WRONG["sparse_kernel"] = [
 WRONG["sparse_kernel"] += [
     ("shape", lambda c, o, size, k: kernel(sparse)(o, c, size, min(k, o))),
     ("k from each input channel", from_each_channel),
-    ("whole slices", whole_slices),
 ]
