@@ -234,11 +234,6 @@ def sparse_std(fan_in, sparsity, dropout):
             "The more zeros, the smaller you make the other weights. Fewer terms are left: must "
             "each of them be larger or smaller?",
         ),
-        gives_instead(
-            "inverse",
-            lambda layer: (_left(layer) / (1 - layer.dropout)) ** 0.5,
-            "Your number grows with the fan-in. Must each term be larger when there are more?",
-        ),
     ),
     otherwise=_told_std,
     praise="it holds for 3 layers with different fan-in, sparsity and dropout.",
@@ -278,12 +273,6 @@ def unread_share(fan_in, fan_out, k):
             "the other inputs",
             lambda sizes: 1 - (1 - sizes.k / sizes.fan_in) ** sizes.fan_out,
             "Your number is the share of inputs that reach a unit. Which are asked for?",
-        ),
-        gives_instead(
-            "times for power",
-            lambda sizes: sizes.fan_out * (1 - sizes.k / sizes.fan_in),
-            "You multiplied the probability by the number of units, and a share came out above 1. "
-            "How do the probabilities of independent events combine?",
         ),
         gives_instead(
             "count for share",
