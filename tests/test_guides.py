@@ -22,7 +22,7 @@ import initlab as il
 from guide import PAGES, blocks, changed
 from initlab.lessons import EXERCISES
 from initlab.schemes import base
-from test_floors import FLOORS
+from test_floors import FLOORS, imports
 
 PACKAGE = Path(il.__file__).parent
 BATCH = il.data.digits(64)
@@ -144,8 +144,14 @@ def test_a_control(monkeypatch):
 
 
 def test_the_table_has_every_module_on_its_floor():
-    rows = re.findall(r"^\| (\d) \| `(\w+)` \|", HOUSE, re.MULTILINE)
-    assert {name: int(floor) for floor, name in rows} == FLOORS
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \| .* \|(.*)\|$", HOUSE, re.MULTILINE)
+    assert {name: int(floor) for floor, name, _ in rows} == FLOORS
+    found = {name: set() for name in FLOORS}
+    for one in imports(PACKAGE):
+        found[one.importer].add(one.imported.split(".")[0])
+    usual = {"initlab", "torch", "numpy", *sys.stdlib_module_names}
+    told = {name: set(re.findall(r"`(\w+)`", packages)) for _, name, packages in rows}
+    assert told == {name: packages - usual for name, packages in found.items()}
 
 
 def trace_and_plot():
