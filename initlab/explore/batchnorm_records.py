@@ -23,6 +23,7 @@ from initlab.apply import initialize
 from initlab.data import Batch, digits
 from initlab.experiments.loop import Loop
 from initlab.experiments.recipe import Recipe
+from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
 from initlab.explore.signal_records import curves, rms_of
@@ -60,17 +61,9 @@ class BatchnormSettings:
         128, label="batch size", options={n: str(n) for n in (4, 8, 32, 128, 512)},
         hint="Inputs over which BatchNorm averages", main=True,
     )  # fmt: skip
-    activation: str = choice(
-        "relu", label="activation", options={name: name for name in CURVES},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width: int = choice(
-        64, label="width", options={n: str(n) for n in (32, 64, 128, 256)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
+    activation: str = usual.activation("relu", CURVES)
+    width: int = usual.width(64, 32, 64, 128, 256)
+    seed: int = usual.seed()
 
     @property
     def layers(self) -> list[str]:

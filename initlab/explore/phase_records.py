@@ -19,7 +19,8 @@ from scipy.interpolate import CubicSpline, RectBivariateSpline
 from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS
-from initlab.explore.controls import choice, slider
+from initlab.explore import usual
+from initlab.explore.controls import slider
 from initlab.explore.networks import generator
 from initlab.explore.signal_records import rms_of
 from initlab.probe import input_correlation, trace
@@ -53,22 +54,17 @@ class PhaseSettings:
         0.05, label="biases, σ_b²", low=BIAS_VARS[0], high=BIAS_VARS[1], main=True,
         hint="Variance of the biases, Var(b)",
     )  # fmt: skip
-    activation: str = choice(
-        "tanh", label="activation", options={name: name for name in ACTIVATIONS}, main=True,
-        hint="The nonlinearity; it decides where the edge is",
-    )  # fmt: skip
+    activation: str = usual.activation(
+        "tanh", main=True, hint="The nonlinearity; it decides where the edge is"
+    )
     depth: int = slider(
         30, label="depth", low=1, high=60, whole=True, play=True, hint="Layers of the network"
     )
     similarity: float = slider(
         0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
     )
-    width: int = choice(
-        200, label="width", options={n: str(n) for n in (100, 200, 300)}, hint="Units in each layer"
-    )
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
+    width: int = usual.width(200, 100, 200, 300, hint="Units in each layer")
+    seed: int = usual.seed()
 
 
 @dataclass(frozen=True, kw_only=True)

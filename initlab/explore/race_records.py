@@ -19,13 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from initlab.activations import ACTIVATIONS
 from initlab.apply import initialize
 from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.ensemble import Ensemble
 from initlab.experiments.loop import Loop, Saved
 from initlab.experiments.recipe import Recipe, class_count
 from initlab.experiments.scores import mode
+from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import for_tracing, generator
 from initlab.explore.scheme_options import SchemeOptions
@@ -88,21 +88,13 @@ class RaceSettings:
         options={"sgd": "SGD", "momentum": "SGD, momentum 0.9", "adam": "Adam"},
         hint="How a gradient becomes a step",
     )  # fmt: skip
-    activation: str = choice(
-        "relu", label="activation", options={name: name for name in ACTIVATIONS},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width: int = choice(
-        32, label="width", options={n: str(n) for n in (16, 32, 64)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
+    activation: str = usual.activation("relu")
+    width: int = usual.width(32, 16, 32, 64)
     quantity: str = choice(
         "gradient", label="signals", options={"activation": "activations", "gradient": "gradients"},
         hint="Which signals the layers and the last panel show",
     )  # fmt: skip
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
+    seed: int = usual.seed()
 
     @property
     def schemes(self) -> list[str]:

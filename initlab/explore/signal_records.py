@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from initlab.activations import ACTIVATIONS
 from initlab.apply import initialize
 from initlab.data import Batch, digits
+from initlab.explore import usual
 from initlab.explore.controls import choice, slider, switch
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
 from initlab.explore.scheme_options import SchemeOptions
@@ -48,14 +48,8 @@ class SignalSettings:
     depth: int = slider(
         20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Hidden layers"
     )
-    activation: str = choice(
-        "relu", label="activation", options={name: name for name in ACTIVATIONS},
-        hint="The nonlinearity φ of each layer",
-    )  # fmt: skip
-    width: int = choice(
-        128, label="width", options={n: str(n) for n in (32, 64, 128, 256)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
+    activation: str = usual.activation("relu", hint="The nonlinearity φ of each layer")
+    width: int = usual.width(128, 32, 64, 128, 256)
     bias: str = choice(
         "zeros", label="bias", options={"zeros": "0", "torch_default": "PyTorch's"},
         hint="What each bias starts at; PyTorch draws it from ±1/√(fan-in)",
@@ -66,9 +60,7 @@ class SignalSettings:
         hint="Whether each layer is added to what comes in",
     )  # fmt: skip
     batchnorm: bool = switch(False, label="BatchNorm", hint="Normalise before each nonlinearity")
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
+    seed: int = usual.seed()
 
     @property
     def layers(self) -> list[str]:

@@ -20,6 +20,7 @@ from scipy.linalg.lapack import dgejsv
 from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
+from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator
 from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
@@ -67,17 +68,9 @@ class SpectrumSettings:
     other: str = choice(
         "orthogonal", label="beside", options=COMPARED, hint="Scheme of the second network"
     )
-    activation: str = choice(
-        "linear", label="activation", options={name: name for name in ACTIVATIONS},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width: int = choice(
-        64, label="width", options={n: str(n) for n in (32, 64, 128)},
-        hint="Units of each layer: so many directions",
-    )  # fmt: skip
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
+    activation: str = usual.activation("linear")
+    width: int = usual.width(64, 32, 64, 128, hint="Units of each layer: so many directions")
+    seed: int = usual.seed()
 
 
 @dataclass(frozen=True, kw_only=True)

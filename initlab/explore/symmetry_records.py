@@ -20,6 +20,7 @@ from initlab.apply import initialize
 from initlab.data import Batch, digits
 from initlab.experiments.loop import Loop
 from initlab.experiments.recipe import Recipe
+from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator, linear_layers
 from initlab.explore.slices import Work
@@ -57,20 +58,12 @@ class SymmetrySettings:
         hint="Added to one weight of layer 1",
     )  # fmt: skip
     value: float = slider(0.1, label="value", low=0.0, high=1.0, hint="The one value, or the std")
-    activation: str = choice(
-        "tanh", label="activation", options={name: name for name in ("relu", "tanh", "sigmoid")},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width: int = choice(
-        16, label="width", options={n: str(n) for n in (8, 16, 32)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
+    activation: str = usual.activation("tanh", ("relu", "tanh", "sigmoid"))
+    width: int = usual.width(16, 8, 16, 32)
     dropout: float = slider(
         0.0, label="dropout", low=0.0, high=0.5, hint="Share of units switched off in each step"
     )
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other batches and random numbers"
-    )
+    seed: int = usual.seed(hint="Other batches and random numbers")
 
     @property
     def scheme(self) -> Scheme:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator
 from initlab.explore.scheme_options import SchemeOptions
@@ -39,9 +40,7 @@ class WeightSettings:
     gain: float = slider(
         1.0, label="gain", low=0.1, high=10, log=True, unit="× std", hint="Factor on every entry"
     )
-    seed: int = slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
+    seed: int = usual.seed()
 
 
 @dataclass(frozen=True, kw_only=True)
