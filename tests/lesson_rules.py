@@ -17,7 +17,6 @@ FIRST_EDITION = {  # two digits of each lesson
     "00",
     "01",
     "02",
-    "03",
     "04",
     "05",
     "06",
