@@ -14,7 +14,7 @@ _INPUTS = [(60, 40, 3.0), (200, 8, 10.0), (30, 300, 0.2)]
 
 
 def _gap_bound(std: float) -> float:
-    return (12 / 7) ** 0.5 * std
+    return float((12 / 7) ** 0.5 * std)
 
 
 def _gap_std(values: Values) -> str:
