@@ -88,7 +88,7 @@ DELICATE = [
     ("xavier_uniform", "incorrect", like("uniform", lambda i, o: 1.1 * (2 / (i + o)) ** 0.5)),
     ("orthogonal", "correct", RIGHT["orthogonal"][0]),
     ("normal_std", "correct", lambda weight, std: weight.normal_(0, std)),
-    ("break_symmetry", "correct", RIGHT["break_symmetry"][0]),
+    ("widen", "correct", RIGHT["widen"][-1]),
     ("gain_by_sampling", "correct", RIGHT["gain_by_sampling"][1]),
 ]
 
