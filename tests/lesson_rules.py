@@ -14,10 +14,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "00",
     "01",
-    "02",
-    "04",
     "05",
     "06",
     "07",
