@@ -15,8 +15,6 @@ from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
     "01",
-    "02",
-    "03",
     "05",
     "06",
     "07",
