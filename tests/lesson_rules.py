@@ -15,7 +15,6 @@ from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
     "00",
-    "01",
     "02",
     "03",
     "04",
