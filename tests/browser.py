@@ -158,16 +158,19 @@ def opened(browser: Browser, url: str, notebook: str) -> Iterator[Reader]:
 
 @contextmanager
 def library(folder: Path, executable: str) -> Iterator[Callable[..., Any]]:
-    """Serve a copy of all notebooks; gives a function that opens one, or one made of cells."""
+    """Serve a copy of all notebooks; gives a function that opens one: as it is, changed or made."""
     root, scratch = folder / "notebooks", folder / "scratch"
     shutil.copytree(NOTEBOOKS, root, ignore=shutil.ignore_patterns(".*"))
     with jupyterlab(root, scratch) as url, chromium(executable) as browser:
 
-        def open_one(name: str, *cells: str) -> AbstractContextManager[Reader]:
-            if cells:
+        def open_one(
+            name: str, *given: str | nbformat.NotebookNode
+        ) -> AbstractContextManager[Reader]:
+            sources = [source for source in given if isinstance(source, str)]
+            if given:
                 made = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
-                made.cells = [nbformat.v4.new_code_cell(source) for source in cells]
-                nbformat.write(made, root / name)
+                made.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+                nbformat.write(made if sources else given[0], root / name)
             return opened(browser, url, name)
 
         yield open_one

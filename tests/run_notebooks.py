@@ -33,9 +33,10 @@ WIDGET_VIEW = (
 # What a visitor of Binder gets. The kernel limits itself: the process that starts it may hold more.
 SMALL_MACHINE = f"""
 import os, resource
-os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
+cores = sorted(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {{cores[os.getpid() % len(cores)]}})
 resource.setrlimit(resource.RLIMIT_DATA, ({SMALL_MEMORY}, {SMALL_MEMORY}))
-del os, resource
+del os, resource, cores
 """
 KERNEL_STATUS = """
 from pathlib import Path
@@ -76,14 +77,8 @@ def peak_memory_mb(kernel_status: str) -> float | None:
     return int(peak[1]) / 1024 if peak else None
 
 
-def run(notebook: nbformat.NotebookNode, folder: Path, *, small: bool = False) -> Cost:
-    """Run all cells in a fresh kernel that starts in `folder`; their outputs go into `notebook`.
-
-    Args:
-        notebook: What to run.
-        folder: Where the kernel starts.
-        small: On one core and with 2 GB of memory; Linux only.
-    """
+def run(notebook: nbformat.NotebookNode, folder: Path) -> Cost:
+    """Run all cells in a fresh kernel that starts in `folder`; their outputs go into `notebook`."""
     os.environ["INITLAB_PROGRESS"] = "off"  # what somebody has done already must not be stored
     client = NotebookClient(
         notebook,
@@ -94,8 +89,6 @@ def run(notebook: nbformat.NotebookNode, folder: Path, *, small: bool = False) -
     )
     seconds = []
     with client.setup_kernel():
-        if small:
-            execute(client, SMALL_MACHINE)
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "code":
                 start = time.perf_counter()

@@ -62,3 +62,15 @@ def test_the_verdict_is_right_and_its_cure_helps(name):
             assert trains_better(net, mended, pixels, price, loss), finding
             again = il.diagnose(mended, pixels, price, loss)
             assert finding.illness not in again.illnesses
+
+
+def test_a_loss_that_the_first_steps_only_take_back_is_given_more_of_them():
+    x, y = il.data.digits(512)
+    target = torch.nn.functional.one_hot(y, 10).float()
+    torch.manual_seed(0)
+    net = il.models.mlp(4, 64)
+    il.initialize(net, "kaiming_normal", nonlinearity="relu")
+    (found,) = il.diagnose(net, x, target, torch.nn.MSELoss())
+    assert (found.illness, found.severity) == ("wrong loss", "trains with care")
+    assert "trials of 60 steps" in found.care
+    assert loss_after(net, x, target, torch.nn.MSELoss(), 3e-3) < 0.09  # the variance of the target

@@ -1,9 +1,10 @@
-"""Does Run All pass for a learner who has solved everything, on one core and with 2 GB?
+"""Does each lesson work in a browser, all solved, on one core and with 2 GB?
 
-With the stubs untouched, nbval runs the notebooks. Here each stub gives way to the solution that is
-folded below it, as a learner would copy it: with nothing but what the notebook has imported so far.
-Each check must then say correct. The source that `il.solution` shows is checked beside it, in a
-namespace of its own. The machine is that of a visitor of Binder.
+With the stubs untouched, nbval runs the lessons. Here each stub gives way to the solution that is
+folded below it, as a learner would copy it, with nothing but what the lesson has imported so far.
+Each check must then say correct; so must it of the source that `il.solution` shows, in a namespace
+of its own. The machine is that of a visitor of Binder, and the reader runs all cells in JupyterLab
+and moves every slider: nothing may appear on the console.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import sys
 import nbformat
 import pytest
 
+from browser import read
 from initlab.lessons import EXERCISES
-from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, run
+from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, SMALL_MACHINE
 
 pytestmark = [
     pytest.mark.thorough,
@@ -25,34 +27,39 @@ pytestmark = [
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 CHECK = re.compile(r'il\.check\("(\w+)", .*\)')
 FOLDED = re.compile(r"<details>.*?```python\n(.*?)```", re.DOTALL)
-OWN = """own = {{}}
+SOLVED = """{folded}
+verdict = {check}
+assert str(verdict) == {praise!r}, verdict
+own = {{}}
 exec(il.solution("{name}").text, own)
-il.check("{name}", own["{name}"])
-"""
+assert str(il.check("{name}", own["{name}"])) == {praise!r}, "the source of il.solution"
+verdict"""
 
 
-def solved(notebook):
-    """Fill the solutions in; give the cells of the checks, by exercise."""
-    cells, checks = [], {}
-    for cell, after in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
-        cells.append(cell)
+def solved(notebook: nbformat.NotebookNode) -> set[str]:
+    """Fill the solutions in; each must be correct. Gives the names of the exercises."""
+    names = set()
+    for cell, after in zip(notebook.cells, notebook.cells[1:], strict=False):
         check = CHECK.search(cell.source) if cell.cell_type == "code" else None
         if check:
+            name = check[1]
             (folded,) = FOLDED.findall(after.source)
-            cell.source = f"{folded}\n{check[0]}"
-            cells.append(nbformat.v4.new_code_cell(OWN.format(name=check[1])))
-            checks[check[1]] = [cell, cells[-1]]
-    notebook.cells = cells
-    return checks
+            praise = f"✓ Correct ({name}): {EXERCISES[name].praise}"
+            cell.source = SOLVED.format(folded=folded, check=check[0], name=name, praise=praise)
+            names.add(name)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(SMALL_MACHINE))
+    return names
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
-def test_run_all_passes_with_every_solution_on_a_small_machine(path):
+def test_a_solved_lesson_runs_in_a_browser_on_a_small_machine(open_notebook, path):
     notebook = nbformat.read(path, as_version=4)
-    checks = solved(notebook)
-    assert set(checks) == {e.name for e in EXERCISES.values() if e.notebook == path.stem[:2]}
-    assert run(notebook, path.parent, small=True).peak_memory_mb < MOST_MEMORY_MB
-    for name, cells in checks.items():
-        for cell in cells:
-            said = cell.outputs[-1]["data"]["text/plain"]
-            assert said == f"✓ Correct ({name}): {EXERCISES[name].praise}", cell.source
+    assert solved(notebook) == {
+        name for name, e in EXERCISES.items() if e.notebook == path.stem[:2]
+    }
+    with open_notebook(path.name, notebook) as reader:
+        sliders, problems = read(reader)
+        assert problems == []
+        assert sliders > 0
+        assert reader.barriers() == []
+        assert (reader.peak_memory() or 0) < MOST_MEMORY_MB

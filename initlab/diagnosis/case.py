@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from initlab.diagnosis.facts import Facts, Parameter, examine
-from initlab.diagnosis.trial import LEARNT, Outcome, Trial
+from initlab.diagnosis.trial import LARGE, LEARNT, STEPS, Outcome, Trial
 from initlab.diagnosis.watch import is_norm
 from initlab.probe.run import Loss
 
@@ -79,6 +79,12 @@ class Case:
     def untouched(self) -> Outcome:
         """What a few steps of the network come to as it is."""
         return self.trial.run(self.model)
+
+    @cached_property
+    def in_time(self) -> Outcome:
+        """What more steps of it come to, for a fault that the first ones only take back."""
+        large = sum(p.numel() for p in self.model.parameters()) > LARGE
+        return self.untouched if large else self.trial.run(self.model, steps=6 * STEPS)
 
     def of(self, model: nn.Module) -> Case:
         """Examine another network on the same batch."""

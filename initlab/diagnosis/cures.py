@@ -38,9 +38,9 @@ def restarts(case: Case, named: Iterable[str] = ()) -> Iterator[Cure]:
         if 0 < len(fresh) <= SHOWN:
             yield layers(case, sorted(fresh))
     elif weights:
-        for scheme, options in schemes(case):
-            yield whole(case, scheme, options, named)
-        yield _lsuv(case)
+        usual = [whole(case, scheme, options, named) for scheme, options in schemes(case)]
+        guessed = _activations(case) == set() and next(schemes(case)) == _GUESS
+        yield from [_lsuv(case), *usual] if guessed else [*usual, _lsuv(case)]
         if own:
             scheme, options = next(schemes(case))
             both = whole(case, scheme, options, named), raw_lines(case, own)
@@ -75,6 +75,7 @@ _STARTS: dict[str, tuple[str, dict[str, Any]]] = {  # class of the nonlinearity 
     "Sigmoid": ("xavier_normal", {"gain": 4.0}),  # the slope of a sigmoid is 1/4
     "SELU": ("lecun_normal", {}),
 }
+_GUESS = ("kaiming_normal", _RELU)
 
 
 def schemes(case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -89,21 +90,20 @@ def schemes(case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
     if _has(names, "Attention") and normed:
         yield "xavier_uniform", {}
         return
-    seen = {layer.kind for layer in case.facts.trace.layers if layer.nonlinearity}
-    if not seen:
-        seen = {
-            kind
-            for kind in ("ReLU", "Tanh", "Sigmoid")
-            if kind.title() in case.facts.graph.operations
-            or kind.capitalize() in case.facts.graph.operations
-        }
-    known = seen & set(_STARTS)
-    if len(seen) == 1 and known:
+    seen = _activations(case)
+    if len(seen) == 1 and seen <= set(_STARTS):
         yield _STARTS[seen.pop()]
     else:
-        yield "kaiming_normal", _RELU
+        yield _GUESS
         if "Tanh" in seen:
             yield "xavier_normal", {}
+
+
+def _activations(case: Case) -> set[str]:
+    """Name the kinds of activations; of those that are called as functions, some are known."""
+    seen = {layer.kind for layer in case.facts.trace.layers if layer.nonlinearity}
+    operations = case.facts.graph.operations
+    return seen or {k for k in ("ReLU", "Tanh", "Sigmoid") if k.capitalize() in operations}
 
 
 def _has(names: Iterable[str], *parts: str) -> bool:

@@ -122,7 +122,8 @@ def judge(case: Case) -> Iterator[Finding]:
 
 def _finding(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Finding:
     severity, care = WILL_NOT, ""
-    if illness.partial(seen) or (not illness.ends and case.untouched.best < LEARNS):
+    learns = not illness.ends and illness.steps(case).best < LEARNS
+    if illness.partial(seen) or learns:
         severity, care = WITH_CARE, illness.care(case, seen)
     return Finding(
         illness=seen.illness or illness.name,

@@ -53,10 +53,12 @@ class Outcome:
     Args:
         first: The loss before them.
         final: Name of a recipe → the loss after them; infinite if it diverged.
+        steps: How many.
     """
 
     first: float
     final: dict[str, float]
+    steps: int = STEPS
 
     @property
     def best(self) -> float:
@@ -111,7 +113,7 @@ class Trial:
                 losses = self._steps(copied(model), x, target, recipe, steps)
                 first = losses[0]
                 final[recipe.name] = losses[-1] if all(map(math.isfinite, losses)) else math.inf
-        return Outcome(first, final)
+        return Outcome(first, final, steps)
 
     def _steps(
         self, model: nn.Module, x: Any, target: Any, recipe: Recipe, steps: int

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import Facts, before_output, rms_of
 from initlab.diagnosis.findings import Cure, Measured
+from initlab.diagnosis.trial import Outcome
 from initlab.format import number
 
 
@@ -72,11 +73,15 @@ class Illness(ABC):
         """Say in a few words what was measured and found right; empty where nothing was."""
         return ""
 
+    def steps(self, case: Case) -> Outcome:
+        """Give the trial that tells "will not train" from "trains with care"."""
+        return case.untouched
+
     def care(self, case: Case, seen: Seen) -> str:
         """Say with which care a network that has it trains all the same."""
-        tried = case.untouched
+        tried = self.steps(case)
         return (
-            f"in {len(tried.final)} trials of a few steps, {tried.recipe} did best: "
+            f"in {len(tried.final)} trials of {tried.steps} steps, {tried.recipe} did best: "
             f"{number(tried.first)} → {number(tried.best)} losses of a guess. "
             "Warm the learning rate up, or keep the first one small."
         )

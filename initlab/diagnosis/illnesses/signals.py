@@ -12,6 +12,7 @@ from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import before_output, rms_of
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.illnesses.illness import Illness, Seen, growth, in_order, leverages, signals
+from initlab.diagnosis.trial import Outcome
 from initlab.format import number, percent
 
 SQUASHING = {"Sigmoid", "Softplus", "Hardsigmoid", "LogSigmoid", "Exp"}  # their mean is not 0
@@ -342,6 +343,10 @@ class WrongLoss(Illness):
             if named:
                 yield cures.refill(case, named, "added")
         yield from cures.restarts(case, seen.layers)
+
+    def steps(self, case: Case) -> Outcome:
+        """Give it the time to take back what the last layer says."""
+        return case.untouched if case.untouched.trains else case.in_time
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say what its author can do."""
