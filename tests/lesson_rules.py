@@ -14,10 +14,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "00",
-    "02",
     "03",
-    "04",
     "05",
     "06",
     "07",

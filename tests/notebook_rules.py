@@ -212,7 +212,7 @@ def is_split_into_slides(path: Path, notebook: NotebookNode) -> Iterator[str]:
             cell.cell_type == "markdown"
             and re.match("#{1,2} ", cell.source)
             and kind not in {"slide", "subslide"}
-            and not cell.source.startswith(DEEPER)  # a slide show skips it
+            and not cell.source.startswith(DEEPER)  # slides leave it out
         ):
             yield f"cell {number} is a section but no new slide"
 
