@@ -139,7 +139,7 @@ FORMS = [
     ("stream_growth", "nothing done", lambda blocks, scale: print(end="")),
     ("orthogonal", "nothing done", lambda i, o: print(end="") if i > o else None),
     ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
-    ("lecun_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
+    ("kaiming_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
     ("initialize_weights", "shape", swaps_shapes),
     ("xavier_factors", "both level", lambda *fans: (1, 1)),
     ("output_bias", "zeros", lambda counts: [0] * len(counts)),
