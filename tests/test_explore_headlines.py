@@ -28,7 +28,7 @@ HEADLINES = [
     (
         signal,
         {"scheme": "torch_default", "bias": "torch_default"},
-        r"All inputs look alike at the top; gradients shrink [\d.e]+ times\.",
+        r"All inputs look alike in the last layer; gradients shrink [\d.e]+ times\.",
     ),
     (
         signal,

@@ -1,4 +1,4 @@
-"""Schemes against torch.nn.init bit for bit, against their own variance law, and against scipy."""
+"""Schemes against torch.nn.init bit for bit, against their own variance, and against scipy."""
 
 import dataclasses
 import functools

@@ -79,7 +79,7 @@ class Levels:
         activation: rms of what each hidden layer emits.
         gradient: rms of the loss's gradient there.
         predicted_activation: The rms that theory predicts; nan where it is silent.
-        predicted_gradient: The same for the gradient, level with the measured one at the top.
+        predicted_gradient: The same for the gradient, level with the measured one at the end.
     """
 
     activation: Floats

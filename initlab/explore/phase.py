@@ -205,7 +205,7 @@ def _phase(records: PhaseRecords) -> str:
 def _fate(records: PhaseRecords) -> str:
     c, depth = records.measured.c, len(records.measured.c)
     if np.isnan(c[-1]):
-        return "no correlation is left at the top"
+        return "no correlation is left in the last layer"
     layers = f"{depth} layer{'s' * (depth > 1)}"
     alike = c >= ONE_POINT
     if alike.all():

@@ -114,7 +114,7 @@ class SignalRecords:
         gradient: The loss's gradient at that output.
         loss: Cross-entropy of the batch.
         predicted_activation: The rms that theory predicts, nan where it is silent.
-        predicted_gradient: The same for the gradient, level with the measured one at the top.
+        predicted_gradient: The same for the gradient, level with the measured one at the end.
         silence: Why theory does not apply, "" where it does.
     """
 
@@ -175,14 +175,14 @@ def _batch() -> Batch:
 @lru_cache(maxsize=64)
 def _theory(settings: SignalSettings) -> Prediction:
     """Ask theory about a network like this one."""
-    law = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
+    scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
     bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
     about: dict[str, Any] = {"x": _batch().x, "bias_var": bias_var}
     if settings.residual != "none":
-        return predict(settings.build(), law, **about)
+        return predict(settings.build(), scheme, **about)
     norm = "batch" if settings.batchnorm else None
     return predict(
-        settings.depth, law, settings.activation, width=settings.width, norm=norm, **about
+        settings.depth, scheme, settings.activation, width=settings.width, norm=norm, **about
     )
 
 

@@ -112,7 +112,7 @@ def headline(records: SignalRecords) -> str:
     if forwards.saturated[worst] > 0.25:
         return f"Layer {worst + 1} saturates; {back} over {depth} layers."
     if forwards.cosine > 0.99:
-        return f"All inputs look alike at the top; {back}."
+        return f"All inputs look alike in the last layer; {back}."
     up = trend(forwards.rms[-1] / forwards.rms[0])
     if back == f"gradients {up}":
         return f"Activations and gradients {up} over {depth} layers."
