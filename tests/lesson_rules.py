@@ -17,7 +17,6 @@ FIRST_EDITION = {  # two digits of each lesson
     "01",
     "02",
     "03",
-    "05",
     "06",
     "07",
     "08",
