@@ -38,8 +38,8 @@ _XAVIER_CONV = Exercise(
     name="xavier_conv",
     notebook="05",
     task="A convolution with stride 1 has `channels_in` input channels, `channels_out` output "
-    "channels, and kernels of `size` times `size`. Return the standard deviation of Xavier's "
-    "normal form for its weights (gain 1).",
+    "channels, and kernels of `size` times `size`. Return the standard deviation that "
+    "Xavier's rule gives its weights (gain 1).",
     stub="def xavier_conv(channels_in, channels_out, size):\n    ...\n",
     hints=(
         "Xavier needs two numbers: how many products are in a sum on the way forwards, and how "
