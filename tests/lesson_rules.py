@@ -21,7 +21,6 @@ FIRST_EDITION = {  # two digits of each lesson
     "04",
     "05",
     "06",
-    "07",
     "08",
     "09",
     "10",
