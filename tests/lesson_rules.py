@@ -14,11 +14,6 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "00",
-    "01",
-    "02",
-    "03",
-    "04",
     "05",
     "06",
     "08",

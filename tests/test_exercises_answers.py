@@ -56,7 +56,7 @@ def test_the_samples_are_as_large_as_the_limits_need():
     assert all(
         i * o >= statistics.ENOUGH and min(i, o) >= 60 and i != o for i, o in random_matrices.FANS
     )
-    assert all(o * k >= statistics.ENOUGH and i != o for i, o, k in n04_sparse._SIZES)
+    assert all(out * k >= statistics.ENOUGH for _, out, _, k in n04_sparse._SIZES)
     assert math.prod(n00_start._SHAPE) >= statistics.ENOUGH
 
 
@@ -88,7 +88,7 @@ DELICATE = [
     ("xavier_uniform", "incorrect", like("uniform", lambda i, o: 1.1 * (2 / (i + o)) ** 0.5)),
     ("orthogonal", "correct", RIGHT["orthogonal"][0]),
     ("normal_std", "correct", lambda weight, std: weight.normal_(0, std)),
-    ("break_symmetry", "correct", RIGHT["break_symmetry"][0]),
+    ("widen", "correct", RIGHT["widen"][-1]),
     ("gain_by_sampling", "correct", RIGHT["gain_by_sampling"][1]),
 ]
 
@@ -139,7 +139,7 @@ FORMS = [
     ("stream_growth", "nothing done", lambda blocks, scale: print(end="")),
     ("orthogonal", "nothing done", lambda i, o: print(end="") if i > o else None),
     ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
-    ("lecun_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
+    ("kaiming_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
     ("initialize_weights", "shape", swaps_shapes),
     ("xavier_factors", "both level", lambda *fans: (1, 1)),
     ("output_bias", "zeros", lambda counts: [0] * len(counts)),
@@ -170,10 +170,10 @@ def test_a_coarse_dtype_is_forgiven_and_the_same_error_in_a_fine_one_is_not():
 
 
 def test_a_sparse_tensor_is_read():
-    def answer(fan_in, fan_out, k):
-        return torch.as_tensor(RIGHT["sparse_incoming"][0](fan_in, fan_out, k)).to_sparse()
+    def answer(*sizes):
+        return torch.as_tensor(RIGHT["sparse_kernel"][0](*sizes)).to_sparse()
 
-    assert il.check("sparse_incoming", answer).status == "correct"
+    assert il.check("sparse_kernel", answer).status == "correct"
 
 
 def rms(values):

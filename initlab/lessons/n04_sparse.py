@@ -1,4 +1,4 @@
-"""Notebook 04: the size of sparse weights, all zero but k for each unit, and units cut off."""
+"""Notebook 04: the size of sparse weights, k weights for each channel, inputs that nobody reads."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from initlab.exercises.exercise import Exercise, Mistake
 from initlab.exercises.random_matrices import TwoCalls
 from initlab.exercises.values import Values, gives, gives_instead, values_of
 
-_SIZES = [(200, 1400, 15), (80, 2100, 10)]
-"""(fan_in, fan_out, k): never square, with at least 20,000 weights that are not 0."""
+_SIZES = [(8, 3000, 5, 7), (5, 2600, 5, 8)]
+"""(channels_in, channels_out, size, k), with at least 20,000 weights that are not 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sparse(TwoCalls):
+    """Two kernels as matrices: a row holds all incoming weights of one output channel."""
+
     k: int
+    channels: int
 
     @property
     def mask(self) -> Array:
@@ -44,12 +47,20 @@ class _Sparse(TwoCalls):
 
 def _measure(function: Callable[..., Any]) -> list[_Sparse]:
     found = []
-    for fan_in, fan_out, k in _SIZES:
+    for channels_in, channels_out, size, k in _SIZES:
+        shape = (channels_out, channels_in, size, size)
         first, second = (
-            as_entries(returned(call(function, fan_in, fan_out, k)), (fan_out, fan_in))
+            as_entries(returned(call(function, channels_in, channels_out, size, k)), shape)
             for _ in range(2)
         )
-        found.append(_Sparse(k=k, entries=first, again=second.values))
+        found.append(
+            _Sparse(
+                k=k,
+                channels=channels_in,
+                entries=Entries(first.values.reshape(channels_out, -1), first.eps),
+                again=second.values.reshape(channels_out, -1),
+            )
+        )
     return found
 
 
@@ -93,6 +104,11 @@ def _weights_are_standard_normal(d: _Sparse) -> bool:
     )
 
 
+def _each_input_channel_has_k(d: _Sparse) -> bool:
+    counts = d.mask.reshape(len(d.mask), d.channels, -1).sum(axis=2)
+    return bool((counts == d.k).all())
+
+
 def _every(test: Callable[[_Sparse], bool]) -> Callable[[Sequence[_Sparse]], bool]:
     return lambda found: all(test(d) for d in found)
 
@@ -102,203 +118,198 @@ def _otherwise(found: Sequence[_Sparse]) -> str:
         counts = d.mask.sum(axis=1)
         if not _each_unit_has_k(d):
             return (
-                f"With k={d.k} your units have between {counts.min():.0f} and {counts.max():.0f} "
-                "incoming weights that are not 0. How can you be sure of the count in each row?"
+                f"With k={d.k} your output channels have between {counts.min():.0f} and "
+                f"{counts.max():.0f} incoming weights that are not 0. How are you sure of each?"
             )
     return (
-        "Each unit has k weights, but these are not normal numbers with mean 0 and standard "
-        f"deviation 1: yours have mean {found[0].weights.mean():.2g} and standard deviation "
-        f"{found[0].weights.std():.2g}."
+        "Each output channel has k weights, but these are not normal numbers with mean 0 and "
+        f"standard deviation 1: yours have mean {found[0].weights.mean():.2g} and standard "
+        f"deviation {found[0].weights.std():.2g}."
     )
 
 
 class _Layer(NamedTuple):
     fan_in: int
-    fan_out: int
     sparsity: float
+    dropout: float
 
 
-_LAYERS = [_Layer(64, 100, 0.9), _Layer(20, 50, 0.8), _Layer(100, 30, 0.5)]
-"""Fan-in and fan-out differ, as do the sparsity and the share that is left (but in one)."""
-_FEW = [_Layer(10, 30, 0.9), _Layer(20, 7, 0.95), _Layer(4, 12, 0.6)]
-"""Few enough incoming weights for a unit to be cut off now and then."""
+_LAYERS = [_Layer(64, 0.9, 0.5), _Layer(20, 0.8, 0.25), _Layer(100, 0.5, 0.1)]
 
 
 def _level_std(layer: _Layer) -> float:
-    return float((layer.fan_in * (1 - layer.sparsity)) ** -0.5)
+    return float(((1 - layer.dropout) / _left(layer)) ** 0.5)
 
 
-def _cut_off(layer: _Layer) -> float:
-    return layer.sparsity**layer.fan_in
+def _left(layer: _Layer) -> float:
+    return layer.fan_in * (1 - layer.sparsity)
 
 
-def _told(values: Values, what: str) -> str:
+class _Sizes(NamedTuple):
+    fan_in: int
+    fan_out: int
+    k: int
+
+
+_FEW = [_Sizes(100, 30, 5), _Sizes(64, 20, 15), _Sizes(40, 12, 8)]
+"""k is below both, and an input that nobody reads turns up now and then."""
+
+
+def _unread(sizes: _Sizes) -> float:
+    return float((1 - sizes.k / sizes.fan_in) ** sizes.fan_out)
+
+
+def _told_std(values: Values) -> str:
     layer = values.cases[0]
     return (
-        f"For fan_in {layer.fan_in} and sparsity {layer.sparsity} you give "
-        f"{float(values.given[0]):.3g}. {what}"
+        f"For fan_in {layer.fan_in}, sparsity {layer.sparsity} and dropout {layer.dropout} you "
+        f"give {float(values.given[0]):.3g}. What is the mean square of one product?"
+    )
+
+
+def _told_share(values: Values) -> str:
+    sizes = values.cases[0]
+    return (
+        f"For fan_in {sizes.fan_in}, fan_out {sizes.fan_out} and k {sizes.k} you give "
+        f"{float(values.given[0]):.3g}. What must every single unit do for that?"
     )
 
 
 _SPARSE_STD = Exercise(
     name="sparse_std",
     notebook="04",
-    task="A linear layer has the fans `fan_in` and `fan_out`. A share `sparsity` of its weights is "
-    "0, at random places. All others are drawn with mean 0 and standard deviation std. Which std "
-    "keeps the mean square of the signal?",
-    stub="def sparse_std(fan_in, fan_out, sparsity): ...\n",
+    task="A linear layer with `fan_in` inputs stands behind `nn.Dropout(dropout)`, in training. A "
+    "share `sparsity` of its weights is 0, at random places; all others are drawn with mean 0 and "
+    "standard deviation std. Which std gives the pre-activations the mean square that the signal "
+    "has in front of the dropout?",
+    stub="def sparse_std(fan_in, sparsity, dropout): ...\n",
     hints=(
-        "An output is a sum of fan_in products. How many of them are not 0, on average?",
-        "That many terms of variance std² each must add up to 1 (times the mean square of the "
-        "input).",
-        "Solve fan_in · (1 − sparsity) · std² = 1.",
+        "Dropout sets a share `dropout` of the inputs to 0, and multiplies the others by "
+        "1 / (1 − dropout). What does that do to the *mean square* of an input?",
+        "The mean square of an input becomes (1 − dropout) · 1 / (1 − dropout)² times as large.",
+        "Solve fan_in · (1 − sparsity) · std² / (1 − dropout) = 1.",
     ),
     solution="""
-def sparse_std(fan_in, fan_out, sparsity):
-    return 1 / (fan_in * (1 - sparsity)) ** 0.5
+def sparse_std(fan_in, sparsity, dropout):
+    return ((1 - dropout) / (fan_in * (1 - sparsity))) ** 0.5
 """,
-    measure=values_of(
-        _LAYERS,
-        _level_std,
-        number_from=as_number,
-        unpack=True,
-    ),
+    measure=values_of(_LAYERS, _level_std, number_from=as_number, unpack=True),
     right=gives(_level_std),
     mistakes=(
         gives_instead(
             "variance for std",
-            lambda layer: 1 / (layer.fan_in * (1 - layer.sparsity)),
+            lambda layer: (1 - layer.dropout) / _left(layer),
             "Your number is the variance of the weights. Which of the two does the task ask for?",
         ),
         gives_instead(
             "share of zeros",
-            lambda layer: (layer.fan_in * layer.sparsity) ** -0.5,
+            lambda layer: ((1 - layer.dropout) / (layer.fan_in * layer.sparsity)) ** 0.5,
             "You counted the weights that *are* 0. Which weights make up the sum?",
         ),
         gives_instead(
             "sparsity ignored",
-            lambda layer: layer.fan_in**-0.5,
+            lambda layer: ((1 - layer.dropout) / layer.fan_in) ** 0.5,
             "Your number is right for a layer without zeros. How many terms of the sum are left?",
         ),
         gives_instead(
-            "fan_out for fan_in",
-            lambda layer: (layer.fan_out * (1 - layer.sparsity)) ** -0.5,
-            "You counted the units of the layer. How many terms has the sum of *one* unit?",
+            "dropout ignored",
+            lambda layer: _left(layer) ** -0.5,
+            "Your number is right without dropout. Dropout keeps the mean of its input; does it "
+            "keep the mean square?",
+        ),
+        gives_instead(
+            "dropout without its factor",
+            lambda layer: (_left(layer) * (1 - layer.dropout)) ** -0.5,
+            "You counted the inputs that are dropped. What does `nn.Dropout` do to those that "
+            "it keeps?",
+        ),
+        gives_instead(
+            "factor of dropout alone",
+            lambda layer: (1 - layer.dropout) / _left(layer) ** 0.5,
+            "You counted the factor on the inputs that are kept. And those that are dropped?",
         ),
         gives_instead(
             "zeros make it smaller",
-            lambda layer: ((1 - layer.sparsity) / layer.fan_in) ** 0.5,
+            lambda layer: ((1 - layer.dropout) * (1 - layer.sparsity)) ** 0.5 / layer.fan_in**0.5,
             "The more zeros, the smaller you make the other weights. Fewer terms are left: must "
             "each of them be larger or smaller?",
         ),
-        gives_instead(
-            "gain of ReLU",
-            lambda layer: (2 / (layer.fan_in * (1 - layer.sparsity))) ** 0.5,
-            "Your variance is twice too large. Is there a ReLU in this layer?",
-        ),
-        gives_instead(
-            "inverse",
-            lambda layer: (layer.fan_in * (1 - layer.sparsity)) ** 0.5,
-            "Your number grows with the fan-in. Must each term be larger when there are more?",
-        ),
     ),
-    otherwise=lambda values: _told(values, "How large is the sum of the terms that are left?"),
-    praise="it holds for 3 layers with different fans and sparsities.",
+    otherwise=_told_std,
+    praise="it holds for 3 layers with different fan-in, sparsity and dropout.",
 )
 
-_CUT_OFF_SHARE = Exercise(
-    name="cut_off_share",
+_UNREAD_SHARE = Exercise(
+    name="unread_share",
     notebook="04",
-    task="Each weight of a layer is 0 with probability `sparsity`, independently of the others. "
-    "Write the function that gives the share of units that have *no* incoming weight, on average.",
-    stub="def cut_off_share(fan_in, fan_out, sparsity): ...\n",
+    task="Each of `fan_out` units draws `k` different inputs out of `fan_in`, at random and "
+    "independently of the other units. Write the function that gives the share of the *inputs* "
+    "that reach no unit, on average.",
+    stub="def unread_share(fan_in, fan_out, k): ...\n",
     hints=(
-        "A unit is cut off when every one of its incoming weights is 0. How many are they?",
-        "With two incoming weights, the probability that both are 0 is sparsity · sparsity.",
-        "Independent events happen together with the product of their probabilities.",
+        "Take one input and one unit. How likely is it that the unit does not draw this input?",
+        "A unit draws k of fan_in inputs, so it leaves this one out with probability "
+        "1 − k / fan_in.",
+        "All units must leave it out, and they draw independently: the probabilities multiply.",
     ),
     solution="""
-def cut_off_share(fan_in, fan_out, sparsity):
-    return sparsity**fan_in
+def unread_share(fan_in, fan_out, k):
+    return (1 - k / fan_in) ** fan_out
 """,
-    measure=values_of(
-        _FEW,
-        _cut_off,
-        number_from=as_number,
-        unpack=True,
-    ),
-    right=gives(_cut_off),
+    measure=values_of(_FEW, _unread, number_from=as_number, unpack=True),
+    right=gives(_unread),
     mistakes=(
         gives_instead(
-            "fan_out for fan_in",
-            lambda layer: layer.sparsity**layer.fan_out,
-            "Your number is the share of *inputs* that reach no unit. How many weights come into "
-            "one unit?",
+            "fan_in for fan_out",
+            lambda sizes: (1 - sizes.k / sizes.fan_in) ** sizes.fan_in,
+            "Your exponent is the number of inputs. Who must leave this one input out?",
         ),
         gives_instead(
-            "share that is left",
-            lambda layer: (1 - layer.sparsity) ** layer.fan_in,
-            "Your number is the probability that no weight of a unit is 0. Which event is asked "
-            "for?",
+            "units for inputs",
+            lambda sizes: (1 - sizes.k / sizes.fan_out) ** sizes.fan_in,
+            "You counted as if each *input* drew k units. Who draws whom here?",
         ),
         gives_instead(
-            "the other units",
-            lambda layer: 1 - layer.sparsity**layer.fan_in,
-            "Your number is the share of units that still have an incoming weight. Which are asked "
-            "for?",
-        ),
-        gives_instead(
-            "at least one zero",
-            lambda layer: 1 - (1 - layer.sparsity) ** layer.fan_in,
-            "Your number is the share of units with at least one zero. How many zeros must a unit "
-            "have to be cut off?",
-        ),
-        gives_instead(
-            "times for power",
-            lambda layer: layer.sparsity * layer.fan_in,
-            "You multiplied the probability by the number of weights, and a share came out above "
-            "1. How do the probabilities of independent events combine?",
-        ),
-        gives_instead(
-            "one weight only",
-            lambda layer: layer.sparsity,
-            "Your number is right for a unit with a single incoming weight. How many has it here?",
+            "the other inputs",
+            lambda sizes: 1 - (1 - sizes.k / sizes.fan_in) ** sizes.fan_out,
+            "Your number is the share of inputs that reach a unit. Which are asked for?",
         ),
         gives_instead(
             "count for share",
-            lambda layer: layer.fan_out * layer.sparsity**layer.fan_in,
-            "Your number is how *many* units are cut off. Which share of the layer is that?",
+            lambda sizes: sizes.fan_in * (1 - sizes.k / sizes.fan_in) ** sizes.fan_out,
+            "Your number is how *many* inputs reach no unit. Which share of the inputs is that?",
         ),
     ),
-    otherwise=lambda values: _told(values, "What must hold for all incoming weights of a unit?"),
-    praise="it holds for 3 layers with different fans and sparsities.",
+    otherwise=_told_share,
+    praise="it holds for 3 layers of different sizes.",
 )
 
 EXERCISES = [
     _SPARSE_STD,
     Exercise(
-        name="sparse_incoming",
+        name="sparse_kernel",
         notebook="04",
-        task="Write a function that gives each unit exactly `k` incoming weights, drawn from a "
-        "normal distribution with mean 0 and standard deviation 1, at places drawn afresh for each "
-        "unit. "
-        "All other weights are 0. The shape is `(fan_out, fan_in)`.",
-        stub="def sparse_incoming(fan_in, fan_out, k):\n    ...\n",
+        task="Write Martens' rule for a convolution: each output channel gets exactly `k` incoming "
+        "weights, drawn from a normal distribution with mean 0 and standard deviation 1, at places "
+        "drawn afresh for each output channel. All others are 0. The shape is `(channels_out, "
+        "channels_in, size, size)`.",
+        stub="def sparse_kernel(channels_in, channels_out, size, k):\n    ...\n",
         hints=(
-            "A unit's incoming weights are one row of the matrix. How many numbers of that row are "
-            "not 0?",
-            "`rng.choice(fan_in, size=k, replace=False)` draws k different places.",
-            "Start from zeros, go through the rows, draw the places, and fill k normal numbers in.",
+            "All weights that come into one output channel are `weight[channel]`. How many numbers "
+            "are that?",
+            "As a matrix the kernel has one row for each output channel, with "
+            "channels_in · size · size numbers.",
+            "`rng.choice(n, size=k, replace=False)` draws k different places of a row.",
         ),
         solution="""
 import numpy as np
 
-def sparse_incoming(fan_in, fan_out, k):
+def sparse_kernel(channels_in, channels_out, size, k):
     rng = np.random.default_rng()
-    weight = np.zeros((fan_out, fan_in))
+    weight = np.zeros((channels_out, channels_in * size * size))
     for row in weight:
-        row[rng.choice(fan_in, size=k, replace=False)] = rng.normal(size=k)
-    return weight
+        row[rng.choice(len(row), size=k, replace=False)] = rng.normal(size=k)
+    return weight.reshape(channels_out, channels_in, size, size)
 """,
         measure=_measure,
         right=_every(_right),
@@ -316,14 +327,14 @@ def sparse_incoming(fan_in, fan_out, k):
             Mistake(
                 name="k zeros",
                 seen=_every(lambda d: bool((d.mask.sum(axis=1) == d.mask.shape[1] - d.k).all())),
-                says="Each unit has k weights that *are* 0. How many should be 0, and how many "
-                "not?",
+                says="Each output channel has k weights that *are* 0. How many should be 0, and "
+                "how many not?",
             ),
             Mistake(
-                name="k outgoing",
-                seen=_every(lambda d: bool((d.mask.sum(axis=0) == d.k).all())),
-                says="Each column has exactly k weights: these leave one input. Is a unit's "
-                "incoming weight in its row or in its column?",
+                name="k from each input channel",
+                seen=_every(_each_input_channel_has_k),
+                says="Your output channels have k weights from *each* input channel. How many have "
+                "they in all?",
             ),
             Mistake(
                 name="even columns",
@@ -332,8 +343,9 @@ def sparse_incoming(fan_in, fan_out, k):
                         np.ptp(d.mask.sum(axis=0)) == 0 and np.ptp(d.mask.sum(axis=1)) > 0
                     )
                 ),
-                says="Each column has the same number of weights, the rows have not: so does "
-                "`sparse_`. Whose weights are in a column, and whose in a row?",
+                says="Each input reaches the same number of output channels, and these have "
+                "different numbers of weights: so does `sparse_` on the kernel as a matrix. Which "
+                "way round must the matrix be?",
             ),
             Mistake(
                 name="k on average",
@@ -343,8 +355,8 @@ def sparse_incoming(fan_in, fan_out, k):
                         and np.ptp(d.mask.sum(axis=1)) > 3
                     )
                 ),
-                says="Your units have k weights on average, some more and some fewer. How can you "
-                "draw exactly k places?",
+                says="Your output channels have k weights on average, some more and some fewer. "
+                "How can you draw exactly k places?",
             ),
             Mistake(
                 name="places drawn twice",
@@ -355,20 +367,20 @@ def sparse_incoming(fan_in, fan_out, k):
                         and d.mask.sum(axis=1).mean() > 0.8 * d.k
                     )
                 ),
-                says="Some units have fewer than k weights. Can the same place be drawn twice, or "
-                "is a weight missing?",
+                says="Some output channels have fewer than k weights. Can the same place be drawn "
+                "twice, or is a weight missing?",
             ),
             Mistake(
                 name="same places",
                 seen=_every(lambda d: bool(_each_unit_has_k(d) and not _inputs_are_used_evenly(d))),
-                says="Some inputs are used by far more units than others. Are the places drawn "
-                "afresh for each unit?",
+                says="Some places are used by far more output channels than others. Are they drawn "
+                "afresh for each channel?",
             ),
             Mistake(
                 name="places return",
                 seen=_every(lambda d: bool(_each_unit_has_k(d) and not _places_are_fresh(d))),
-                says="Many units have their weights at the very same places as another one, in "
-                "this call or in the next. Are the places drawn afresh for each unit?",
+                says="Many output channels have their weights at the very same places as another "
+                "one, in this call or in the next. Are the places drawn afresh for each channel?",
             ),
             Mistake(
                 name="constant",
@@ -382,7 +394,7 @@ def sparse_incoming(fan_in, fan_out, k):
             ),
         ),
         otherwise=_otherwise,
-        praise="each unit has k weights, normally distributed, at fresh places at each call.",
+        praise="each output channel has k weights, normally distributed, at fresh places.",
     ),
-    _CUT_OFF_SHARE,
+    _UNREAD_SHARE,
 ]

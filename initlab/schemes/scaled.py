@@ -218,7 +218,7 @@ class Kaiming(Scheme):
         if self.nonlinearity not in _SQUARED_GAIN and self.nonlinearity in activations.names():
             raise ValueError(
                 f"nonlinearity={self.nonlinearity!r} has no gain in PyTorch. il.theory.gain("
-                f"{self.nonlinearity!r}) knows one: give il.scheme the law lambda fan_in, fan_out: "
+                f"{self.nonlinearity!r}) knows one: give il.scheme a variance, lambda fan_in, fan_out: "
                 f"il.theory.gain({self.nonlinearity!r}) ** 2 / fan_in, or a scheme that takes "
                 f"gain=, such as il.scheme('xavier_normal', gain=...)."
             )

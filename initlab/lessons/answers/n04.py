@@ -17,41 +17,49 @@ def kept(fan_in, sparsity):
 
 RIGHT = {
     "sparse_std": [
-        lambda i, o, s: 1 / math.sqrt(kept(i, s)),
-        lambda i, o, s: np.sqrt(1 / (i - s * i)),
-        lambda i, o, s: torch.tensor(kept(i, s)).rsqrt(),
+        lambda i, s, p: math.sqrt((1 - p) / kept(i, s)),
+        lambda i, s, p: np.sqrt((1 - p) / (i - s * i)),
+        lambda i, s, p: torch.tensor(kept(i, s) / (1 - p)).rsqrt(),
     ],
-    "cut_off_share": [
-        lambda i, o, s: s**i,
-        lambda i, o, s: np.prod(np.full(i, s)),
-        lambda i, o, s: torch.full((i,), s, dtype=torch.float64).prod(),
-        lambda i, o, s: math.exp(i * math.log(s)),
+    "unread_share": [
+        lambda i, o, k: (1 - k / i) ** o,
+        lambda i, o, k: np.prod(np.full(o, (i - k) / i)),
+        lambda i, o, k: torch.full((o,), 1 - k / i, dtype=torch.float64).prod(),
+        lambda i, o, k: math.exp(o * math.log1p(-k / i)),
     ],
 }
 
 WRONG = {
     "sparse_std": [
-        ("variance for std", lambda i, o, s: 1 / kept(i, s)),
-        ("share of zeros", lambda i, o, s: 1 / math.sqrt(i * s)),
-        ("sparsity ignored", lambda i, o, s: 1 / math.sqrt(i)),
-        ("fan_out for fan_in", lambda i, o, s: 1 / math.sqrt(kept(o, s))),
-        ("zeros make it smaller", lambda i, o, s: math.sqrt((1 - s) / i)),
-        ("gain of ReLU", lambda i, o, s: math.sqrt(2 / kept(i, s))),
-        ("inverse", lambda i, o, s: math.sqrt(kept(i, s))),
-        ("not a number", lambda i, o, s: np.ones(3)),
-        (None, lambda i, o, s: 0.01),
+        ("variance for std", lambda i, s, p: (1 - p) / kept(i, s)),
+        ("share of zeros", lambda i, s, p: math.sqrt((1 - p) / (i * s))),
+        ("sparsity ignored", lambda i, s, p: math.sqrt((1 - p) / i)),
+        ("dropout ignored", lambda i, s, p: 1 / math.sqrt(kept(i, s))),
+        ("dropout without its factor", lambda i, s, p: 1 / math.sqrt(kept(i, s) * (1 - p))),
+        ("factor of dropout alone", lambda i, s, p: (1 - p) / math.sqrt(kept(i, s))),
+        ("zeros make it smaller", lambda i, s, p: math.sqrt((1 - p) * (1 - s) / i)),
+        ("not a number", lambda i, s, p: np.ones(3)),
+        (None, lambda i, s, p: 0.01),
     ],
-    "cut_off_share": [
-        ("fan_out for fan_in", lambda i, o, s: s**o),
-        ("share that is left", lambda i, o, s: (1 - s) ** i),
-        ("the other units", lambda i, o, s: 1 - s**i),
-        ("at least one zero", lambda i, o, s: 1 - (1 - s) ** i),
-        ("times for power", lambda i, o, s: i * s),
-        ("one weight only", lambda i, o, s: s),
-        ("count for share", lambda i, o, s: o * s**i),
-        (None, lambda i, o, s: 0.0),
+    "unread_share": [
+        ("fan_in for fan_out", lambda i, o, k: (1 - k / i) ** i),
+        ("units for inputs", lambda i, o, k: (1 - k / o) ** i),
+        ("the other inputs", lambda i, o, k: 1 - (1 - k / i) ** o),
+        ("count for share", lambda i, o, k: i * (1 - k / i) ** o),
+        (None, lambda i, o, k: math.exp(-o * k / i)),
+        (None, lambda i, o, k: 0.0),
     ],
 }
+
+
+def kernel(rows):
+    """Turn a rule for matrices (fan_in, fan_out, k) into one for kernels."""
+
+    def fill(channels_in, channels_out, size, k):
+        weight = rows(channels_in * size * size, channels_out, k)
+        return weight.reshape(channels_out, channels_in, size, size)
+
+    return fill
 
 
 def sparse(i, o, k, places=None, values=None):
@@ -93,28 +101,50 @@ def fixed_places(i, o, k):
     return weight
 
 
-RIGHT["sparse_incoming"] = [
-    sparse,
-    vectorised,
-    lambda i, o, k: vectorised(i, o, k).half(),
-    lambda i, o, k: sparse(i, o, k).tolist(),
+def through_sparse_(i, o, k):
+    """Let `sparse_` do it on the transposed view; half a weight saves it from rounding up."""
+    weight = torch.empty(o, i)
+    nn.init.sparse_(weight.T, 1 - (k + 0.5) / i, std=1.0)
+    return weight
+
+
+def from_each_channel(channels_in, channels_out, size, k):
+    weight = rng.normal(size=(channels_out, channels_in, size * size))
+    weight[..., k:] = 0
+    return rng.permuted(weight, axis=2).reshape(channels_out, channels_in, size, size)
+
+
+RIGHT["sparse_kernel"] = [
+    kernel(sparse),
+    kernel(vectorised),
+    kernel(through_sparse_),
+    kernel(lambda i, o, k: vectorised(i, o, k).half()),
+    lambda *sizes: kernel(sparse)(*sizes).tolist(),
 ]
-WRONG["sparse_incoming"] = [
-    ("transposed", lambda i, o, k: sparse(o, i, k)),
-    ("all zero", lambda i, o, k: torch.zeros(o, i)),
-    ("same numbers at each call", lambda i, o, k: np.eye(o, i)),
-    ("k zeros", lambda i, o, k: sparse(i, o, i - k)),
-    ("k outgoing", lambda i, o, k: sparse(o, i, k).T),
-    ("even columns", lambda i, o, k: nn.init.sparse_(torch.empty(o, i), 1 - k / i, std=1)),
-    ("k on average", bernoulli),
-    ("places drawn twice", lambda i, o, k: sparse(i, o, k, places="twice")),
-    ("places drawn twice", lambda i, o, k: sparse(i, o, k - 1)),
-    ("same places", lambda i, o, k: sparse(i, o, k, places="same")),
-    ("places return", band),
-    ("places return", in_pairs),
-    ("places return", fixed_places),
-    ("constant", lambda i, o, k: sparse(i, o, k, values=np.ones)),
-    ("uniform for normal", lambda i, o, k: sparse(i, o, k, values=lambda k: rng.uniform(-1, 1, k))),
-    (None, lambda i, o, k: 0.9 * sparse(i, o, k)),
-    (None, lambda i, o, k: sparse(i, o, k, values=lambda k: rng.choice([-1, 1], k))),
+WRONG["sparse_kernel"] = [
+    (mistake, kernel(rows))
+    for mistake, rows in [
+        ("all zero", lambda i, o, k: torch.zeros(o, i)),
+        ("same numbers at each call", lambda i, o, k: np.eye(o, i)),
+        ("k zeros", lambda i, o, k: sparse(i, o, i - k)),
+        ("even columns", lambda i, o, k: nn.init.sparse_(torch.empty(o, i), 1 - k / i, std=1)),
+        ("k on average", bernoulli),
+        ("places drawn twice", lambda i, o, k: sparse(i, o, k, places="twice")),
+        ("places drawn twice", lambda i, o, k: sparse(i, o, k - 1)),
+        ("same places", lambda i, o, k: sparse(i, o, k, places="same")),
+        ("places return", band),
+        ("places return", in_pairs),
+        ("places return", fixed_places),
+        ("constant", lambda i, o, k: sparse(i, o, k, values=np.ones)),
+        (
+            "uniform for normal",
+            lambda i, o, k: sparse(i, o, k, values=lambda k: rng.uniform(-1, 1, k)),
+        ),
+        (None, lambda i, o, k: 0.9 * sparse(i, o, k)),
+        (None, lambda i, o, k: sparse(i, o, k, values=lambda k: rng.choice([-1, 1], k))),
+    ]
+]
+WRONG["sparse_kernel"] += [
+    ("shape", lambda c, o, size, k: kernel(sparse)(o, c, size, min(k, o))),
+    ("k from each input channel", from_each_channel),
 ]
