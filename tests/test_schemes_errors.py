@@ -187,8 +187,8 @@ WRONG_SCHEMES = [
     (
         3,
         TypeError,
-        "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) -> "
-        "variance, got 3 of type int.",
+        "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) "
+        "-> variance, got 3 of type int.",
     ),
     (
         lambda: 0,

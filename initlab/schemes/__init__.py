@@ -102,8 +102,8 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
     if callable(which):
         return own_scheme(which, params)
     raise TypeError(
-        "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) -> "
-        f"variance, got {which!r} of type {type(which).__name__}."
+        "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) "
+        f"-> variance, got {which!r} of type {type(which).__name__}."
     )
 
 
