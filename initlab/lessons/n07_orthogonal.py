@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,7 +73,7 @@ _FANS = [(64, 256), (100, 100), (256, 64), (50, 450), (90, 10)]  # (fan_in, fan_
 
 def _gain(fans: tuple[int, int]) -> float:
     fan_in, fan_out = fans
-    return max(1.0, fan_out / fan_in) ** 0.5
+    return math.sqrt(max(1.0, fan_out / fan_in))
 
 
 def _told(values: Values) -> str:
