@@ -16,7 +16,6 @@ from nbformat import NotebookNode
 FIRST_EDITION = {  # two digits of each lesson
     "05",
     "06",
-    "07",
     "08",
     "09",
     "10",
