@@ -20,7 +20,6 @@ FIRST_EDITION = {  # two digits of each lesson
     "05",
     "06",
     "07",
-    "08",
     "09",
     "10",
     "11",
