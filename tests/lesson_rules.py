@@ -14,9 +14,6 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "01",
-    "02",
-    "03",
     "05",
     "06",
     "07",
