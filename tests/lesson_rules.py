@@ -14,9 +14,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "05",
     "06",
-    "07",
     "09",
     "10",
     "11",

@@ -41,8 +41,10 @@ def compare(
     Every run sees the same examples in the same order and the same masks of dropout, and with the
     same seed every scheme starts from the same random numbers, so that what differs is the scheme,
     and a band shows what the drawn weights vary. (A scheme that draws nothing has no band: call
-    again with another `seed=`, which decides order and masks.) Up to eight seeds of a network of linear layers, nonlinearities and norms train at once; other networks train one by
-    one.
+    again with another `seed=`, which decides order and masks.)
+
+    Up to eight seeds of a network of linear layers, nonlinearities and norms train at once; other
+    networks train one by one.
 
     The work spreads over the cores of this machine, or over what
     `joblib.parallel_config(backend=...)` names. The numbers do not depend on that; they are those

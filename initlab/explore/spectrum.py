@@ -276,7 +276,7 @@ class Spectrum(Explorer):
         "PyTorch's default?": {"scheme": "torch_default"},
         "Tanh, gain 1?": {"activation": "tanh"},
         "Tanh, gain 3?": {"activation": "tanh", "gain": 3.0},
-        "Does any mend ReLU?": {"activation": "relu", "gain": 1.41},
+        "Does any fix ReLU?": {"activation": "relu", "gain": 1.41},
     }
 
     def compute(self, settings: SpectrumSettings, *, patient: bool) -> Scene:
