@@ -15,7 +15,6 @@ from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
     "06",
-    "08",
     "09",
     "10",
     "11",
