@@ -18,7 +18,6 @@ FIRST_EDITION = {  # two digits of each lesson
     "02",
     "03",
     "05",
-    "06",
     "07",
     "08",
     "09",
