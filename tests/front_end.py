@@ -26,6 +26,6 @@ class Browser:
         text = json.dumps(content, allow_nan=False)  # what a strict reader of JSON accepts
         return json.loads(text, object_hook=restore)
 
-    def ask(self, **wish):
-        self.explorer._handle_custom_msg({"request": "v:1", **wish}, [])
+    def ask(self, **request):
+        self.explorer._handle_custom_msg({"id": "v:1", **request}, [])
         return self.heard[-1]

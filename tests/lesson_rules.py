@@ -14,11 +14,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "01",
-    "02",
-    "03",
     "05",
-    "07",
     "08",
     "09",
     "10",

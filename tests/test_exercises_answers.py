@@ -88,7 +88,7 @@ DELICATE = [
     ("xavier_uniform", "incorrect", like("uniform", lambda i, o: 1.1 * (2 / (i + o)) ** 0.5)),
     ("orthogonal", "correct", RIGHT["orthogonal"][0]),
     ("normal_std", "correct", lambda weight, std: weight.normal_(0, std)),
-    ("break_symmetry", "correct", RIGHT["break_symmetry"][0]),
+    ("widen", "correct", RIGHT["widen"][-1]),
     ("gain_by_sampling", "correct", RIGHT["gain_by_sampling"][1]),
 ]
 
@@ -139,7 +139,7 @@ FORMS = [
     ("stream_growth", "nothing done", lambda blocks, scale: print(end="")),
     ("orthogonal", "nothing done", lambda i, o: print(end="") if i > o else None),
     ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
-    ("lecun_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
+    ("kaiming_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
     ("initialize_weights", "shape", swaps_shapes),
     ("xavier_factors", "both level", lambda *fans: (1, 1)),
     ("output_bias", "zeros", lambda counts: [0] * len(counts)),

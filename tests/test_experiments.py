@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import joblib
-import numpy as np
 import pytest
 import scipy.linalg  # noqa: F401 (so that its library is loaded before it is limited)
 import torch
@@ -96,14 +95,12 @@ def test_recording_changes_no_bit_and_the_random_state_stays() -> None:
 def test_records() -> None:
     model = net(activation="tanh")
     first = [parameter.detach().clone() for parameter in model.parameters()]
-    history = il.train(
-        model, DIGITS, steps=8, lr=0.5, record_every=3, trace_batch=50, batch_size=300
-    )
+    history = il.train(model, DIGITS, steps=8, lr=0.5, record_every=3, batch_size=300)
     assert [record.step for record in history.records] == [0, 3, 6, 8]
     start, end = history.records[0], history.records[-1]
-    output = model.eval()(DIGITS.x[:50])
-    assert end.trace.loss == pytest.approx(F.cross_entropy(output, DIGITS.y[:50]).item())
-    assert end.trace["act1"].activation.count == 50 * 16
+    output = model.eval()(DIGITS.x[:128])
+    assert end.trace.loss == pytest.approx(F.cross_entropy(output, DIGITS.y[:128]).item())
+    assert end.trace["act1"].activation.count == 128 * 16
     assert list(start.update_ratio) == list(start.rank) == ["linear1", "linear2", "head"]
     assert list(start.dead) == list(start.saturated) == ["act1", "act2"]
     fresh = net(activation="tanh")
@@ -244,19 +241,6 @@ def test_targets_with_more_dimensions() -> None:
     images = il.data.digits(64, as_images=True)
     seen = il.train(il.models.cnn(1, 4), images, steps=5, lr=0.1, record_every=5)
     assert seen.records[-1].rank["conv1"] == 4
-
-
-def test_regions_are_what_the_network_says() -> None:
-    model = net(n_in=2, n_out=3)
-    history = il.train(model, POINTS, steps=30, lr=0.2, record_every=30)
-    start, end = (record.regions for record in history.records)
-    assert start.classes.shape == (len(start.y), len(start.x))
-    row, column = 10, 60
-    place = torch.tensor([[end.x[column], end.y[row]]])
-    assert end.classes[row, column] == model.eval()(place).argmax()
-    assert (start.classes != end.classes).any()
-    assert np.array_equal(end.points, POINTS.x[:120].numpy())
-    assert il.train(net(), DIGITS, steps=1, lr=0.1, record_every=1).records[0].regions is None
 
 
 @pytest.mark.parametrize(

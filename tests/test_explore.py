@@ -25,20 +25,20 @@ SMALL = {"depth": 4, "width": 32}
 
 
 def records(**values):
-    return signal_records(SignalSettings(**{**Signal.defaults(), **SMALL, **values}))
+    return signal_records(SignalSettings(**{**SMALL, **values}))
 
 
 def run(**values):
     patient = values.pop("patient", True)
-    settings = SymmetrySettings(**{**Symmetry.defaults(), "width": 8, **values})
+    settings = SymmetrySettings(**{"width": 8, **values})
     return symmetry_records(settings, patient=patient)
 
 
 class Patient(Browser):
     """Waits for the last slice of a computation."""
 
-    def ask(self, **wish):
-        sent = super().ask(**wish)
+    def ask(self, **request):
+        sent = super().ask(**request)
         while sent["unfinished"]:
             sent = super().ask(go_on=True)
         return sent
@@ -124,7 +124,7 @@ def test_a_trait_is_plain_and_redraws():
 def test_computing_keeps_to_one_core(monkeypatch):
     seen = []
 
-    def count(self, *, patient, **values):
+    def count(self, settings, *, patient):
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         seen.append(torch.get_num_threads())
         return self.scene
@@ -143,7 +143,7 @@ def test_a_request_is_answered_with_its_name_and_a_greeting_computes_nothing(mon
     browser = Browser(explorer)
     assert browser.ask(set={"depth": 3})["answer"] == "v:1"
     monkeypatch.setattr(Signal, "compute", lambda *_, **__: pytest.fail("computed"))
-    assert browser.ask(hello=True)["values"]["depth"] == 3
+    assert browser.ask(ready=True)["values"]["depth"] == 3
 
 
 @pytest.mark.parametrize("kind", [Signal, Symmetry])
@@ -198,7 +198,7 @@ def test_an_error_is_shown_and_the_last_good_picture_stays(monkeypatch):
     browser = Browser(explorer)
     seen = explorer.sentence
 
-    def fail(self, *, patient, **values):
+    def fail(self, settings, *, patient):
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as broken:
@@ -264,7 +264,7 @@ def test_a_new_view_gets_the_picture_along_with_itself():
     explorer.depth = 3
     explorer._repr_mimebundle_()
     assert browser.unpacked(explorer._first["content"], [explorer._first["floats"]]) == (
-        browser.ask(hello=True) | {"answer": None}
+        browser.ask(ready=True) | {"answer": None}
     )
 
 

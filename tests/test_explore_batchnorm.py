@@ -21,7 +21,7 @@ SMALL = {"depth": 4, "width": 32, "batch_size": 32}
 
 
 def records(*, seconds=math.inf, **values):
-    settings = BatchnormSettings(**{**BatchNorm.defaults(), **SMALL, **values})
+    settings = BatchnormSettings(**{**SMALL, **values})
     return batchnorm_records(settings, seconds=seconds)
 
 
@@ -66,7 +66,7 @@ def test_signals_come_first_and_the_rest_follows():
 
 def test_each_control_moves_something():
     browser = Browser(batchnorm(**SMALL))
-    seen = [browser.ask(hello=True)["panels"]]
+    seen = [browser.ask(ready=True)["panels"]]
     for name, value in {
         "scale": 0.5, "batch_size": 8, "depth": 5, "width": 64, "activation": "linear", "seed": 1,
     }.items():  # fmt: skip
@@ -129,7 +129,7 @@ def test_the_still_picture_shows_the_same_numbers():
 @pytest.mark.parametrize("seconds", [0.0, 0.05, math.inf])
 def test_what_the_cache_drops_is_freed_without_the_garbage_collector(seconds):
     records(seconds=seconds, seed=9)
-    settings = BatchnormSettings(**{**BatchNorm.defaults(), **SMALL, "seed": 9})
+    settings = BatchnormSettings(**{**SMALL, "seed": 9})
     dropped = weakref.ref(MODULE._study(settings))
     assert dropped() is not None
     gc.disable()

@@ -28,7 +28,7 @@ HEADLINES = [
     (
         signal,
         {"scheme": "torch_default", "bias": "torch_default"},
-        r"All inputs look alike at the top; gradients shrink [\d.e]+ times\.",
+        r"All inputs look alike in the last layer; gradients shrink [\d.e]+ times\.",
     ),
     (
         signal,
@@ -188,6 +188,6 @@ def test_colours_are_named_for_both_pages_and_javascript_has_none():
 def test_a_reset_goes_back_to_where_the_cell_started():
     explorer = signal(gain=0.6, depth=3, width=32)
     explorer.gain = 2.0
-    explorer._grant({"set": {"depth": 5}})
-    explorer._grant({"reset": True})
+    explorer._handle({"set": {"depth": 5}})
+    explorer._handle({"reset": True})
     assert explorer.values == {**type(explorer).defaults(), "gain": 0.6, "depth": 3, "width": 32}

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 
 import initlab as il
-from initlab.schemes import SCHEMES, Reference, Scheme, register
+from guide import blocks
+from initlab.schemes import SCHEMES, base
 
 
 @pytest.fixture
 def kumar():
-    """The example of CONTRIBUTING.md."""
-
-    @register
-    @dataclass(frozen=True, kw_only=True)
-    class Kumar(Scheme):
-        name = "kumar"
-        formula = r"w \sim \mathcal{N}\left(0, \frac{12.8}{n_{in}}\right)"
-        summary = "Variance 12.8 over fan-in: keeps sigmoid layers level near 0."
-        reference = Reference("Kumar", 2017, "On weight initialization", "arXiv:1704.08863")
-
-        def variance(self, fan_in, fan_out):
-            return 12.8 / fan_in
-
+    """The guide's example."""
+    exec(blocks("Add a scheme")[0], {**vars(base), "__name__": "guide"})
     yield "kumar"
     del SCHEMES["kumar"]
 

@@ -18,7 +18,7 @@ SMALL = {"depth": 6, "width": 100}
 
 
 def records(**values):
-    return phase_records(PhaseSettings(**{**Phase.defaults(), **SMALL, **values}))
+    return phase_records(PhaseSettings(**{**SMALL, **values}))
 
 
 def dots(panel):
@@ -87,7 +87,7 @@ def test_every_corner_of_the_plane_is_drawn(activation):
 
 def test_each_control_moves_something():
     browser = Patient(phase(**SMALL))
-    seen = [browser.ask(hello=True)["panels"]]
+    seen = [browser.ask(ready=True)["panels"]]
     for name, value in {
         "weight_var": 3.0, "bias_var": 0.2, "activation": "relu", "similarity": 0.9, "depth": 7,
         "width": 200, "seed": 1,

@@ -11,7 +11,7 @@ import torch
 
 import initlab as il
 from front_end import Browser
-from initlab.explore import Race, race
+from initlab.explore import race
 from initlab.explore.race_records import RaceSettings, race_records
 
 MODULE = sys.modules["initlab.explore.race_records"]
@@ -46,11 +46,7 @@ def trained(scheme, values):
 
 
 def settings(**values):
-    """The controls' values, as the records take them."""
-    values = {**Race.defaults(), **SMALL, **values}
-    lanes = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
-    del values["quantity"]
-    return RaceSettings(schemes=tuple(lane for lane in lanes if lane != "none"), **values)
+    return RaceSettings(**{**SMALL, **values})
 
 
 def records(**values):

@@ -10,15 +10,11 @@ import initlab as il
 from front_end import Browser
 from initlab.explore.controls import Choice, Slider
 
-KINDS = [
-    kind
-    for name, kind in vars(il.explore).items()
-    if name in il.explore.__all__ and isinstance(kind, type) and kind is not il.explore.Explorer
-]
+KINDS = [getattr(il.explore, name) for name in il.explore.__all__ if name.islower()]
 CHANGES = 10  # `benchmarks/explorer_endurance.py` makes a thousand, in a browser
 
 
-def wish_for(kind, dice):
+def request_for(kind, dice):
     """What a hand may do next: move a control, choose a preset or press a button."""
     others = [("preset", name) for name in kind.presets] + [
         ("press", name) for name in kind.buttons
@@ -45,14 +41,14 @@ def shown(sent):
 def test_random_changes_leave_what_a_new_explorer_shows(kind):
     browser, dice = Browser(kind()), random.Random(0)
     for _ in range(CHANGES):
-        wish = wish_for(kind, dice)
-        sent = browser.ask(**wish)
-        assert (sent["error"], wish) == ("", wish)
+        request = request_for(kind, dice)
+        sent = browser.ask(**request)
+        assert (sent["error"], request) == ("", request)
         assert 0 < len(sent["headline"].split()) <= 12, sent["headline"]
         assert all(
             len(row["cells"]) == len(sent["table"]["columns"]) for row in sent["table"]["rows"]
         )
     while sent["unfinished"]:
         sent = browser.ask(go_on=True)
-    fresh = Browser(kind(**browser.explorer.values)).ask(hello=True)
+    fresh = Browser(kind(**browser.explorer.values)).ask(ready=True)
     assert shown(sent) == shown(fresh)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import initlab as il
-from initlab import explore, theory
+from initlab import theory
 from initlab.explore.batchnorm_records import SCALES, BatchnormSettings, batchnorm_records
 from initlab.explore.phase_records import PhaseSettings, phase_records
 from initlab.explore.race_records import RaceSettings, race_records
@@ -48,7 +48,7 @@ def assert_same(signals, layers, quantity):
 
 
 def signal_settings(**changed):
-    return SignalSettings(**{**explore.Signal.defaults(), "depth": 4, "width": 32, **changed})
+    return SignalSettings(**{"depth": 4, "width": 32, **changed})
 
 
 def signal_network(settings):
@@ -128,7 +128,7 @@ def test_records_depend_on_their_arguments_only():
 
 def batchnorm_settings(**changed):
     small = {"depth": 4, "width": 32, "batch_size": 32}
-    return BatchnormSettings(**{**explore.BatchNorm.defaults(), **small, **changed})
+    return BatchnormSettings(**{**small, **changed})
 
 
 def batchnorm_network(settings, norm, scale=None):
@@ -231,7 +231,7 @@ def test_a_run_that_has_diverged_has_no_more_accuracies():
 
 
 def symmetry_settings(**changed):
-    return SymmetrySettings(**{**explore.Symmetry.defaults(), "width": 8, **changed})
+    return SymmetrySettings(**{"width": 8, **changed})
 
 
 @pytest.mark.parametrize("changed", [{"start": "normal", "value": 0.3}, {"dropout": 0.2}], ids=str)
@@ -274,7 +274,7 @@ def test_symmetry_is_kept_or_broken(changed, ranks, distinct):
 
 
 def phase_settings(**changed):
-    return PhaseSettings(**{**explore.Phase.defaults(), "depth": 6, "width": 100, **changed})
+    return PhaseSettings(**{"depth": 6, "width": 100, **changed})
 
 
 def phase_network(settings):
@@ -367,11 +367,9 @@ def test_theory_keeps_equal_inputs_equal():
 
 
 def race_settings(**changed):
-    usual = {name: explore.Race.defaults()[name]
-             for name in ("activation", "optimizer", "lr", "seed")}  # fmt: skip
-    small = {"schemes": ("kaiming_normal", "torch_default"), "data": "moons", "depth": 3,
-             "width": 16, "step": 12}  # fmt: skip
-    return RaceSettings(**{**usual, **small, **changed})
+    lanes = {"second": "torch_default", "third": "none", "fourth": "none"}
+    small = {"data": "moons", "depth": 3, "width": 16, "step": 12}
+    return RaceSettings(**{**lanes, **small, **changed})
 
 
 def trained(scheme, settings):
@@ -395,8 +393,22 @@ def trained(scheme, settings):
     [
         {},
         {"data": "spirals", "step": 7, "optimizer": "adam", "lr": 0.01, "activation": "tanh"},
-        {"data": "digits", "optimizer": "sgd", "lr": 0.1, "schemes": ("orthogonal",), "seed": 4},
-        {"data": "digits", "lr": 0.05, "depth": 8, "width": 32, "schemes": ("normal", "zeros")},
+        {
+            "data": "digits",
+            "optimizer": "sgd",
+            "lr": 0.1,
+            "first": "orthogonal",
+            "second": "none",
+            "seed": 4,
+        },
+        {
+            "data": "digits",
+            "lr": 0.05,
+            "depth": 8,
+            "width": 32,
+            "first": "normal",
+            "second": "zeros",
+        },
     ],
     ids=str,
 )

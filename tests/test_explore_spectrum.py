@@ -21,7 +21,7 @@ MODULE = sys.modules["initlab.explore.spectrum_records"]
 
 
 def records(**values):
-    return spectrum_records(SpectrumSettings(**{**Spectrum.defaults(), "width": 32, **values}))
+    return spectrum_records(SpectrumSettings(**{"width": 32, **values}))
 
 
 def network(scheme, gain, depth, width, activation, seed):
@@ -157,7 +157,7 @@ def test_a_gain_that_only_scales_does_what_a_new_pass_would(activation, monkeypa
 
 def test_each_control_moves_something():
     browser = Patient(spectrum(width=32, depth=6, activation="tanh"))
-    seen = [browser.ask(hello=True)["panels"]]
+    seen = [browser.ask(ready=True)["panels"]]
     for name, value in {
         "scheme": "torch_default", "other": "xavier_uniform", "gain": 2.0, "depth": 7, "width": 64,
         "activation": "erf", "seed": 1,

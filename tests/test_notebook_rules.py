@@ -78,8 +78,9 @@ def good() -> NotebookNode:
 
 
 @pytest.fixture
-def path(tmp_path):
-    """Where the made notebook would lie: between two others."""
+def path(tmp_path, monkeypatch):
+    """Where the made notebook would lie: between two others, in the first edition."""
+    monkeypatch.setattr("lesson_rules.FIRST_EDITION", {"02"})  # lesson rules are tested apart
     for neighbour in ("00_start.ipynb", "03_random.ipynb"):
         (tmp_path / neighbour).touch()
     return tmp_path / "02_zero.ipynb"

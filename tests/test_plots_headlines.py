@@ -60,7 +60,7 @@ def test_lines_are_compared_where_seeds_part_them():
         "a": {1: (0.9, 0.9, 0.9), 2: (0.9, 0.1, 0.9)},
         "b": {1: (0.5, 0.5, 0.5), 2: (0.2, 0.1, 0.9)},
     }
-    said = headlines.against_setting("depth", "accuracy", lines, theory=None, beyond="")
+    said = headlines.against_setting("depth", "accuracy", lines, theory=None)
     assert said == "At depth 1, a reaches accuracy 0.9, b 0.5"
 
 
@@ -106,7 +106,7 @@ def test_over_steps(y, ends, said):
 )  # fmt: skip
 def test_against_setting(lines, theory, said):
     lines = {name: {p: (v, v, v) for p, v in line.items()} for name, line in lines.items()}
-    found = headlines.against_setting("depth", "accuracy", lines, theory=theory, beyond="> 1")
+    found = headlines.against_setting("depth", "accuracy", lines, theory=theory)
     assert found == said
 
 

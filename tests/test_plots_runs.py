@@ -72,20 +72,6 @@ def test_against_marks_what_is_no_number():
     assert "norm batch: 1 at 2." in alt_text(ax)
 
 
-def test_what_was_cut_off_is_an_open_arrow_and_no_data():
-    rows = [{"scheme": s, "matrices": m, "updates": min(120, b**m)}
-            for s, b in (("eye", 2), ("normal", 6)) for m in (1, 2, 4)]  # fmt: skip
-    ax = against(rows, "matrices", y="updates", cap=120)
-    assert lines(ax)["normal"].tolist() == [[1, 6], [2, 36]]
-    (arrow,) = [line for line in ax.lines if line.get_label() == "_cap"]
-    assert arrow.get_marker() == "^"
-    assert arrow.get_xydata().tolist() == [[4, 120]]
-    assert arrow.get_markerfacecolor() == "white"
-    assert "> 120" in names(ax)
-    assert alt_text(ax).startswith("At matrices 4, normal reaches updates > 120, eye 16. ")
-    assert "normal: 6 at 1, 36 at 2, > 120 at 4." in alt_text(ax)
-
-
 def test_against_theory_on_a_log_axis():
     ax = against(TERMS, "terms", y="rms", predicted={"eye": math.sqrt}, log=True)
     x, y = lines(ax)["_theory"].T

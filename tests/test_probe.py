@@ -262,11 +262,6 @@ def test_dead_and_saturated_mean_the_same_wherever_they_are_counted() -> None:
     assert il.probe.dead_share(emitted.relu()) == (emitted <= 0).all(0).double().mean()
 
 
-def test_saturation_is_a_parameter() -> None:
-    z = torch.tensor([[0.0, 1.0]])  # tanh(1) = 0.76
-    assert il.trace(nn.Tanh(), z, saturation=0.7).layers[0].saturated == 0.5
-
-
 def test_only_layers_without_dead_or_saturated_shares_lack_them() -> None:
     model, x, target = case("tanh")
     shares = [(layer.dead, layer.saturated) for layer in il.trace(model, x, target)]
@@ -457,10 +452,6 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "bins": (
         lambda: il.trace(small(), batch(6, 4), bins=2.5), TypeError,
         "bins must be a whole number of at least 1, got 2.5 of type float.",
-    ),
-    "saturation": (
-        lambda: il.trace(small(), batch(6, 4), saturation=1), ValueError,
-        "saturation must be a finite number between 0 and 1, got 1.",
     ),
     "unknown layer": (
         lambda: il.trace(small(), batch(6, 4))["acti1"], KeyError,

@@ -48,7 +48,7 @@ WRONG_PARAMETERS = [
         "kaiming_normal",
         {"nonlinearity": "gelu"},
         "nonlinearity='gelu' has no gain in PyTorch. il.theory.gain('gelu') knows one: give "
-        "il.scheme the law lambda fan_in, fan_out: il.theory.gain('gelu') ** 2 / fan_in, or a "
+        "il.scheme a variance, lambda fan_in, fan_out: il.theory.gain('gelu') ** 2 / fan_in, or a "
         "scheme that takes gain=, such as il.scheme('xavier_normal', gain=...).",
     ),
     ("dirac", {"groups": 0}, "groups must be a whole number of at least 1, got 0."),
@@ -187,8 +187,8 @@ WRONG_SCHEMES = [
     (
         3,
         TypeError,
-        "scheme must be a name, a scheme, a function on a tensor or a law (fan_in, fan_out) -> "
-        "variance, got 3 of type int.",
+        "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) "
+        "-> variance, got 3 of type int.",
     ),
     (
         lambda: 0,
@@ -199,7 +199,7 @@ WRONG_SCHEMES = [
     (
         lambda fan_in, fan_out: -1.0,
         ValueError,
-        "scheme=custom takes two arguments, so it is read as a law (fan_in, fan_out) -> variance, "
+        "scheme=custom takes two arguments, so it is read as (fan_in, fan_out) -> variance, "
         "but for fan_in=100, fan_out=50 it gave: custom must give a finite variance of at least "
         "0, got -1.0 for fan_in=100, fan_out=50. A function on a tensor takes one; give the "
         "others by name, as in il.scheme(custom, name=value).",

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from initlab.probe.measure import sample_places, summarize
+
 MARGIN = 7.0
 """How much less likely (in logarithms) than the best a candidate may be; the truth seldom is."""
 _KS = 2.9  # of √n · distance: exceeded once in ten million samples
@@ -29,6 +31,7 @@ class Statistics(NamedTuple):
         std: Their standard deviation.
         low: The smallest.
         high: The largest.
+        nonfinite: Share of them that are nan or infinite; the others are those above.
         rounding: Relative spacing of their dtype.
         sample: Some of them, sorted, in float64.
     """
@@ -38,47 +41,26 @@ class Statistics(NamedTuple):
     std: float
     low: float
     high: float
+    nonfinite: float
     rounding: float
     sample: Tensor
 
 
 def statistics(pieces: Sequence[Tensor]) -> Statistics:
     """Measure numbers that lie in several tensors; the random state stays as it is."""
-    n = sum(piece.numel() for piece in pieces)
-    wide = [piece.to(torch.promote_types(piece.dtype, torch.float32)) for piece in pieces]
-    low, high = min(float(one.min()) for one in wide), max(float(one.max()) for one in wide)
-    means = [float(one.mean()) for one in wide]
-    mean = sum(m * one.numel() for m, one in zip(means, wide, strict=True)) / n
-    square = sum(
-        (float(one.var(correction=0)) + (m - mean) ** 2) * one.numel()
-        for m, one in zip(means, wide, strict=True)
-    )
-    same = low == high  # then no rounding is to be seen
+    every = torch.cat([piece.detach().flatten() for piece in pieces])
+    seen = summarize(every, bins=1, sample=1)
+    places = sample_places(len(every), min(len(every), _SAMPLE))
     return Statistics(
-        n=n,
-        mean=low if same else mean,
-        std=0.0 if same else math.sqrt(square / n),
-        low=low,
-        high=high,
-        rounding=torch.finfo(pieces[0].dtype).eps,
-        sample=torch.cat([_sample(one, math.ceil(_SAMPLE * one.numel() / n)) for one in wide])
-        .sort()
-        .values,
+        n=seen.count,
+        mean=seen.mean,
+        std=seen.std,
+        low=seen.min,
+        high=seen.max,
+        nonfinite=seen.nonfinite,
+        rounding=torch.finfo(every.dtype).eps,
+        sample=every[torch.from_numpy(places).to(every.device)].double().cpu().sort().values,
     )
-
-
-def _sample(values: Tensor, size: int) -> Tensor:
-    """Take one value at random out of each of `size` equal stretches."""
-    flat = values.reshape(-1)
-    if flat.numel() > size:
-        step = flat.numel() / size
-        places = (torch.arange(size) + torch.rand(size, generator=_source())) * step
-        flat = flat[places.long().clamp_(max=flat.numel() - 1).to(flat.device)]
-    return flat.double().cpu()
-
-
-def _source() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 class Distribution(NamedTuple):

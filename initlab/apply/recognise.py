@@ -75,6 +75,8 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
     if not pieces:
         return Match(note="no entries")
     seen = statistics(pieces)
+    if seen.nonfinite:
+        return Match(note=f"{format.percent(seen.nonfinite)} of the entries are nan or infinite")
     found = _recognised(pieces, stored, seen, own)
     return found._replace(mean=seen.mean, std=seen.std)
 
@@ -82,9 +84,6 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
 def _recognised(
     pieces: Sequence[Tensor], stored: Tensor, seen: Statistics, own: Distribution | None
 ) -> Match:
-    if not (math.isfinite(seen.low) and math.isfinite(seen.high)):
-        wrong = sum(int((~piece.isfinite()).sum()) for piece in pieces)
-        return Match(note=f"{format.percent(wrong / seen.n)} of the entries are nan or infinite")
     largest = max(seen.high, -seen.low)
     if largest > _HUGE and seen.low != seen.high:
         return Match(note=f"entries up to {format.number(largest)}")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from initlab.apply.restore import keep_random_states
+from initlab.probe.preserving import keep_random_states
 
 Init = Callable[[Any], Any] | str
 
@@ -64,7 +64,7 @@ def watch(model: nn.Module, init: Init) -> Watched:
         Exception: What `init` itself raises.
     """
     run, of_each = _runner(model, init)
-    put_back = keep_random_states(model)
+    put_back = keep_random_states()
     try:
         if of_each:
             return _watched(model, lambda twin: twin.apply(run(twin)))

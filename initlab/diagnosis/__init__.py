@@ -13,13 +13,22 @@ in which order. Reading order:
     cures        which lines could fix it? Candidates
     trial        does it train better? A few steps of a copy
     findings     what is shown, in text and in HTML
-    patients     which networks can I practise on?
+    chart        which numbers tell illnesses apart? For readers who judge alone
+
+The networks to practise on are content, and stand in `initlab.lessons.clinic`; their names are
+handed on from here, and loaded when they are first used.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from initlab.diagnosis.chart import chart
 from initlab.diagnosis.diagnose import diagnose
 from initlab.diagnosis.findings import Finding, Findings
 from initlab.diagnosis.illnesses import ALL
-from initlab.diagnosis.patients import ILLNESS_OF, RECIPE, Patient, chart, clinic
+
+if TYPE_CHECKING:
+    from initlab.lessons.clinic import ILLNESS_OF, RECIPE, Patient, clinic
 
 ILLNESSES = tuple(illness.name for illness in ALL)
 """The names of the illnesses, in the order in which they are asked for: causes first."""
@@ -35,3 +44,9 @@ __all__ = [
     "clinic",
     "diagnose",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"ILLNESS_OF", "RECIPE", "Patient", "clinic"}:
+        return getattr(import_module("initlab.lessons.clinic"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dis
 import inspect
-import random
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from initlab.format import percent
 
 Array = NDArray[np.float64]
 
@@ -52,23 +52,6 @@ class Entries(NamedTuple):
 
     values: Array
     eps: float
-
-
-@contextmanager
-def keep_random_state() -> Iterator[None]:
-    """Give the global generators of Python, numpy and torch (CPU) their state back afterwards.
-
-    A learner who checks an answer then gets the same numbers in the next cell as one who does not.
-    Generators of the learner's own (`np.random.default_rng()`) advance as in any other call.
-    """
-    python, default = random.getstate(), torch.get_rng_state()
-    legacy = np.random.get_state()  # noqa: NPY002 (learners still use it)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002
-        torch.set_rng_state(default)
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:
@@ -167,7 +150,7 @@ def as_entries(value: Any, shape: tuple[int, ...]) -> Entries:
         raise _wrong_shape(entries.values.shape, shape)
     if not np.isfinite(entries.values).all():
         share = 1 - np.isfinite(entries.values).mean()
-        what = f"{share:.0%} of your numbers are nan or infinite"
+        what = f"{percent(share)} of your numbers are nan or infinite"
         raise Rejected(
             "not finite",
             f"{what if shape else f'Your number is {entries.values}'}. Which operation makes that: "

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from initlab.exercises import progress_file
-from initlab.exercises.answers import keep_random_state
 from initlab.exercises.choices import Question, Quiz
 from initlab.exercises.display import Note, as_html
 from initlab.exercises.exercise import Exercise
 from initlab.exercises.outcome import LOOK, Outcome, judge
+from initlab.probe.preserving import keep_random_states
 
 
 class Course:
@@ -63,7 +63,7 @@ class Course:
         below 2e-8, and the chance to accept one whose standard deviation is off by 10 % below
         1e-17; `initlab.exercises.statistics` derives both.
 
-        The global random state of Python, numpy and torch (CPU) is the same after the check as
+        The global random state of Python, numpy and torch is the same after the check as
         before it. A right answer is noted in the progress file (see `il.progress`).
 
         Args:
@@ -78,8 +78,12 @@ class Course:
             ValueError: No exercise has that name.
         """
         exercise = self.find(name)
-        with keep_random_state(), np.errstate(all="ignore"):
-            outcome = judge(exercise, answer)
+        put_back = keep_random_states()  # the next cell draws the same, checked or not
+        try:
+            with np.errstate(all="ignore"):
+                outcome = judge(exercise, answer)
+        finally:
+            put_back()
         note = progress_file.record(name, outcome.status)
         if note:
             return Outcome(name, outcome.status, f"{outcome.message}\n{note}", outcome.mistake)

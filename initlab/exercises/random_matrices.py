@@ -20,6 +20,7 @@ from initlab.exercises.answers import (
     returned,
 )
 from initlab.exercises.exercise import Exercise, Mistake
+from initlab.format import number
 
 Std = Callable[[int, int], float]
 """(fan_in, fan_out) → standard deviation of an entry."""
@@ -142,8 +143,8 @@ def drawn(
             if abs(ratio - 1) > statistics.TOLERANCE:
                 return (
                     f"With fan_in={d.fan_in} and fan_out={d.fan_out} your standard deviation is "
-                    f"{ratio:.3g} times the one that the task asks for. By which factor must the "
-                    "numbers change, and how does it depend on the two fans?"
+                    f"{number(ratio, 3)} times the one that the task asks for. By which factor "
+                    "must the numbers change, and how does it depend on the two fans?"
                 )
         return f"The standard deviation is right, but this is not a {shape} distribution around 0."
 

@@ -38,10 +38,13 @@ def compare(
 ) -> Runs:
     """Train one network with several schemes, each with several seeds.
 
-    Every run sees the same examples in the same order, and with the same seed every scheme
-    starts from the same random numbers, so that what differs is the scheme. Up to eight seeds of a
-    network of linear layers, nonlinearities and norms train at once; other networks train one by
-    one.
+    Every run sees the same examples in the same order and the same masks of dropout, and with the
+    same seed every scheme starts from the same random numbers, so that what differs is the scheme,
+    and a band shows what the drawn weights vary. (A scheme that draws nothing has no band: call
+    again with another `seed=`, which decides order and masks.)
+
+    Up to eight seeds of a network of linear layers, nonlinearities and norms train at once; other
+    networks train one by one.
 
     The work spreads over the cores of this machine, or over what
     `joblib.parallel_config(backend=...)` names. The numbers do not depend on that; they are those
@@ -60,8 +63,8 @@ def compare(
             values that it uses from around it.
         progress: Whether a bar is shown, where somebody is looking.
         **training: As `il.train` takes them: `steps` and `lr`, and optionally `optimizer`,
-            `momentum`, `batch_size`, `loss`, and `seed` for the order of the examples. `lr` and
-            `optimizer` may be several.
+            `momentum`, `batch_size`, `loss`, and `seed` for the order of the examples and
+            dropout's masks. `lr` and `optimizer` may be several.
 
     Returns:
         The runs, by scheme and seed.

@@ -5,32 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from initlab import format
 from initlab.arguments import number
 
 if TYPE_CHECKING:
     from initlab.probe import Trace
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Regions:
-    """Which class a network gives to each point of a plane.
-
-    Args:
-        x: Places along the first input, (n,).
-        y: Places along the second input, (m,).
-        classes: Class at each of them, (m, n).
-        points: Inputs of the batch, (B, 2).
-        labels: Their classes, (B,).
-    """
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    classes: NDArray[np.int64]
-    points: NDArray[np.float64]
-    labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +28,6 @@ class Record:
             weight is not finite.
         distinct: Layer → number of different rows of that matrix: 1 means that all units are
             the same.
-        regions: The classes of a plane, where inputs have two features; else None.
     """
 
     step: int
@@ -59,7 +37,6 @@ class Record:
     saturated: dict[str, float]
     rank: dict[str, float]
     distinct: dict[str, int]
-    regions: Regions | None = None
 
 
 @dataclass(kw_only=True)
@@ -85,9 +62,12 @@ class History:
     stopped: str | None = None
 
     def __repr__(self) -> str:
-        accuracy = "" if self.final_accuracy is None else f", accuracy {self.final_accuracy:.3f}"
+        accuracy = ""
+        if self.final_accuracy is not None:
+            accuracy = f", accuracy {format.number(self.final_accuracy, 3)}"
+        loss = format.number(self.final_loss, 4)
         end = f"; {self.stopped}" if self.stopped else ""
-        return f"<History: {len(self.loss)} steps, loss {self.final_loss:.4g}{accuracy}{end}>"
+        return f"<History: {len(self.loss)} steps, loss {loss}{accuracy}{end}>"
 
     def note(self, loss: float, accuracy: float | None, lr: float) -> None:
         """Add one step."""

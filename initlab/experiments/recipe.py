@@ -23,18 +23,7 @@ BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a run but the network and the data.
-
-    Args:
-        steps: Number of updates, at least 1.
-        lr: Learning rate: a number of at least 0, or a function of the step that gives one.
-        optimizer: "sgd", "adam", or "mup_adam": Adam with a rate of lr · 64 / fan_in for each
-            matrix, and lr for biases, gains and embeddings.
-        momentum: Share of the last update that SGD keeps, in [0, 1).
-        batch_size: Examples in each step; a size above the data's means all of them.
-        loss: (output, target) → scalar; None means cross-entropy for whole-number targets and
-            mean squared error for floating-point ones.
-        seed: Decides the order of the examples (and dropout's masks).
+    """Everything that decides a run but the network and the data; the fields as in `il.train`.
 
     Raises:
         TypeError: A value is of the wrong kind.
@@ -66,16 +55,12 @@ class Recipe:
         loss_function(self.loss)
 
     @classmethod
-    def names(cls) -> list[str]:
-        """Return what a recipe consists of."""
-        return [field.name for field in fields(cls)]
-
-    @classmethod
     def of(cls, training: dict[str, Any]) -> Recipe:
         """Make a recipe from keyword arguments, or say which of them is wrong."""
+        known = [field.name for field in fields(cls)]
         for name in training:
-            if name not in cls.names():
-                raise TypeError(unknown("argument", name, cls.names()))
+            if name not in known:
+                raise TypeError(unknown("argument", name, known))
         for name in ("steps", "lr"):
             if name not in training:
                 raise TypeError(f"{name} must be given, as for il.train: {name}=...")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from initlab.data import Batch
 from initlab.experiments.history import Record
-from initlab.experiments.scores import Loss, default_loss, regions
+from initlab.experiments.scores import Loss, default_loss
 from initlab.probe import Probe, distinct_rows, rank
 from initlab.probe.run import traced
 
@@ -70,7 +70,6 @@ class Recorder:
             },
             rank=ranks,
             distinct=distinct,
-            regions=regions(self.model, self.batch),
         )
         self.records.append(record)
 

@@ -10,14 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from initlab.data import Batch
-from initlab.experiments.history import Regions
 from initlab.probe.run import logits_of, usual_loss
 
 Loss = Callable[[Any, Tensor], Tensor]
 """(output, target) → scalar."""
 
-GRID = 80  # points along each side of a plane
 IGNORED = -100  # the class that cross-entropy leaves out
 
 
@@ -79,23 +76,3 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
     finally:
         for module, was in before.items():
             module.training = was
-
-
-def regions(model: nn.Module, data: Batch) -> Regions | None:
-    """Ask a network for the class of every point of a plane, if its inputs are points."""
-    if data.x.shape[1:] != (2,) or data.y.is_floating_point():
-        return None
-    low, high = data.x.amin(0), data.x.amax(0)
-    room = 0.1 * (high - low)
-    shares = torch.linspace(0, 1, GRID).to(data.x)[:, None]
-    axes = (low - room + shares * (high - low + 2 * room)).unbind(1)
-    plane = torch.cartesian_prod(*axes)
-    with mode(model, training=False), torch.no_grad():
-        classes = logits_of(model(plane)).argmax(-1)
-    return Regions(
-        x=axes[0].cpu().numpy(),
-        y=axes[1].cpu().numpy(),
-        classes=classes.reshape(GRID, GRID).T.cpu().numpy(),
-        points=data.x.cpu().numpy(),
-        labels=data.y.cpu().numpy(),
-    )

@@ -18,6 +18,7 @@ from initlab.experiments.recording import Recorder
 from initlab.experiments.scores import Loss, mode
 from initlab.experiments.threads import one_thread
 
+TRACED = 128  # examples, the first of the data, on which each record looks
 SMALL = 500_000  # parameters; below it more threads save no time, and cost much on a busy machine
 
 
@@ -32,7 +33,6 @@ def train(
     batch_size: int = 128,
     loss: Loss | None = None,
     record_every: int | None = None,
-    trace_batch: int = 128,
     seed: int = 0,
     progress: bool = True,
 ) -> History:
@@ -57,7 +57,6 @@ def train(
         loss: (output, target) → scalar. None means cross-entropy for whole-number targets and
             mean squared error for floating-point ones.
         record_every: Keep a `Record` every so many steps, at step 0 and at the end; None: none.
-        trace_batch: How many examples, the first of the data, each record's trace runs on.
         seed: Decides the order of the examples and dropout's masks.
         progress: Whether a run of more than a second shows a bar, where somebody is looking.
 
@@ -86,7 +85,6 @@ def train(
     )
     if record_every is not None:
         whole("record_every", record_every, least=1)
-    traced = whole("trace_batch", trace_batch, least=1)
     batch = checked_data(data, checked_model(model))
     with (
         one_thread(_is_small(model)),
@@ -96,7 +94,7 @@ def train(
     ):
         recorder = None
         if record_every is not None:
-            first = Batch(*(part[:traced] for part in batch))
+            first = Batch(*(part[:TRACED] for part in batch))
             recorder = Recorder(model, first, loss, record_every)
         with bar(steps, show=progress, unit="step") as shown:
             (history,) = run(

@@ -1,8 +1,8 @@
 """What happens while I move this slider?
 
-Each explorer is a pure function of its parameters to a picture (a sentence and panels of
-numbers), and a thin set of controls around it. One small front end, `explorer.js`, shows them
-all; `Explorer` is where to start reading, and a new explorer is one new file here.
+Each explorer is a pure function of its settings to a picture (a sentence and panels of numbers).
+The settings are one record, `…Settings` in `…_records`; each field is a control. One small front
+end, `js/`, shows them all; `Explorer` is where to start reading.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from initlab.explore.batchnorm_records import (
     Levels,
     batchnorm_records,
 )
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -46,7 +45,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     PLAIN: {"colour": "without", "symbol": "square", "hollow": True, "listed": False},
 }
 MARKS = {NORMED: "●", PLAIN: "□"}
-CURVES = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
 
 
 def batchnorm_scene(records: BatchnormRecords) -> Scene:
@@ -286,10 +284,12 @@ def _right(shares: Floats) -> str:
 
 
 class BatchNorm(Explorer):
-    """A network with and without BatchNorm: signals, gradients and a short training.
+    """Explore what BatchNorm forgives, and what it does not mend.
+
+    A network beside its twin without BatchNorm, with the same weights.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = BatchNorm(depth=3, width=32)
     >>> explorer.scale = 0.01
@@ -297,30 +297,9 @@ class BatchNorm(Explorer):
     'BatchNorm forgives these weights; without it the network hardly learns.'
     """
 
+    Settings = BatchnormSettings
     title = "BatchNorm: what it forgives and what it does not mend"
-    _seen: dict[str, Any] = {}  # noqa: RUF012 (replaced, never changed): values of the last picture
-
-    scale = Slider(
-        0.1, label="weights", low=1e-4, high=10, log=True, unit="× Kaiming", main=True,
-        hint="Factor on the std of the hidden weights",
-    )  # fmt: skip
-    depth = Slider(10, label="depth", low=1, high=50, whole=True, main=True, hint="Hidden layers")
-    batch_size = Choice(
-        128, label="batch size", options={n: str(n) for n in (4, 8, 32, 128, 512)},
-        hint="Inputs over which BatchNorm averages", main=True,
-    )  # fmt: skip
-    activation = Choice(
-        "relu", label="activation", options={name: name for name in CURVES},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width = Choice(
-        64, label="width", options={n: str(n) for n in (32, 64, 128, 256)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
-
+    _seen: BatchnormSettings | None = None  # of the last picture
     presets: ClassVar = {
         "Far too small?": {"scale": 0.01},
         "Far too large?": {"scale": 10.0},
@@ -331,30 +310,12 @@ class BatchNorm(Explorer):
         "Tanh?": {"activation": "tanh"},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: BatchnormSettings, *, patient: bool) -> Scene:
         """Measure and show; theory, the test of scale-invariance and training follow in slices."""
-        at_first = not patient and values != self._seen
-        self._seen = values
+        at_first = not patient and settings != self._seen
+        self._seen = settings
         seconds = math.inf if patient else 0.0 if at_first else SLICE
-        return batchnorm_scene(batchnorm_records(BatchnormSettings(**values), seconds=seconds))
+        return batchnorm_scene(batchnorm_records(settings, seconds=seconds))
 
 
-def batchnorm(**values: Any) -> BatchNorm:
-    """Explore what BatchNorm forgives, and what it does not mend.
-
-    A network beside its twin without BatchNorm, with the same weights.
-
-    Args:
-        **values: Where the controls start: `scale` (factor on the std of the hidden weights,
-            1e-4 to 10), `batch_size` (4, 8, 32, 128 or 512), `depth` (1 to 50), `width` (32, 64,
-            128 or 256), `activation` ("relu", "leaky_relu", "tanh", "sigmoid" or "linear"),
-            `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return BatchNorm(**values)
+batchnorm = BatchNorm

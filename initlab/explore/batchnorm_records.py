@@ -23,6 +23,8 @@ from initlab.apply import initialize
 from initlab.data import Batch, digits
 from initlab.experiments.loop import Loop
 from initlab.experiments.recipe import Recipe
+from initlab.explore import usual
+from initlab.explore.controls import choice, slider
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
 from initlab.explore.signal_records import curves, rms_of
 from initlab.explore.slices import Work
@@ -35,6 +37,7 @@ STEPS = 100
 LEARNING_RATE = 0.05
 SCALES = 10.0 ** np.arange(-4, 1.5, 0.5)  # factors at which scale-invariance is tested
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")  # φ(kx) = kφ(x): theory knows small batches
+CURVES = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
 NORMS = ("batch", None)  # of the network, and of its twin
 
 Floats = NDArray[np.float64]
@@ -44,21 +47,23 @@ Floats = NDArray[np.float64]
 class BatchnormSettings:
     """What decides a network and its twin.
 
-    Args:
-        scale: Factor on the std of the hidden weights.
-        batch_size: Inputs in a batch, at least 4.
-        depth: Hidden layers, at least 1.
-        width: Units of each.
-        activation: A name in `il.activations.ACTIVATIONS` for which PyTorch has a gain.
-        seed: Decides the weights, and the batches.
+    Each field is a control, whose hint says what it means.
     """
 
-    scale: float
-    batch_size: int
-    depth: int
-    width: int
-    activation: str
-    seed: int
+    scale: float = slider(
+        0.1, label="weights", low=1e-4, high=10, log=True, unit="× Kaiming", main=True,
+        hint="Factor on the std of the hidden weights",
+    )  # fmt: skip
+    depth: int = slider(
+        10, label="depth", low=1, high=50, whole=True, main=True, hint="Hidden layers"
+    )
+    batch_size: int = choice(
+        128, label="batch size", options={n: str(n) for n in (4, 8, 32, 128, 512)},
+        hint="Inputs over which BatchNorm averages", main=True,
+    )  # fmt: skip
+    activation: str = usual.activation("relu", CURVES)
+    width: int = usual.width(64, 32, 64, 128, 256)
+    seed: int = usual.seed()
 
     @property
     def layers(self) -> list[str]:
@@ -74,7 +79,7 @@ class Levels:
         activation: rms of what each hidden layer emits.
         gradient: rms of the loss's gradient there.
         predicted_activation: The rms that theory predicts; nan where it is silent.
-        predicted_gradient: The same for the gradient, level with the measured one at the top.
+        predicted_gradient: The same for the gradient, level with the measured one at the end.
     """
 
     activation: Floats

@@ -1,16 +1,24 @@
 """Which values may a parameter of an explorer take, and which control sets it?
 
-A control is a trait: `explorer.gain` is a plain number in Python and a slider in the browser.
+A control is declared once, as a field of an explorer's record of settings:
+
+    gain: float = slider(1.0, label="gain", low=0.1, high=10, log=True)
+
+The record gives the value to whatever computes; the explorer makes a trait of it, so that
+`explorer.gain` is a plain number in Python and a slider in the browser.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field, fields
 from typing import Any
 
 from traitlets import TraitType
 
 from initlab.arguments import number, unknown, whole
+
+FEW = 5  # options that are listed
 
 
 class Control(TraitType[Any, Any]):
@@ -36,9 +44,18 @@ class Control(TraitType[Any, Any]):
             "main": self.main,
         }  # fmt: skip
 
+    def allowed(self) -> str:
+        """Say which values it takes, in a few words."""
+        raise NotImplementedError
+
     def validate(self, obj: Any, value: Any) -> Any:
         """Return the value in its plain type, or raise an error that names what is allowed."""
         raise NotImplementedError
+
+
+def controls_of(settings: type) -> dict[str, Control]:
+    """Give the controls of a record of settings by name, in the order of its fields."""
+    return {one.name: one.metadata["control"] for one in fields(settings)}
 
 
 class Slider(Control):
@@ -80,6 +97,10 @@ class Slider(Control):
         range_ = {"low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
         return {**super().describe(), **range_, "unit": self.unit, "play": self.play}
 
+    def allowed(self) -> str:
+        """Say the ends."""
+        return f"{self.low:g} to {self.high:g}"
+
     def validate(self, obj: Any, value: Any) -> float:
         """Accept any real number in range, numpy's too."""
         if not self.whole:
@@ -112,6 +133,12 @@ class Choice(Control):
         """Add the options to what every control says."""
         return {**super().describe(), "options": [list(item) for item in self.options.items()]}
 
+    def allowed(self) -> str:
+        """Say the options, or one of many."""
+        if len(self.options) > FEW:
+            return f"such as {self.default_value!r}"
+        return " or ".join(map(repr, self.options))
+
     def validate(self, obj: Any, value: Any) -> Any:
         """Accept one of the options; a misspelt name gets the nearest ones."""
         for option in self.options:
@@ -125,6 +152,10 @@ class Switch(Control):
 
     kind = "switch"
 
+    def allowed(self) -> str:
+        """Say both values."""
+        return "True or False"
+
     def validate(self, obj: Any, value: Any) -> bool:
         """Accept True and False only."""
         if not isinstance(value, bool):
@@ -132,3 +163,22 @@ class Switch(Control):
                 f"{self.name} must be True or False, got {value!r} of type {type(value).__name__}."
             )
         return value
+
+
+def slider(default: float, **how: Any) -> Any:
+    """Declare a field that a `Slider` sets: its arguments."""
+    return _set_by(Slider(default, **how))
+
+
+def choice(default: Any, **how: Any) -> Any:
+    """Declare a field that a `Choice` sets: its arguments."""
+    return _set_by(Choice(default, **how))
+
+
+def switch(default: bool, **how: Any) -> Any:
+    """Declare a field that a `Switch` sets: its arguments."""
+    return _set_by(Switch(default, **how))
+
+
+def _set_by(control: Control) -> Any:
+    return field(default=control.default_value, metadata={"control": control})

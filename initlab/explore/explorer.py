@@ -6,6 +6,8 @@ and all their numbers in one binary buffer. `js/` is the other end; start readin
 
 from __future__ import annotations
 
+import copy
+import inspect
 import re
 import time
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from traitlets import Dict
 from initlab.arguments import unknown
 from initlab.experiments.threads import one_thread
 from initlab.explore.colours import themes
-from initlab.explore.controls import Control
+from initlab.explore.controls import Control, controls_of
 from initlab.explore.memory import release_memory
 from initlab.explore.panels import Scene, Table, pack
 
@@ -37,12 +39,19 @@ def front_end() -> str:
     return re.sub(r"^import .*\n", "", "\n".join(texts), flags=re.MULTILINE)
 
 
+def _listed(controls: dict[str, Control]) -> str:
+    """List the controls for a docstring."""
+    lines = [f"{name}: {one.hint} ({one.allowed()})." for name, one in controls.items()]
+    return "\n    ".join(["Controls:", *lines])
+
+
 class Explorer(anywidget.AnyWidget):
     """A picture that follows its controls.
 
-    A subclass declares its controls as traits, in the order in which they are shown, and
-    `compute`, a pure function from their values to a scene. Setting a trait redraws; an error
-    is shown in `error`, beside the last good picture, and never raised into a callback.
+    A subclass names its `Settings`, the record whose fields are the controls, and
+    defines `compute`, a pure function from these settings to a scene. Each control is a trait:
+    setting it redraws; an error is shown in `error`, beside the last good picture, and never
+    raised into a callback.
 
     Args:
         **values: A value for each control that is not to start at its default.
@@ -57,12 +66,23 @@ class Explorer(anywidget.AnyWidget):
     _setup = Dict().tag(sync=True)
     _first = Dict().tag(sync=True)  # what a new view shows before the kernel has time for it
 
+    Settings: ClassVar[type]
+    """A frozen record; its fields are the controls, in the order in which they are shown."""
     title: ClassVar[str]
     """What a screen reader calls it."""
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     """A question worth trying → values of controls; those not named go back to their defaults."""
     buttons: ClassVar[dict[str, str]] = {}
     """Text on the button → name of the method that it calls."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "Settings" in vars(cls):
+            for name, control in controls_of(cls.Settings).items():
+                trait = copy.copy(control)  # a trait belongs to one class
+                setattr(cls, name, trait)
+                trait.class_init(cls, name)
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_listed(cls.controls())}"
 
     def __init__(self, **values: Any) -> None:
         super().__init__()
@@ -85,25 +105,21 @@ class Explorer(anywidget.AnyWidget):
 
     @classmethod
     def controls(cls) -> dict[str, Control]:
-        """Give the controls by name, in the order of their declaration."""
-        found = [vars(base) for base in reversed(cls.__mro__)]
-        return {
-            name: trait for names in found for name, trait in names.items()
-            if isinstance(trait, Control)
-        }  # fmt: skip
+        """Give the controls by name, in the order in which they are shown."""
+        return {name: getattr(cls, name) for name in controls_of(cls.Settings)}
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         """Give the value at which each control starts."""
         return {name: control.default_value for name, control in cls.controls().items()}
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: Any, *, patient: bool) -> Scene:
         """Turn the controls' values into what is shown: the one thing a subclass must define.
 
         Args:
+            settings: The value of each control, a `Settings`.
             patient: False lets a long computation return an unfinished scene after a slice of
                 some ten milliseconds; the next call with the same values goes on from there.
-            **values: The value of each control.
         """
         raise NotImplementedError
 
@@ -175,7 +191,7 @@ class Explorer(anywidget.AnyWidget):
         began = time.perf_counter()
         try:
             with one_thread():
-                self.scene = self.compute(patient=patient, **self.values)
+                self.scene = self.compute(self.Settings(**self.values), patient=patient)
             self.error = ""
         except Exception as problem:
             self.error = f"{type(problem).__name__}: {problem}"
@@ -183,26 +199,26 @@ class Explorer(anywidget.AnyWidget):
         self._took = time.perf_counter() - began
         release_memory()
 
-    def _receive(self, _: Any, wish: dict[str, Any], buffers: Any) -> None:
+    def _receive(self, _: Any, request: dict[str, Any], buffers: Any) -> None:
         """Answer one request of the browser: always, also when it fails."""
         try:
-            self._grant(wish)
+            self._handle(request)
         except Exception as problem:
             self.error = f"{type(problem).__name__}: {problem}"
-        self._publish(answer=wish.get("request"))
+        self._publish(answer=request.get("id"))
 
-    def _grant(self, wish: dict[str, Any]) -> None:
+    def _handle(self, request: dict[str, Any]) -> None:
         """Do what the browser asks for; a mere greeting wants what there is."""
-        if wish.get("hello"):
+        if request.get("ready"):
             return
-        if "reset" in wish:
+        if "reset" in request:
             self._assign(self._start)
-        if "preset" in wish:
-            self._assign({**self.defaults(), **self.presets[wish["preset"]]})
-        self._assign(wish.get("set", {}))
-        if "press" in wish:
+        if "preset" in request:
+            self._assign({**self.defaults(), **self.presets[request["preset"]]})
+        self._assign(request.get("set", {}))
+        if "press" in request:
             with self._silence():
-                getattr(self, self.buttons[wish["press"]])()
+                getattr(self, self.buttons[request["press"]])()
         self._refresh(patient=False)
 
     def _publish(self, answer: str | None = None) -> None:

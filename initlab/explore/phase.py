@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from initlab.activations import ACTIVATIONS
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -207,7 +205,7 @@ def _phase(records: PhaseRecords) -> str:
 def _fate(records: PhaseRecords) -> str:
     c, depth = records.measured.c, len(records.measured.c)
     if np.isnan(c[-1]):
-        return "no correlation is left at the top"
+        return "no correlation is left in the last layer"
     layers = f"{depth} layer{'s' * (depth > 1)}"
     alike = c >= ONE_POINT
     if alike.all():
@@ -274,43 +272,20 @@ def _layers(count: float) -> str:
 
 
 class Phase(Explorer):
-    """The plane of weight and bias variance, and a real network at the point that is picked.
+    """Explore order and chaos: what becomes of two inputs at each point of (σ_w², σ_b²).
+
+    Press or drag on the plane, or move the two sliders.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> Phase(weight_var=1.0, depth=20, width=100).headline
     'Ordered: two inputs stay apart over 20 layers.'
     """
 
+    Settings = PhaseSettings
     title = "Order, chaos and the edge between them"
     _seen = ""  # activation of the last picture
-
-    weight_var = Slider(
-        1.75, label="weights, σ_w²", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1], main=True,
-        hint="Weight variance times fan-in, n·Var(w)",
-    )  # fmt: skip
-    bias_var = Slider(
-        0.05, label="biases, σ_b²", low=BIAS_VARS[0], high=BIAS_VARS[1], main=True,
-        hint="Variance of the biases, Var(b)",
-    )  # fmt: skip
-    activation = Choice(
-        "tanh", label="activation", options={name: name for name in ACTIVATIONS}, main=True,
-        hint="The nonlinearity; it decides where the edge is",
-    )  # fmt: skip
-    depth = Slider(
-        30, label="depth", low=1, high=60, whole=True, play=True, hint="Layers of the network"
-    )
-    similarity = Slider(
-        0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
-    )
-    width = Choice(
-        200, label="width", options={n: str(n) for n in (100, 200, 300)}, hint="Units in each layer"
-    )
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
-
     presets: ClassVar = {
         "At the edge?": {"weight_var": 1.76},
         "Ordered?": {"weight_var": 1.0},
@@ -322,28 +297,11 @@ class Phase(Explorer):
         "Sigmoid?": {"activation": "sigmoid", "weight_var": 4.0},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: PhaseSettings, *, patient: bool) -> Scene:
         """Measure and show; theory's maps follow once, in slices, for each new activation."""
-        is_new, self._seen = values["activation"] != self._seen, values["activation"]
+        is_new, self._seen = settings.activation != self._seen, settings.activation
         seconds = math.inf if patient else 0.0 if is_new else SLICE
-        return phase_scene(phase_records(PhaseSettings(**values), seconds=seconds))
+        return phase_scene(phase_records(settings, seconds=seconds))
 
 
-def phase(**values: Any) -> Phase:
-    """Explore order and chaos: what becomes of two inputs at each point of (σ_w², σ_b²).
-
-    Press or drag on the plane, or move the two sliders.
-
-    Args:
-        **values: Where the controls start: `weight_var` (σ_w² = n·Var(w), 0.05 to 5.05),
-            `bias_var` (σ_b² = Var(b), 0 to 0.5), `activation`, `similarity` (correlation of the two
-            inputs, 0 to 1), `depth` (1 to 60), `width` (100, 200 or 300), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return Phase(**values)
+phase = Phase

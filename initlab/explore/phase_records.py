@@ -19,6 +19,8 @@ from scipy.interpolate import CubicSpline, RectBivariateSpline
 from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS
+from initlab.explore import usual
+from initlab.explore.controls import slider
 from initlab.explore.networks import generator
 from initlab.explore.signal_records import rms_of
 from initlab.probe import input_correlation, trace
@@ -41,23 +43,28 @@ Floats = NDArray[np.float64]
 class PhaseSettings:
     """A point of the plane, and the network that is measured there.
 
-    Args:
-        weight_var: σ_w².
-        bias_var: σ_b².
-        activation: A name in `il.activations.ACTIVATIONS`.
-        similarity: Correlation of the two inputs, from -1 to 1.
-        depth: Layers, at least 1, which is the inputs' own.
-        width: n, units of every layer.
-        seed: Decides weights, biases, inputs and the sum.
+    Each field is a control, whose hint says what it means.
     """
 
-    weight_var: float
-    bias_var: float
-    activation: str
-    similarity: float
-    depth: int
-    width: int
-    seed: int
+    weight_var: float = slider(
+        1.75, label="weights, σ_w²", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1], main=True,
+        hint="Weight variance times fan-in, n·Var(w)",
+    )  # fmt: skip
+    bias_var: float = slider(
+        0.05, label="biases, σ_b²", low=BIAS_VARS[0], high=BIAS_VARS[1], main=True,
+        hint="Variance of the biases, Var(b)",
+    )  # fmt: skip
+    activation: str = usual.activation(
+        "tanh", main=True, hint="The nonlinearity; it decides where the edge is"
+    )
+    depth: int = slider(
+        30, label="depth", low=1, high=60, whole=True, play=True, hint="Layers of the network"
+    )
+    similarity: float = slider(
+        0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
+    )
+    width: int = usual.width(200, 100, 200, 300, hint="Units in each layer")
+    seed: int = usual.seed()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from initlab.activations import ACTIVATIONS
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -28,8 +26,15 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.race_records import DATA, STEPS, Lane, RaceRecords, RaceSettings, race_records
-from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.race_records import (
+    LANES,
+    NOBODY,
+    STEPS,
+    Lane,
+    RaceRecords,
+    RaceSettings,
+    race_records,
+)
 from initlab.explore.signal import colours_of, decades, float32, histograms
 from initlab.explore.signal_records import Signals
 from initlab.explore.signal_words import when
@@ -41,7 +46,6 @@ THICK = [4.8, 3.6, 2.5, 1.5]  # their curves: those underneath are seen where al
 EVERY = 25  # steps from one symbol on a curve to the next
 SHOWN = 200  # points that are drawn on a plane
 LEARNT = 0.1  # by how much more than guessing is right where a network counts as one that learns
-NOBODY = "none"
 
 
 def race_scene(records: RaceRecords, *, quantity: str) -> Scene:
@@ -223,61 +227,25 @@ def _cells(lane: Lane) -> list[str]:
     return [right, number(lane.loss), share or number(first)]
 
 
-_SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
-
-
 class Race(Explorer):
-    """Up to four schemes that train the same network on the same batches, step by step.
+    """Explore which initialisation learns first.
+
+    The same network, once for each scheme, trains for 200 steps on the same batches. Play, pause,
+    step, or drag the slider back: each step shows the same weights again, bit for bit.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        *schemes: One to four names that start the lanes; none for the default line-up.
+        **values: Where the controls start.
 
     >>> Race(data="moons", width=16, depth=2, step=60, fourth="none").headline
     'After 60 steps all networks learn.'
+    >>> race("zeros", step=100).headline
+    'After 100 steps no network learns.'
     """
 
+    Settings = RaceSettings
+    seed: int
     title = "A race of initialisations"
-
-    step = Slider(
-        0, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
-        hint="How often the weights were updated",
-    )  # fmt: skip
-    data = Choice(
-        "spirals", label="data", options={name: name for name in DATA}, main=True,
-        hint="What is learnt",
-    )  # fmt: skip
-    depth = Slider(10, label="depth", low=1, high=20, whole=True, main=True, hint="Hidden layers")
-    first = Choice("kaiming_normal", label="scheme 1", options=_SCHEMES, hint="Of network 1")
-    second = Choice("xavier_normal", label="scheme 2", options=_OR_NONE, hint="Of network 2")
-    third = Choice("torch_default", label="scheme 3", options=_OR_NONE, hint="Of network 3")
-    fourth = Choice("zeros", label="scheme 4", options=_OR_NONE, hint="Of network 4")
-    lr = Slider(
-        0.02, label="learning rate", low=0.0005, high=0.5, log=True,
-        hint="Factor on the gradient in each step",
-    )  # fmt: skip
-    optimizer = Choice(
-        "momentum",
-        label="optimizer",
-        options={"sgd": "SGD", "momentum": "SGD, momentum 0.9", "adam": "Adam"},
-        hint="How a gradient becomes a step",
-    )
-    activation = Choice(
-        "relu", label="activation", options={name: name for name in ACTIVATIONS},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width = Choice(
-        32, label="width", options={n: str(n) for n in (16, 32, 64)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
-    quantity = Choice(
-        "gradient",
-        label="signals",
-        options={"activation": "activations", "gradient": "gradients"},
-        hint="Which signals the layers and the last panel show",
-    )
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
 
     buttons: ClassVar = {"new seed": "new_seed"}
     presets: ClassVar = {
@@ -291,48 +259,22 @@ class Race(Explorer):
         "Too large?": {"first": "normal", "data": "digits", "lr": 0.01, "step": 20},
     }  # fmt: skip
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def __init__(self, *schemes: str, **values: Any) -> None:
+        if len(schemes) > len(LANES):
+            raise ValueError(
+                f"schemes must be at most 4 names, got {len(schemes)}: leave some out."
+            )
+        nobody = [NOBODY] * (len(LANES) - len(schemes))
+        line_up = dict(zip(LANES, [*schemes, *nobody], strict=True)) if schemes else {}
+        super().__init__(**{**line_up, **values})
+
+    def compute(self, settings: RaceSettings, *, patient: bool) -> Scene:
         """Train up to the step, in slices unless `patient`, and show."""
-        names = [values.pop(lane) for lane in ("first", "second", "third", "fourth")]
-        schemes = tuple(name for name in names if name != NOBODY)
-        quantity = values.pop("quantity")
-        records = race_records(RaceSettings(schemes=schemes, **values), patient=patient)
-        return race_scene(records, quantity=quantity)
+        return race_scene(race_records(settings, patient=patient), quantity=settings.quantity)
 
     def new_seed(self) -> None:
         """Take the next seed: other weights, and another order of the examples."""
         self.seed = (self.seed + 1) % 100
 
 
-def race(*schemes: str, **values: Any) -> Race:
-    """Explore which initialisation learns first.
-
-    The same network, once for each scheme, trains for 200 steps on the same batches. Play, pause,
-    step, or drag the slider back: each step shows the same weights again, bit for bit.
-
-    Args:
-        *schemes: One to four names that start the lanes; none for the default line-up.
-        **values: Where the controls start: `step` (0 to 200), `data` ("spirals", "moons" or
-            "digits"), `first` to `fourth` (a scheme; all but the first may be "none"), `depth` (1
-            to 20), `width` (16, 32 or 64), `activation`, `optimizer` ("sgd", "momentum" or
-            "adam"), `lr` (0.0005 to 0.5), `quantity` of the signals ("activation" or
-            "gradient"), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, it does not allow this value, or there are more than
-            four schemes.
-        TypeError: A value has the wrong type.
-
-    >>> race("zeros", step=100).headline
-    'After 100 steps no network learns.'
-    """
-    lanes = ["first", "second", "third", "fourth"]
-    if len(schemes) > len(lanes):
-        raise ValueError(f"schemes must be at most 4 names, got {len(schemes)}: leave some out.")
-    if schemes:
-        line_up = [*schemes, *[NOBODY] * (len(lanes) - len(schemes))]
-        values = {**dict(zip(lanes, line_up, strict=True)), **values}
-    return Race(**values)
+race = Race

@@ -25,7 +25,10 @@ from initlab.experiments.ensemble import Ensemble
 from initlab.experiments.loop import Loop, Saved
 from initlab.experiments.recipe import Recipe, class_count
 from initlab.experiments.scores import mode
+from initlab.explore import usual
+from initlab.explore.controls import choice, slider
 from initlab.explore.networks import for_tracing, generator
+from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.signal_records import Signals, signals
 from initlab.models import mlp
 from initlab.probe import trace
@@ -38,40 +41,65 @@ ROOM = 0.1  # of the data's range, on each side of it
 SLICE = 0.02  # seconds of training between two looks at the controls
 KEEP_EVERY = 10  # steps ...
 KEPT = 12e6  # ... or fewer of them, where they would take more bytes than this
+DATA: dict[str, Callable[[], Batch]] = {
+    "spirals": spirals,
+    "moons": moons,
+    "digits": lambda: digits(split="train"),
+}
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd"},
     "momentum": {"optimizer": "sgd", "momentum": 0.9},
     "adam": {"optimizer": "adam"},
 }
 STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of each weight
+LANES = ("first", "second", "third", "fourth")
+NOBODY = "none"
+_SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RaceSettings:
     """What decides the networks, their training, and the step that is looked at.
 
-    Args:
-        schemes: Names in `il.SCHEMES` that can fill a matrix. Biases start at 0, but those of
-            "torch_default" as PyTorch draws them.
-        data: A name in `DATA`: "spirals", "moons" or "digits".
-        depth: Hidden layers.
-        width: Units of each hidden layer.
-        activation: A name in `il.activations.ACTIVATIONS`.
-        optimizer: "sgd", "momentum" (SGD with momentum 0.9) or "adam".
-        lr: Learning rate.
-        seed: Decides the weights and the order of the examples.
-        step: Which step to look at, 0 (the start) to 200.
+    Each field is a control, whose hint says what it means.
     """
 
-    schemes: tuple[str, ...]
-    data: str
-    depth: int
-    width: int
-    activation: str
-    optimizer: str
-    lr: float
-    seed: int
-    step: int
+    step: int = slider(
+        0, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
+        hint="How often the weights were updated",
+    )  # fmt: skip
+    data: str = choice(
+        "spirals", label="data", options={name: name for name in DATA}, main=True,
+        hint="What is learnt",
+    )  # fmt: skip
+    depth: int = slider(
+        10, label="depth", low=1, high=20, whole=True, main=True, hint="Hidden layers"
+    )
+    first: str = choice("kaiming_normal", label="scheme 1", options=_SCHEMES, hint="Of network 1")
+    second: str = choice("xavier_normal", label="scheme 2", options=_OR_NONE, hint="Of network 2")
+    third: str = choice("torch_default", label="scheme 3", options=_OR_NONE, hint="Of network 3")
+    fourth: str = choice("zeros", label="scheme 4", options=_OR_NONE, hint="Of network 4")
+    lr: float = slider(
+        0.02, label="learning rate", low=0.0005, high=0.5, log=True,
+        hint="Factor on the gradient in each step",
+    )  # fmt: skip
+    optimizer: str = choice(
+        "momentum", label="optimizer",
+        options={"sgd": "SGD", "momentum": "SGD, momentum 0.9", "adam": "Adam"},
+        hint="How a gradient becomes a step",
+    )  # fmt: skip
+    activation: str = usual.activation("relu")
+    width: int = usual.width(32, 16, 32, 64)
+    quantity: str = choice(
+        "gradient", label="signals", options={"activation": "activations", "gradient": "gradients"},
+        hint="Which signals the layers and the last panel show",
+    )  # fmt: skip
+    seed: int = usual.seed()
+
+    @property
+    def schemes(self) -> list[str]:
+        """Who takes part. Biases start at 0, but those of "torch_default" as PyTorch draws them."""
+        return [name for lane in LANES if (name := getattr(self, lane)) != NOBODY]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +173,7 @@ def race_records(settings: RaceSettings, *, patient: bool = True) -> RaceRecords
         The networks at this step. The same arguments give the same records, once they are
         finished, whichever steps were looked at before.
     """
-    run = _run(replace(settings, step=0))
+    run = _run(replace(settings, step=0, quantity="gradient"))  # of all steps and views
     run.go_to(settings.step, math.inf if patient else SLICE)
     return run.look(settings.step)
 
@@ -159,13 +187,6 @@ def _run(settings: RaceSettings) -> _Run:
 def _data() -> dict[str, Batch]:
     """Make all of it at the start: a first look at scikit-learn's data takes a second."""
     return {name: make() for name, make in DATA.items()}
-
-
-DATA: dict[str, Callable[[], Batch]] = {
-    "spirals": spirals,
-    "moons": moons,
-    "digits": lambda: digits(split="train"),
-}
 
 
 def _networks(settings: RaceSettings) -> list[nn.Sequential]:

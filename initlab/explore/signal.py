@@ -13,8 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from initlab.activations import ACTIVATIONS
-from initlab.explore.controls import Choice, Slider, Switch
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -27,7 +25,6 @@ from initlab.explore.panels import (
     Series,
     Strip,
 )
-from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.signal_records import (
     SignalRecords,
     Signals,
@@ -41,12 +38,12 @@ MOST_RIDGES = 30  # deeper networks are shown as a heat map
 Curve = NDArray[np.float64]
 
 
-def signal_scene(records: SignalRecords, **settings: Any) -> Scene:
+def signal_scene(records: SignalRecords, settings: SignalSettings) -> Scene:
     """Show histograms and rms of activations and gradients across depth, and say what they show.
 
     Args:
         records: What `signal_records` measured.
-        **settings: The values of the controls with which it did.
+        settings: The values of the controls with which it did.
 
     Returns:
         Headline, table, network and three panels.
@@ -56,9 +53,7 @@ def signal_scene(records: SignalRecords, **settings: Any) -> Scene:
         table=table(records),
         network=Network(
             strips=[
-                Strip(
-                    values=colours_of(records.activation.rms), notes=origins(records, **settings)
-                ),
+                Strip(values=colours_of(records.activation.rms), notes=origins(records, settings)),
                 Strip(
                     values=colours_of(records.gradient.rms[::-1])[::-1],
                     notes=gradient_notes(records),
@@ -181,54 +176,24 @@ def decades(values: Curve) -> tuple[float, float]:
 
 
 class Signal(Explorer):
-    """Activations and gradients of a fresh network, across depth, while a control moves.
+    """Explore how a signal travels through a fresh network, forwards and backwards.
+
+    Each change of a control makes one real forward and backward pass of 128 digits.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = Signal(depth=5, width=32)
     >>> explorer.gain = 0.1
     >>> explorer.headline
     'Activations shrink 22000 times, gradients shrink 12000 times over 5 layers.'
+    >>> signal(scheme="zeros").headline
+    'Activations are exactly 0 from layer 1 on: nothing arrives.'
     """
 
+    Settings = SignalSettings
     title = "Signals through a network at initialisation"
-    _seen: dict[str, Any] = {}  # noqa: RUF012 (replaced, never changed): values of the last picture
-
-    scheme = Choice(
-        "kaiming_normal", label="scheme", options=SchemeOptions(),
-        hint="How each weight matrix is drawn", main=True,
-    )  # fmt: skip
-    gain = Slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
-        hint="Factor on the std of every weight",
-    )  # fmt: skip
-    depth = Slider(
-        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Hidden layers"
-    )
-    activation = Choice(
-        "relu", label="activation", options={name: name for name in ACTIVATIONS},
-        hint="The nonlinearity φ of each layer",
-    )  # fmt: skip
-    width = Choice(
-        128, label="width", options={n: str(n) for n in (32, 64, 128, 256)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
-    bias = Choice(
-        "zeros", label="bias", options={"zeros": "0", "torch_default": "PyTorch's"},
-        hint="What each bias starts at; PyTorch draws it from ±1/√(fan-in)",
-    )  # fmt: skip
-    residual = Choice(
-        "none",
-        label="residual",
-        options={"none": "none", "plain": "x + f(x)", "scaled": "x + f(x)/√depth"},
-        hint="Whether each layer is added to what comes in",
-    )
-    batchnorm = Switch(False, label="BatchNorm", hint="Normalise before each nonlinearity")
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
-
+    _seen: SignalSettings | None = None  # of the last picture
     presets: ClassVar = {
         "PyTorch's default?": {"scheme": "torch_default", "depth": 30, "bias": "torch_default"},
         "Xavier under ReLU?": {"scheme": "xavier_normal", "depth": 30},
@@ -241,34 +206,14 @@ class Signal(Explorer):
         "Scaled residual?": {"depth": 50, "residual": "scaled"},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: SignalSettings, *, patient: bool) -> Scene:
         """Measure and show; where theory is slow, the measurement is shown first."""
-        is_slow = values["residual"] != "none" or values["batchnorm"]
-        at_first = is_slow and not patient and values != self._seen
-        self._seen = values
-        records = signal_records(SignalSettings(**values), with_theory=not at_first)
-        scene = signal_scene(records, **values)
+        is_slow = settings.residual != "none" or settings.batchnorm
+        at_first = is_slow and not patient and settings != self._seen
+        self._seen = settings
+        records = signal_records(settings, with_theory=not at_first)
+        scene = signal_scene(records, settings)
         return replace(scene, finished=not at_first)
 
 
-def signal(**values: Any) -> Signal:
-    """Explore how a signal travels through a fresh network, forwards and backwards.
-
-    Each change of a control makes one real forward and backward pass of 128 digits.
-
-    Args:
-        **values: Where the controls start: `scheme`, `gain` (factor on every weight's std, 0.1 to
-            10), `depth` (1 to 100), `width` (32, 64, 128 or 256), `activation`, `bias` ("zeros" or
-            "torch_default"), `residual` ("none", "plain" or "scaled"), `batchnorm`, `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-
-    >>> signal(scheme="zeros").headline
-    'Activations are exactly 0 from layer 1 on: nothing arrives.'
-    """
-    return Signal(**values)
+signal = Signal

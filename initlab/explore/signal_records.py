@@ -14,7 +14,10 @@ from torch import nn
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits
+from initlab.explore import usual
+from initlab.explore.controls import choice, slider, switch
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
+from initlab.explore.scheme_options import SchemeOptions
 from initlab.models import mlp, residual
 from initlab.plots.ridgeline import density
 from initlab.probe import Summary, Trace, input_correlation, trace
@@ -31,27 +34,33 @@ Floats = NDArray[np.float64]
 class SignalSettings:
     """What decides the network, and the pass through it.
 
-    Args:
-        scheme: A name in `il.SCHEMES` that can fill a matrix.
-        gain: Factor on the std of every weight.
-        depth: Hidden layers or residual blocks, at least 1.
-        width: Units of each hidden layer.
-        activation: A name in `il.activations.ACTIVATIONS`.
-        bias: "zeros", or "torch_default" for PyTorch's U(±1/√fan_in).
-        batchnorm: Whether a batch normalisation stands before each nonlinearity.
-        residual: "none", "plain" for x + f(x), or "scaled" for x + f(x)/√depth.
-        seed: Decides the weights.
+    Each field is a control, whose hint says what it means.
     """
 
-    scheme: str
-    gain: float
-    depth: int
-    width: int
-    activation: str
-    bias: str
-    batchnorm: bool
-    residual: str
-    seed: int
+    scheme: str = choice(
+        "kaiming_normal", label="scheme", options=SchemeOptions(),
+        hint="How each weight matrix is drawn", main=True,
+    )  # fmt: skip
+    gain: float = slider(
+        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
+        hint="Factor on the std of every weight",
+    )  # fmt: skip
+    depth: int = slider(
+        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Hidden layers"
+    )
+    activation: str = usual.activation("relu", hint="The nonlinearity φ of each layer")
+    width: int = usual.width(128, 32, 64, 128, 256)
+    bias: str = choice(
+        "zeros", label="bias", options={"zeros": "0", "torch_default": "PyTorch's"},
+        hint="What each bias starts at; PyTorch draws it from ±1/√(fan-in)",
+    )  # fmt: skip
+    residual: str = choice(
+        "none", label="residual",
+        options={"none": "none", "plain": "x + f(x)", "scaled": "x + f(x)/√depth"},
+        hint="Whether each layer is added to what comes in",
+    )  # fmt: skip
+    batchnorm: bool = switch(False, label="BatchNorm", hint="Normalise before each nonlinearity")
+    seed: int = usual.seed()
 
     @property
     def layers(self) -> list[str]:
@@ -105,7 +114,7 @@ class SignalRecords:
         gradient: The loss's gradient at that output.
         loss: Cross-entropy of the batch.
         predicted_activation: The rms that theory predicts, nan where it is silent.
-        predicted_gradient: The same for the gradient, level with the measured one at the top.
+        predicted_gradient: The same for the gradient, level with the measured one at the end.
         silence: Why theory does not apply, "" where it does.
     """
 
@@ -166,14 +175,14 @@ def _batch() -> Batch:
 @lru_cache(maxsize=64)
 def _theory(settings: SignalSettings) -> Prediction:
     """Ask theory about a network like this one."""
-    law = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
+    scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
     bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
     about: dict[str, Any] = {"x": _batch().x, "bias_var": bias_var}
     if settings.residual != "none":
-        return predict(settings.build(), law, **about)
+        return predict(settings.build(), scheme, **about)
     norm = "batch" if settings.batchnorm else None
     return predict(
-        settings.depth, law, settings.activation, width=settings.width, norm=norm, **about
+        settings.depth, scheme, settings.activation, width=settings.width, norm=norm, **about
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from initlab.data import digits
 from initlab.explore.panels import Column, Row, Table
-from initlab.explore.signal_records import BATCH, SignalRecords, Signals
+from initlab.explore.signal_records import BATCH, SignalRecords, Signals, SignalSettings
 from initlab.format import number, times
 from initlab.schemes import SCHEMES
 from initlab.theory import variance_map
@@ -18,34 +16,34 @@ LARGEST = 1e30  # second moment that theory is asked about
 SAME = 1.25  # a factor below which a size counts as kept
 
 
-def origins(records: SignalRecords, **settings: Any) -> list[str]:
+def origins(records: SignalRecords, settings: SignalSettings) -> list[str]:
     """Tell for each layer how its rms comes about, beside the measured one.
 
     Args:
         records: What `signal_records` measured.
-        **settings: The values of the controls with which it did.
+        settings: The values of the controls with which it did.
     """
     rms, depth = records.activation.rms, len(records.names)
     told = [f"Layer {k}: rms {number(one)} measured" for k, one in enumerate(rms, start=1)]
     if not np.isfinite(records.predicted_activation).any():
         return [f"{one}. {records.silence}".strip() for one in told]
-    if settings["residual"] != "none" or settings["batchnorm"]:
+    if settings.residual != "none" or settings.batchnorm:
         pairs = zip(told, records.predicted_activation, strict=True)
         return [f"{one}, {number(theory)} in theory." for one, theory in pairs]
     x, _ = digits(BATCH)
-    width, gain, scheme = settings["width"], settings["gain"], SCHEMES[settings["scheme"]]
+    width, gain, scheme = settings.width, settings.gain, SCHEMES[settings.scheme]
     fans = np.array([x.shape[1], *[width] * (depth - 1)])
     weight_vars = [gain**2 * fan * (scheme.variance(fan, width) or 0.0) for fan in fans.tolist()]
-    bias_vars = 1 / (3 * fans) if settings["bias"] == "torch_default" else np.zeros(depth)
+    bias_vars = 1 / (3 * fans) if settings.bias == "torch_default" else np.zeros(depth)
     before = np.array([x.double().square().mean().item(), *rms[:-1] ** 2])
     fed = weight_vars * before + bias_vars
     with np.errstate(all="ignore"):
         known = np.where(np.isfinite(fed), np.minimum(fed, LARGEST), 0.0)
-        emitted = np.sqrt(variance_map(settings["activation"], known, 1.0, 0.0))
+        emitted = np.sqrt(variance_map(settings.activation, known, 1.0, 0.0))
     return [
         f"Layer {layer}: mean square of {_of(layer)} {number(before[k])} × σ_w² "
         f"{number(weight_vars[k])} + σ_b² {number(bias_vars[k])} = q {number(fed[k])}. "
-        f"{settings['activation']} of z ~ N(0, q): rms √E[φ(z)²] = {number(emitted[k])}; "
+        f"{settings.activation} of z ~ N(0, q): rms √E[φ(z)²] = {number(emitted[k])}; "
         f"measured {number(rms[k])}."
         for k, layer in enumerate(range(1, depth + 1))
     ]
@@ -114,7 +112,7 @@ def headline(records: SignalRecords) -> str:
     if forwards.saturated[worst] > 0.25:
         return f"Layer {worst + 1} saturates; {back} over {depth} layers."
     if forwards.cosine > 0.99:
-        return f"All inputs look alike at the top; {back}."
+        return f"All inputs look alike in the last layer; {back}."
     up = trend(forwards.rms[-1] / forwards.rms[0])
     if back == f"gradients {up}":
         return f"Activations and gradients {up} over {depth} layers."

@@ -13,8 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from initlab.activations import ACTIVATIONS
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -27,7 +25,6 @@ from initlab.explore.panels import (
     Strip,
     Table,
 )
-from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
 from initlab.explore.signal_records import round_up
 from initlab.explore.spectrum_records import (
     Floats,
@@ -39,7 +36,6 @@ from initlab.explore.spectrum_records import (
 )
 from initlab.format import number
 
-COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
 MARKS = "●□"  # the same in the table
 ALIKE = 0.005  # in log₁₀, about one percent
@@ -256,10 +252,13 @@ def _power(log: float) -> str:
 
 
 class Spectrum(Explorer):
-    """The singular values of two deep networks that differ in their scheme, while a control moves.
+    """Explore which directions a deep network keeps: the singular values of its Jacobian.
+
+    Two networks of square layers without biases, at one standard normal input, that differ in
+    their scheme only.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = Spectrum(width=32)
     >>> explorer.depth = 2
@@ -267,33 +266,8 @@ class Spectrum(Explorer):
     'orthogonal stretches all directions alike.'
     """
 
+    Settings = SpectrumSettings
     title = "Singular values of a deep network"
-
-    scheme = Choice(
-        "xavier_normal", label="scheme", options=COMPARED, main=True, hint="Of the first network"
-    )
-    gain = Slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
-        hint="Factor on the std of every weight",
-    )  # fmt: skip
-    depth = Slider(
-        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Layers"
-    )
-    other = Choice(
-        "orthogonal", label="beside", options=COMPARED, hint="Scheme of the second network"
-    )
-    activation = Choice(
-        "linear", label="activation", options={name: name for name in ACTIVATIONS},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width = Choice(
-        64, label="width", options={n: str(n) for n in (32, 64, 128)},
-        hint="Units of each layer: so many directions",
-    )  # fmt: skip
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
-
     presets: ClassVar = {
         "Gaussian or orthogonal?": {},
         "100 layers?": {"depth": 100},
@@ -302,30 +276,12 @@ class Spectrum(Explorer):
         "PyTorch's default?": {"scheme": "torch_default"},
         "Tanh, gain 1?": {"activation": "tanh"},
         "Tanh, gain 3?": {"activation": "tanh", "gain": 3.0},
-        "Does any mend ReLU?": {"activation": "relu", "gain": 1.41},
+        "Does any fix ReLU?": {"activation": "relu", "gain": 1.41},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: SpectrumSettings, *, patient: bool) -> Scene:
         """Multiply, in slices unless `patient`, and show."""
-        return spectrum_scene(spectrum_records(SpectrumSettings(**values), patient=patient))
+        return spectrum_scene(spectrum_records(settings, patient=patient))
 
 
-def spectrum(**values: Any) -> Spectrum:
-    """Explore which directions a deep network keeps: the singular values of its Jacobian.
-
-    Two networks of square layers without biases, at one standard normal input, that differ in
-    their scheme only.
-
-    Args:
-        **values: Where the controls start: `scheme` and `other` (the one beside it; each fills a
-            matrix with random numbers of mean 0), `gain` (factor on every weight's std, 0.1 to
-            10), `depth` (1 to 100), `width` (32, 64 or 128), `activation`, `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return Spectrum(**values)
+spectrum = Spectrum

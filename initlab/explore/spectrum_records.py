@@ -20,7 +20,10 @@ from scipy.linalg.lapack import dgejsv
 from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
+from initlab.explore import usual
+from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator
+from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
 from initlab.schemes import SCHEMES
 from initlab.theory import (
     largest_singular_value,
@@ -29,6 +32,7 @@ from initlab.theory import (
     variance_map,
 )
 
+COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 SLICE = 0.05  # seconds of computing between two looks at the controls: 20 layers fit in
 MARKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # layers after which all are computed
 RESOLVED = 260 * math.log(10)  # of the largest: what is smaller leaves the range of float64
@@ -48,23 +52,25 @@ Floats = NDArray[np.float64]
 class SpectrumSettings:
     """What decides two networks of square layers.
 
-    Args:
-        scheme: A name in `il.SCHEMES` that fills a matrix.
-        other: The scheme beside it.
-        gain: Factor on the std of every weight.
-        depth: L, layers, at least 1.
-        width: W, units of each layer, at least 1.
-        activation: A name in `il.activations.ACTIVATIONS`.
-        seed: Decides the input and the weights.
+    Each field is a control, whose hint says what it means.
     """
 
-    scheme: str
-    other: str
-    gain: float
-    depth: int
-    width: int
-    activation: str
-    seed: int
+    scheme: str = choice(
+        "xavier_normal", label="scheme", options=COMPARED, main=True, hint="Of the first network"
+    )
+    gain: float = slider(
+        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
+        hint="Factor on the std of every weight",
+    )  # fmt: skip
+    depth: int = slider(
+        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Layers"
+    )
+    other: str = choice(
+        "orthogonal", label="beside", options=COMPARED, hint="Scheme of the second network"
+    )
+    activation: str = usual.activation("linear")
+    width: int = usual.width(64, 32, 64, 128, hint="Units of each layer: so many directions")
+    seed: int = usual.seed()
 
 
 @dataclass(frozen=True, kw_only=True)

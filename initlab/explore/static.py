@@ -24,6 +24,7 @@ from initlab.explore.panels import (
     Scene,
     Series,
 )
+from initlab.format import number
 from initlab.plots.figure import Picture, add_alt
 from initlab.plots.ridgeline import ridgeline
 from initlab.plots.style import GRID, THEME, TICKS
@@ -171,7 +172,7 @@ def _plane(axes: Axes, panel: Plane) -> None:
         aspect="auto", origin="lower", interpolation="bilinear",
     )  # fmt: skip
     bar = axes.figure.colorbar(drawn, ax=axes, ticks=[panel.low, 0, panel.high], fraction=0.06)
-    bar.ax.set_yticklabels([f"{10.0**end:.2g}" for end in (panel.low, 0, panel.high)])
+    bar.ax.set_yticklabels([number(10.0**end) for end in (panel.low, 0, panel.high)])
     bar.ax.set_title(panel.quantity)
     for series in panel.series:
         _series(axes, series, panel.y)

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -171,48 +170,19 @@ def _table(records: SymmetryRecords) -> Table:
 
 
 class Symmetry(Explorer):
-    """Units that start equal, over 200 training steps, while a control moves.
+    """Explore whether units that start equal become different in training.
+
+    A network with three hidden layers learns digits for 200 steps; look at any of them.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> Symmetry(start="zeros", activation="tanh", step=0).headline
     'At the start every hidden weight is 0: no unit differs.'
     """
 
+    Settings = SymmetrySettings
     title = "Symmetry: units that start equal"
-
-    step = Slider(
-        100, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
-        hint="How often the weights were updated",
-    )  # fmt: skip
-    start = Choice(
-        "constant",
-        label="start",
-        options={"zeros": "all 0", "constant": "all one value", "normal": "normal, std = value"},
-        hint="How the weights start",
-        main=True,
-    )
-    perturb = Slider(
-        0.0, label="change one weight by", low=0.0, high=1.0, main=True,
-        hint="Added to one weight of layer 1",
-    )  # fmt: skip
-    value = Slider(0.1, label="value", low=0.0, high=1.0, hint="The one value, or the std")
-    activation = Choice(
-        "tanh", label="activation", options={name: name for name in ("relu", "tanh", "sigmoid")},
-        hint="The nonlinearity of each layer",
-    )  # fmt: skip
-    width = Choice(
-        16, label="width", options={n: str(n) for n in (8, 16, 32)},
-        hint="Units in each hidden layer",
-    )  # fmt: skip
-    dropout = Slider(
-        0.0, label="dropout", low=0.0, high=0.5, hint="Share of units switched off in each step"
-    )
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other batches and random numbers"
-    )
-
     presets: ClassVar = {
         "All zeros, ReLU?": {"start": "zeros", "activation": "relu"},
         "All zeros, sigmoid?": {"start": "zeros", "activation": "sigmoid"},
@@ -222,27 +192,9 @@ class Symmetry(Explorer):
         "Random?": {"start": "normal", "value": 0.2},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: SymmetrySettings, *, patient: bool) -> Scene:
         """Train, in slices unless `patient`, and show."""
-        return symmetry_scene(symmetry_records(SymmetrySettings(**values), patient=patient))
+        return symmetry_scene(symmetry_records(settings, patient=patient))
 
 
-def symmetry(**values: Any) -> Symmetry:
-    """Explore whether units that start equal become different in training.
-
-    A network with three hidden layers learns digits for 200 steps; look at any of them.
-
-    Args:
-        **values: Where the controls start: `step` (0 to 200), `start` ("zeros", "constant" or
-            "normal"), `value` (the constant or the std, 0 to 1), `activation` ("relu", "tanh" or
-            "sigmoid"), `width` (8, 16 or 32), `perturb` (added to one weight, 0 to 1), `dropout`
-            (0 to 0.5), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-    """
-    return Symmetry(**values)
+symmetry = Symmetry

@@ -20,6 +20,8 @@ from initlab.apply import initialize
 from initlab.data import Batch, digits
 from initlab.experiments.loop import Loop
 from initlab.experiments.recipe import Recipe
+from initlab.explore import usual
+from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator, linear_layers
 from initlab.explore.slices import Work
 from initlab.models import mlp
@@ -39,26 +41,29 @@ PERTURBED = (0, 28)  # unit and pixel; the pixel is one in the middle, which mos
 class SymmetrySettings:
     """What decides a training run, and the step that is looked at.
 
-    Args:
-        start: "zeros", "constant" (every weight is `value`) or "normal" (`value` is the std).
-            Biases start at 0.
-        value: The constant or the std, at least 0.
-        activation: A name in `il.activations.ACTIVATIONS`.
-        width: Units of each hidden layer.
-        perturb: What is added to a single weight of layer 1.
-        dropout: Share of units that is dropped after each hidden layer, in [0, 1).
-        seed: Decides the batches, the normal weights and which units are dropped.
-        step: Which step to look at, 0 (the start) to 200.
+    Each field is a control, whose hint says what it means.
     """
 
-    start: str
-    value: float
-    activation: str
-    width: int
-    perturb: float
-    dropout: float
-    seed: int
-    step: int
+    step: int = slider(
+        100, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
+        hint="How often the weights were updated",
+    )  # fmt: skip
+    start: str = choice(
+        "constant", label="start",
+        options={"zeros": "all 0", "constant": "all one value", "normal": "normal, std = value"},
+        hint="How the weights start", main=True,
+    )  # fmt: skip
+    perturb: float = slider(
+        0.0, label="change one weight by", low=0.0, high=1.0, main=True,
+        hint="Added to one weight of layer 1",
+    )  # fmt: skip
+    value: float = slider(0.1, label="value", low=0.0, high=1.0, hint="The one value, or the std")
+    activation: str = usual.activation("tanh", ("relu", "tanh", "sigmoid"))
+    width: int = usual.width(16, 8, 16, 32)
+    dropout: float = slider(
+        0.0, label="dropout", low=0.0, high=0.5, hint="Share of units switched off in each step"
+    )
+    seed: int = usual.seed(hint="Other batches and random numbers")
 
     @property
     def scheme(self) -> Scheme:

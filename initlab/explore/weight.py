@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from initlab.explore.controls import Choice, Slider
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
@@ -18,7 +17,6 @@ from initlab.explore.panels import (
     Series,
     Table,
 )
-from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
 from initlab.format import number, percent
 
@@ -138,36 +136,21 @@ def _table(records: WeightRecords) -> Table:
 
 
 class Weight(Explorer):
-    """One weight matrix, while scheme, fans, gain or seed change.
+    """Explore what each scheme that fills a matrix puts into it.
 
     Args:
-        **values: A value for each control that is not to start at its default.
+        **values: Where the controls start.
 
     >>> explorer = Weight(fan_in=200, fan_out=50)
     >>> explorer.scheme = "eye"
     >>> explorer.headline
     'Every direction is stretched alike: 1 times.'
+    >>> weight(scheme="constant").headline
+    'All weights are equal: one direction passes, all others are lost.'
     """
 
+    Settings = WeightSettings
     title = "What a scheme puts into a weight"
-
-    scheme = Choice(
-        "xavier_normal", label="scheme", options=SchemeOptions(),
-        hint="How the matrix is filled", main=True,
-    )  # fmt: skip
-    fan_in = Slider(
-        96, label="fan-in", low=4, high=256, whole=True, main=True, hint="Inputs: columns"
-    )
-    fan_out = Slider(
-        64, label="fan-out", low=4, high=256, whole=True, main=True, hint="Units: rows"
-    )
-    gain = Slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", hint="Factor on every entry"
-    )
-    seed = Slider(
-        0, label="seed", low=0, high=99, whole=True, hint="Other random numbers, same distribution"
-    )
-
     presets: ClassVar = {
         "Xavier, square?": {"fan_in": 128, "fan_out": 128},
         "Kaiming, wide?": {"scheme": "kaiming_normal", "fan_in": 256, "fan_out": 32},
@@ -177,26 +160,9 @@ class Weight(Explorer):
         "PyTorch's default?": {"scheme": "torch_default"},
     }
 
-    def compute(self, *, patient: bool, **values: Any) -> Scene:
+    def compute(self, settings: WeightSettings, *, patient: bool) -> Scene:
         """Fill and show."""
-        return weight_scene(weight_records(WeightSettings(**values)))
+        return weight_scene(weight_records(settings))
 
 
-def weight(**values: Any) -> Weight:
-    """Explore what each scheme that fills a matrix puts into it.
-
-    Args:
-        **values: Where the controls start: `scheme`, `fan_in` and `fan_out` (4 to 256), `gain`
-            (factor on every entry, 0.1 to 10), `seed`.
-
-    Returns:
-        The explorer: show it at the end of a cell, or set its traits and read its `.sentence`.
-
-    Raises:
-        ValueError: No control has this name, or it does not allow this value.
-        TypeError: A value has the wrong type.
-
-    >>> weight(scheme="constant").headline
-    'All weights are equal: one direction passes, all others are lost.'
-    """
-    return Weight(**values)
+weight = Weight

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from initlab.explore import usual
+from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator
+from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.signal_records import round_up
 from initlab.schemes import SCHEMES, Scheme
 
@@ -21,19 +24,23 @@ Floats = NDArray[np.float64]
 class WeightSettings:
     """What decides one weight matrix.
 
-    Args:
-        scheme: A name in `SCHEMES` that fills a matrix, with its default parameters.
-        fan_in: Inputs, at least 1: the columns.
-        fan_out: Units, at least 1: the rows.
-        gain: Factor on every entry, above 0.
-        seed: Decides the random numbers.
+    Each field is a control, whose hint says what it means.
     """
 
-    scheme: str
-    fan_in: int
-    fan_out: int
-    gain: float
-    seed: int
+    scheme: str = choice(
+        "xavier_normal", label="scheme", options=SchemeOptions(), hint="How the matrix is filled",
+        main=True,
+    )  # fmt: skip
+    fan_in: int = slider(
+        96, label="fan-in", low=4, high=256, whole=True, main=True, hint="Inputs: columns"
+    )
+    fan_out: int = slider(
+        64, label="fan-out", low=4, high=256, whole=True, main=True, hint="Units: rows"
+    )
+    gain: float = slider(
+        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", hint="Factor on every entry"
+    )
+    seed: int = usual.seed()
 
 
 @dataclass(frozen=True, kw_only=True)

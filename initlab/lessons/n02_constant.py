@@ -1,4 +1,4 @@
-"""Notebook 02: equal units stay equal; biases may be zero, and one of them should not be."""
+"""Notebook 02: what gets a gradient, which units can part, and what the last biases start at."""
 
 from __future__ import annotations
 
@@ -8,196 +8,228 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from initlab.exercises.answers import Array, as_entries, as_number, in_place
+from initlab.exercises.answers import Array, Rejected, as_entries, call, returned
 from initlab.exercises.exercise import Exercise, Mistake
 from initlab.exercises.values import Values, farthest, gives, gives_instead, values_of
 
-# --- distinct_units ---
+# --- widen ---
 
-_WEIGHTS = [
-    torch.tensor(rows)
-    for rows in [
-        [[0.5, 0.5, 0.5]] * 4,  # 1 unit, four times
-        [[1.0, 2.0, 3.0, 1.0], [1.0, 2.0, 3.0, 1.0], [3.0, 1.0, 2.0, 3.0]],  # 2 units
-        [[1.0, 2.0], [2.0, 4.0], [3.0, 6.0], [1.0, 2.0], [0.0, 1.0]],  # 4 units, rank 2
-        [[0.0, 1.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 0.0]],
-    ]
-]
-
-
-def _distinct(rows: Any) -> int:
-    return len(np.unique(np.asarray(rows), axis=0))
-
-
-def _count_seen(values: Values) -> str:
-    k = farthest(values, _distinct)
-    return (
-        f"For the weights {values.cases[k].tolist()} your count is {float(values.given[k]):g}. "
-        "Which rows of these are equal?"
-    )
-
-
-_DISTINCT_UNITS = Exercise(
-    name="distinct_units",
-    notebook="02",
-    task="A unit's weights are one row of `weight`, a tensor of shape `(fan_out, fan_in)`. Write a "
-    "function that counts how many *different* units there are.",
-    stub="def distinct_units(weight):\n    ...\n",
-    hints=(
-        "Two units are the same when their whole rows are equal.",
-        "`torch.unique` drops what it has seen before. What does its argument `dim` say?",
-        "Along `dim=0` it compares rows. How many are left?",
-    ),
-    solution="""
-def distinct_units(weight):
-    return len(weight.unique(dim=0))
-""",
-    measure=values_of(_WEIGHTS, _distinct, number_from=as_number),
-    right=gives(_distinct),
-    mistakes=(
-        gives_instead(
-            "columns for rows",
-            lambda weight: _distinct(weight.T),
-            "You counted different columns. A column is what one input sends out: where are one "
-            "unit's weights?",
-        ),
-        gives_instead(
-            "entries for rows",
-            lambda weight: len(weight.unique()),
-            "You counted different numbers. Can two different units have the same numbers in "
-            "another order?",
-        ),
-        gives_instead(
-            "rank",
-            torch.linalg.matrix_rank,
-            "You gave the rank. Is a unit that is twice another one the same unit?",
-        ),
-        gives_instead(
-            "all rows",
-            len,
-            "You counted all units. How many are left when each is counted once?",
-        ),
-        gives_instead(
-            "copies for units",
-            lambda weight: len(weight) - _distinct(weight),
-            "You counted how many are copies. How many are left without them?",
-        ),
-        gives_instead(
-            "units that have no copy",
-            lambda weight: int(
-                (np.unique(weight.numpy(), axis=0, return_counts=True)[1] == 1).sum()
-            ),
-            "You counted the units that occur only once. Does a unit with copies count as none?",
-        ),
-        gives_instead(
-            "sum of the row for the row",
-            lambda weight: len(weight.sum(1).unique()),
-            "You compared one number of each row, such as its sum. Can two different units have "
-            "the same sum?",
-        ),
-    ),
-    otherwise=_count_seen,
-    praise="the count is right for 4 weight matrices, also where rank and columns differ from it.",
-)
-
-# --- break_symmetry ---
-
-_SIZES = [(32, 64, 0.02), (48, 20, 0.5)]
-"""(fan_out, fan_in, the constant in all entries)."""
+_TWINS = 1e-6  # rows, or columns, are equal if they differ by less than this share of the largest
+_LAYERS = [(5, 3, 4), (3, 6, 2)]
+"""(units, inputs, outputs) of the layers to widen."""
 
 
 @dataclass(frozen=True)
-class _Broken:
-    constant: float
-    values: Array
+class _Widened:
+    """What became of one layer; `before` and `after` are outputs for the same inputs."""
+
+    before: Array
+    after: Array
+    units: int
+    twins: int
 
     @property
-    def units(self) -> int:
-        return _distinct(self.values)
-
-    @property
-    def is_near(self) -> bool:
-        """No entry has moved by more than the constant itself."""
-        return bool(np.abs(self.values - self.constant).max() <= self.constant * 1.001)
-
-    @property
-    def keeps_mean(self) -> bool:
-        return bool(abs(self.values.mean() / self.constant - 1) < 0.1)
+    def is_same(self) -> bool:
+        return _close(self.after, self.before)
 
 
-def _measure_broken(function: Callable[..., Any]) -> list[_Broken]:
-    broken = []
-    for fan_out, fan_in, constant in _SIZES:
-        weight = torch.full((fan_out, fan_in), constant)
-        broken.append(
-            _Broken(constant, as_entries(in_place(function, weight), (fan_out, fan_in)).values)
+def _close(values: Array, others: Array) -> bool:
+    return bool(np.abs(values - others).max() < 1e-3 * np.abs(others).max())
+
+
+def _equal_rows(matrix: Array) -> NDArray[np.bool_]:
+    """Return for each pair of rows whether they are equal."""
+    gaps = np.abs(matrix[:, None] - matrix[None]).max(-1)
+    return np.asarray(gaps <= _TWINS * np.abs(matrix).max())
+
+
+def _measure_widened(function: Callable[..., Any]) -> list[_Widened]:
+    return [_widened(function, *sizes) for sizes in _LAYERS]
+
+
+def _widened(function: Callable[..., Any], units: int, inputs: int, outputs: int) -> _Widened:
+    generator = torch.Generator().manual_seed(units)
+    incoming, outgoing, x = (
+        torch.randn(*shape, generator=generator)
+        for shape in [(units, inputs), (outputs, units), (inputs, 50)]
+    )
+    value = returned(call(function, incoming.clone(), outgoing.clone()))
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise Rejected(
+            "one matrix",
+            "The task asks for two matrices: the new incoming and the new outgoing weights. What "
+            f"does a {type(value).__name__} leave out?",
         )
-    return broken
+    rows = as_entries(value[0], (2 * units, inputs)).values
+    columns = as_entries(value[1], (outputs, 2 * units)).values
+    before = outgoing.double() @ (incoming.double() @ x.double()).tanh()
+    twins = _equal_rows(rows) & _equal_rows(columns.T)
+    return _Widened(
+        before=before.numpy(),
+        after=columns @ np.tanh(rows @ x.double().numpy()),
+        units=2 * units,
+        twins=int((twins.sum(1) > 1).sum()),
+    )
 
 
-def _every(test: Callable[[_Broken], bool]) -> Callable[[Sequence[_Broken]], bool]:
-    return lambda broken: all(test(b) for b in broken)
+def _every(test: Callable[[_Widened], bool]) -> Callable[[Sequence[_Widened]], bool]:
+    return lambda layers: all(test(layer) for layer in layers)
 
 
-_BREAK_SYMMETRY = Exercise(
-    name="break_symmetry",
+_WIDEN = Exercise(
+    name="widen",
     notebook="02",
-    task="All entries of `weight`, a tensor of shape `(fan_out, fan_in)`, are the same positive "
-    "constant. Change it, in place or in a new tensor, so that no two units are equal. No entry "
-    "may move by more than the constant itself, and the mean must stay within 10 % of it.",
-    stub="def break_symmetry(weight):\n    ...\n",
+    task="A trained hidden layer is too narrow. `incoming`, of shape `(n, inputs)`, holds the "
+    "weights of its n units, `outgoing`, of shape `(outputs, n)`, those of the next layer; there "
+    "are no biases. Return both matrices for a layer of 2n units, as a tuple. The outputs must be "
+    "the same as before for every input, and no two units may be twins.",
+    stub="def widen(incoming, outgoing):\n    ...\n",
     hints=(
-        "A unit is a row. What must differ between two rows?",
-        "Add random numbers. How large may they be beside the constant?",
-        "Draw as many numbers as the weight has: `torch.randn_like(weight)`, times a tenth of the "
-        "constant.",
+        "Let each unit be there twice. What does the next layer then get from each pair?",
+        "The two outgoing weights of a pair must add up to the old one. Must they be halves?",
+        "`torch.cat([incoming, incoming])` doubles the units. Give one copy 0.3 of the outgoing "
+        "weights, and the other copy the rest.",
     ),
     solution="""
 import torch
 
-def break_symmetry(weight):
-    return weight + 0.1 * weight.mean() * torch.randn_like(weight)
+def widen(incoming, outgoing):
+    copies = torch.cat([incoming, incoming])
+    return copies, torch.cat([0.3 * outgoing, 0.7 * outgoing], dim=1)
 """,
-    measure=_measure_broken,
-    right=_every(lambda b: b.units == len(b.values) and b.is_near and b.keeps_mean),
+    measure=_measure_widened,
+    right=_every(lambda layer: layer.is_same and not layer.twins),
     mistakes=(
         Mistake(
-            name="unchanged",
-            seen=_every(lambda b: bool(np.ptp(b.values) == 0)),
-            says="All entries are still equal. What must differ between two units?",
+            name="twins",
+            seen=_every(lambda layer: layer.is_same and layer.twins == layer.units),
+            says="The outputs are the same, but each unit has a twin: can training ever tell the "
+            "two apart? Which of the three things could differ in a pair?",
         ),
         Mistake(
-            name="same noise for each unit",
-            seen=_every(lambda b: b.units == 1),
-            says="The columns differ now, and the rows are still copies of one. How many random "
-            "numbers does each unit need of its own?",
+            name="some twins",
+            seen=_every(lambda layer: layer.is_same),
+            says="The outputs are the same, but some units are twins. Look at the new ones: in "
+            "what do they differ from each other?",
         ),
         Mistake(
-            name="one unit only",
-            seen=_every(lambda b: b.units == 2),
-            says="One unit differs now. What about the others: do they differ from each other?",
+            name="sent twice",
+            seen=_every(lambda layer: _close(layer.after, 2 * layer.before)),
+            says="All outputs are twice as large as before. What does the next layer get from the "
+            "two copies of a unit?",
         ),
         Mistake(
-            name="some units still equal",
-            seen=lambda broken: any(b.units < len(b.values) for b in broken),
-            says="Some units are still copies of each other. Does each one get numbers of its own?",
+            name="averaged twice",
+            seen=_every(lambda layer: _close(layer.after, layer.before / 2)),
+            says="All outputs are half as large as before. To what do the outgoing weights of a "
+            "pair add up?",
         ),
         Mistake(
-            name="mean not kept",
-            seen=lambda broken: any(not b.keeps_mean for b in broken),
-            says="All units differ, but the mean has moved. Which mean must the numbers have that "
-            "you add, or are the old weights gone?",
-        ),
-        Mistake(
-            name="too far",
-            seen=lambda broken: any(not b.is_near for b in broken),
-            says="All units differ, but some entries moved by more than the constant. How large "
-            "should your random numbers be beside it?",
+            name="wrong partner",
+            seen=_every(lambda layer: not layer.twins and layer.after.std() > 0),
+            says="There are no twins, but the outputs have changed. Does each new unit compute "
+            "what an old one did, and do the outgoing weights of its copies add up to the old one?",
         ),
     ),
-    otherwise=lambda broken: "The units do not differ in the way that the task asks for.",
-    praise="all units differ, near the old weights and around the same mean.",
+    otherwise=lambda layers: (
+        "The outputs are not the same as before. What does the next layer "
+        "get from each pair of units?"
+    ),
+    praise="the outputs are as before, and no two units are twins, for 2 layers.",
+)
+
+# --- moves ---
+
+_ZEROED = [
+    [False, False, False, True],
+    [False, True, False],
+    [True, False, False, False],
+    [False, True, False, True, False],
+    [False, False],
+    [True, True],
+]
+
+
+def _moves(zero: Sequence[bool]) -> list[bool]:
+    return [not any(zero[:k]) and not any(zero[k + 1 :]) for k in range(len(zero))]
+
+
+def _layers_named(values: Values) -> str:
+    k = farthest(values, _moves)
+    return (
+        f"For {values.cases[k]} your answer is {[bool(v) for v in values.given[k]]}. Take one "
+        "layer: what comes into it, and what comes back to it?"
+    )
+
+
+_MOVES = Exercise(
+    name="moves",
+    notebook="02",
+    task="A tanh network; all biases are 0. `zero` is a list with a truth value for each layer, "
+    "from the input to the head: do all weights of this layer start at 0? (The others are random.) "
+    "Return a list of truth values: which layers' *weights* get a gradient that is not 0 in the "
+    "first step?",
+    stub="def moves(zero):\n    ...\n",
+    hints=(
+        "By formula (1), a weight needs two things that are not 0. Which?",
+        "What comes into layer k passes the layers before it; what comes back passes those after.",
+        "Is a layer's own weight in the formula of its gradient? With Python's slices, the layers "
+        "before and after k are `zero[:k]` and `zero[k + 1:]`.",
+    ),
+    solution="""
+def moves(zero):
+    return [not any(zero[:k]) and not any(zero[k + 1 :]) for k in range(len(zero))]
+""",
+    measure=values_of(_ZEROED, _moves, prepare=list),
+    right=gives(_moves),
+    mistakes=(
+        gives_instead(
+            "forwards only",
+            lambda zero: [not any(zero[:k]) for k in range(len(zero))],
+            "You looked at what comes into a layer. Which other factor has the gradient of a "
+            "weight, and through which layers does it come?",
+        ),
+        gives_instead(
+            "backwards only",
+            lambda zero: [not any(zero[k + 1 :]) for k in range(len(zero))],
+            "You looked at what comes back to a layer. Which other factor has the gradient of a "
+            "weight?",
+        ),
+        gives_instead(
+            "own weights too",
+            lambda zero: [not any(zero)] * len(zero),
+            "For you one layer of zeros stops all. Is a layer's own weight in formula (1)?",
+        ),
+        gives_instead(
+            "own weights only",
+            lambda zero: [not z for z in zero],
+            "You took the layers that are not 0. Is a layer's own weight in formula (1), or are "
+            "those of other layers?",
+        ),
+        gives_instead(
+            "neighbours only",
+            lambda zero: [
+                not any(zero[max(k - 1, 0) : k]) and not any(zero[k + 1 : k + 2])
+                for k in range(len(zero))
+            ],
+            "You looked at the two neighbours of a layer. What does a layer of zeros further away "
+            "do to what reaches this one?",
+        ),
+        gives_instead(
+            "which stay",
+            lambda zero: [not moving for moving in _moves(zero)],
+            "You marked the layers that stay where they are. Which ones does the task ask for?",
+        ),
+        gives_instead(
+            "all",
+            lambda zero: [True] * len(zero),
+            "For you every layer gets a gradient. What comes out of a layer of zeros?",
+        ),
+    ),
+    otherwise=_layers_named,
+    praise="the layers that get a gradient are right for 6 networks of 2 to 5 layers.",
 )
 
 # --- output_bias ---
@@ -303,4 +335,4 @@ def output_bias(counts):
     praise="the softmax of your biases gives the shares of the classes, for 3 sets of counts.",
 )
 
-EXERCISES = [_DISTINCT_UNITS, _BREAK_SYMMETRY, _OUTPUT_BIAS]
+EXERCISES = [_WIDEN, _MOVES, _OUTPUT_BIAS]

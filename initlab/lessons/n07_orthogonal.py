@@ -1,7 +1,8 @@
-"""Notebook 07: weights that turn the signal and change no length; how far others stretch it."""
+"""Notebook 07: weights that turn the signal, and the gain that they need where a layer widens."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from initlab.exercises import statistics
 from initlab.exercises.answers import Array, as_number
 from initlab.exercises.exercise import Exercise, Mistake
 from initlab.exercises.random_matrices import Draw, every, measure, some
-from initlab.exercises.values import Values, gives, gives_instead, values_of
+from initlab.exercises.values import Values, farthest, gives, gives_instead, values_of
 
 
 def _gram(draw: Draw) -> Array:
@@ -67,95 +68,80 @@ def _otherwise(draws: Sequence[Draw]) -> str:
     )
 
 
-_SINGULAR_VALUES = [
-    np.array([3.0, 2.0, 0.5, 0.1]),
-    np.array([1.2, 1.1, 0.7]),
-    np.array([5.0, 0.2]),
-]
+_FANS = [(64, 256), (100, 100), (256, 64), (50, 450), (90, 10)]  # (fan_in, fan_out)
 
 
-def _spread(values: Array) -> float:
-    return float((values**4).mean() / (values**2).mean() ** 2)
+def _gain(fans: tuple[int, int]) -> float:
+    fan_in, fan_out = fans
+    return math.sqrt(max(1.0, fan_out / fan_in))
 
 
 def _told(values: Values) -> str:
+    place = farthest(values, _gain)
+    fan_in, fan_out = values.cases[place]
     return (
-        f"For the singular values {values.cases[0].tolist()} you give "
-        f"{float(values.given[0]):.3g}. What must come out when all are equal, also when all are 2?"
+        f"For fan_in={fan_in} and fan_out={fan_out} you give {float(values.given[place]):.3g}. "
+        "What is the mean square of one output there, without a gain?"
     )
 
 
-_SINGULAR_SPREAD = Exercise(
-    name="singular_spread",
+_ORTHOGONAL_GAIN = Exercise(
+    name="orthogonal_gain",
     notebook="07",
-    task="How unequal are singular values? Write the function that gives the mean of their fourth "
-    "powers, divided by the square of the mean of their squares. It is 1 when all are equal. "
-    "`singular_values` is a numpy array.",
-    stub="def singular_spread(singular_values): ...\n",
+    task="A linear layer has an orthogonal weight of shape `(fan_out, fan_in)`, times a gain. "
+    "Write the function that gives the gain with which the mean square of the outputs, per unit, "
+    "equals that of the inputs, on average over inputs in all directions.",
+    stub="def orthogonal_gain(fan_in, fan_out): ...\n",
     hints=(
-        "You need two means: one of the fourth powers, one of the squares.",
-        "`(s**4).mean()` and `(s**2).mean()`. Which of them must be squared, so that doubling all "
-        "singular values changes nothing?",
-        "Doubling all values multiplies the first mean by 16 and the second by 4.",
+        "With more units than inputs the columns are orthogonal. What happens to the length of "
+        "the whole signal, and among how many units is it shared?",
+        "With fewer units than inputs each row has length 1. What is the mean square of a row of "
+        "length 1 times an input?",
+        "Without a gain, the mean square is multiplied by fan_in/fan_out in the first case, and "
+        "by 1 in the second. A gain multiplies it by gain².",
     ),
     solution="""
-def singular_spread(singular_values):
-    return (singular_values**4).mean() / (singular_values**2).mean() ** 2
+def orthogonal_gain(fan_in, fan_out):
+    return max(1, fan_out / fan_in) ** 0.5
 """,
-    measure=values_of(
-        _SINGULAR_VALUES,
-        _spread,
-        number_from=as_number,
-    ),
-    right=gives(_spread),
+    measure=values_of(_FANS, _gain, number_from=as_number, unpack=True),
+    right=gives(_gain),
     mistakes=(
         gives_instead(
-            "not squared",
-            lambda s: (s**4).mean() / (s**2).mean(),
-            "Your number changes when all singular values are doubled. Which mean must be squared?",
+            "always 1",
+            lambda fans: 1.0,
+            "A gain of 1 keeps the length of the whole signal where the layer widens. What does "
+            "that say about each of its units, when there are more of them?",
         ),
         gives_instead(
-            "squares for fourth powers",
-            lambda s: (s**2).mean() / s.mean() ** 2,
-            "You compare the mean square with the square of the mean. Which powers does the task "
-            "name?",
+            "no root",
+            lambda fans: max(1.0, fans[1] / fans[0]),
+            "That is the factor which the mean square lacks. By what does a gain multiply the "
+            "mean square?",
         ),
         gives_instead(
-            "sums for means",
-            lambda s: (s**4).sum() / (s**2).sum() ** 2,
-            "You took sums. What comes out for n equal values?",
+            "both cases alike",
+            lambda fans: (fans[1] / fans[0]) ** 0.5,
+            "Right where the layer widens. With fewer units than inputs, what is the length of a "
+            "row, and what does that make of the mean square?",
         ),
         gives_instead(
-            "condition number",
-            lambda s: s.max() / s.min(),
-            "Your number is the largest value divided by the smallest, the condition number. It "
-            "sees two of the values. Which does the task use?",
+            "fans swapped",
+            lambda fans: max(1.0, fans[0] / fans[1]) ** 0.5,
+            "You raise the gain where the layer narrows. Where is the signal shared among more "
+            "units than before?",
         ),
         gives_instead(
             "upside down",
-            lambda s: (s**2).mean() ** 2 / (s**4).mean(),
-            "Your number is below 1, and smaller the more the values differ. Which mean stands "
-            "above?",
-        ),
-        gives_instead(
-            "minus one",
-            lambda s: _spread(s) - 1,
-            "Your number is 0 when all are equal. Is something subtracted that the task does not "
-            "ask for?",
-        ),
-        gives_instead(
-            "square of the mean",
-            lambda s: (s**4).mean() / s.mean() ** 4,
-            "Below, you took the mean first and the powers after it. Is the mean of the squares "
-            "the square of the mean?",
+            lambda fans: min(1.0, fans[0] / fans[1]) ** 0.5,
+            "That is by what the rms falls. Which gain makes up for it?",
         ),
     ),
     otherwise=_told,
-    praise="it holds for 3 sets of singular values.",
+    praise="the mean square per unit is kept for 5 pairs of fans.",
 )
 
 EXERCISES = [
-    _SINGULAR_SPREAD,
     Exercise(
         name="orthogonal",
         notebook="07",
@@ -229,6 +215,7 @@ def orthogonal(fan_in, fan_out):
         otherwise=_otherwise,
         praise="lengths and angles are kept for 3 pairs of fans, with a fresh matrix at each call.",
     ),
+    _ORTHOGONAL_GAIN,
 ]
 
 

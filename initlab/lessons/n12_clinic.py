@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from initlab import data
 from initlab.apply import initialize
-from initlab.diagnosis import ILLNESS_OF, ILLNESSES, clinic, diagnose
+from initlab.diagnosis import ILLNESSES, diagnose
 from initlab.exercises.answers import (
     NotAttempted,
     Rejected,
@@ -23,6 +23,7 @@ from initlab.exercises.answers import (
 )
 from initlab.exercises.exercise import Exercise, Mistake
 from initlab.exercises.values import Values, gives, gives_instead, values_of
+from initlab.lessons.clinic import ILLNESS_OF, clinic
 from initlab.models import mlp
 
 # --- name_the_illness ---

@@ -49,7 +49,6 @@ def against(
     chance: float | None = None,
     rules: Mapping[str, float] | None = None,
     predicted: Rule | Mapping[str, Rule] | None = None,
-    cap: float | None = None,
     log: bool = False,
     headline: str | None = None,
     ax: Axes | None = None,
@@ -57,7 +56,7 @@ def against(
     """Draw what runs reached against one of their settings: a row of dots for each scheme.
 
     The dots are medians over the seeds, the bars reach from the lowest to the highest. A loss that
-    is no number is marked on the upper edge, and so is what was cut off at `cap`.
+    is no number is marked on the upper edge.
 
     Args:
         runs: What `il.sweep` returns, or its rows.
@@ -68,7 +67,6 @@ def against(
         chance: What guessing reaches, such as 0.1 for ten classes: a dashed line.
         rules: Name → value of further dashed lines, such as a limit.
         predicted: Theory, a function from `x` to `y`, or one for each line's name: dashed curves.
-        cap: Value at which a measurement was stopped: what reaches it is an open arrow, "> cap".
         log: Whether the y axis is logarithmic. What it cannot show stands at its edges.
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
@@ -86,7 +84,7 @@ def against(
     'accuracy against depth, 1 run at each point. normal: 0.9 at 2, 0.7 at 4.'
     """
     rows = _rows(runs, (x, y, by))
-    lines = _lines(rows, x, y, by, math.inf if cap is None else cap)
+    lines = _lines(rows, x, y, by)
     places = sorted({point.place for line in lines.values() for point in line})
     theories = _theories(predicted, list(lines))
     levels = ({} if chance is None else {"chance": chance}) | dict(rules or {})
@@ -94,13 +92,12 @@ def against(
     _scale_x(ax, x, places)
     fine = _fine(places)
     curves = {name: [float(rule(place)) for place in fine] for name, rule in theories.items()}
-    _scale_y(ax, y, lines, curves, levels | ({} if cap is None else {"cap": cap}), log)
+    _scale_y(ax, y, lines, curves, levels, log)
     style = looks(lines)
     names = []
     for name, line in lines.items():
         _draw(ax, line, style[name], name, log, joined=not theories)
-        end = line[-1].middle if cap is None else min(line[-1].middle, cap)
-        names.append(Name(name, end, style[name].dot))
+        names.append(Name(name, line[-1].middle, style[name].dot))
     for name, curve in curves.items():
         colour = {"color": style[name].colour} if name else {}
         ax.plot(fine, curve, label="_theory" if name else "theory", **DASHES | colour)
@@ -108,13 +105,13 @@ def against(
     for name, level in levels.items():
         ax.axhline(level, label=name, **DASHES)
         names.append(Name(name, level, DASHES))
-    _mark_lost(ax, lines, style, cap)
+    _mark_lost(ax, lines, style)
     name_lines(ax, names)
     said = headlines.against_setting(
         x, y, {name: {p.place: p[1:] for p in line} for name, line in lines.items()},
-        theory=_distance(theories, lines), beyond="no number" if cap is None else f"> {cap:g}",
+        theory=_distance(theories, lines),
     )  # fmt: skip
-    tell(ax, said, _sentence(x, y, rows, by, lines, curves, levels, cap), headline)
+    tell(ax, said, _sentence(x, y, rows, by, lines, curves, levels), headline)
     return ax
 
 
@@ -128,14 +125,12 @@ def _rows(runs: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _lines(
-    rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str, cap: float
-) -> dict[str, list[Point]]:
+def _lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str) -> dict[str, list[Point]]:
     """Name of a line → its points from left to right."""
     found: dict[str, dict[float, list[float]]] = {}
     for row in rows:
         value = math.nan if row[y] is None else float(row[y])
-        value = math.inf if math.isnan(value) or value >= cap else value
+        value = math.inf if math.isnan(value) else value
         found.setdefault(_name(by, row[by]), {}).setdefault(float(row[x]), []).append(value)
     return {
         name: [Point(p, median(seen), min(seen), max(seen)) for p, seen in sorted(line.items())]
@@ -228,21 +223,12 @@ def _draw(
     at_edge(ax, places[(middle <= 0) & log].tolist(), top=False, **look.dot)
 
 
-def _mark_lost(
-    ax: Axes, lines: Mapping[str, Sequence[Point]], style: Mapping[str, Look], cap: float | None
-) -> None:
-    """Mark where a run has no number by a cross on the edge; what was cut off, by an open arrow."""
+def _mark_lost(ax: Axes, lines: Mapping[str, Sequence[Point]], style: Mapping[str, Look]) -> None:
+    """Mark where a run has no number by a cross on the edge."""
     for name, line in lines.items():
         lost = [point.place for point in line if not math.isfinite(point.high)]
-        look: dict[str, Any] = {"color": style[name].colour, "markersize": 9}
-        if cap is None or not lost:
-            at_edge(ax, lost, top=True, marker="x", markeredgewidth=2.5, **look)
-            continue
-        ax.plot(lost, [cap] * len(lost), "^", markeredgewidth=1.6, markerfacecolor="white",
-                label="_cap", **look)  # fmt: skip
-        for place in lost:
-            ax.annotate(f"> {cap:g}", (place, cap), (-8, 0), textcoords="offset points",
-                        ha="right", va="center")  # fmt: skip
+        at_edge(ax, lost, top=True, color=style[name].colour, marker="x", markersize=9,
+                markeredgewidth=2.5)  # fmt: skip
 
 
 def _distance(theories: Mapping[str, Rule], lines: Mapping[str, Sequence[Point]]) -> float | None:
@@ -266,7 +252,6 @@ def _sentence(
     lines: Mapping[str, Sequence[Point]],
     curves: Mapping[str, list[float]],
     levels: Mapping[str, float],
-    cap: float | None,
 ) -> str:
     keys = [(str(row[by]), row[x]) for row in rows]
     most = max(keys.count(key) for key in set(keys))
@@ -274,8 +259,8 @@ def _sentence(
     said = [f"{y} against {x}, {many} at each point."]
     for name, line in lines.items():
         ends = [
-            f"{_value(point.middle, cap)} at {headlines.setting(point.place)}"
-            + f" ({_value(point.low, cap)} to {_value(point.high, cap)})" * (point.low < point.high)
+            f"{number(point.middle)} at {headlines.setting(point.place)}"
+            + f" ({number(point.low)} to {number(point.high)})" * (point.low < point.high)
             for point in line
         ]
         said.append(f"{name}: {', '.join(ends)}.")
@@ -284,7 +269,3 @@ def _sentence(
         said.append(f"{theory}: {number(curve[0])} to {number(curve[-1])}.")
     said += [f"{headlines.capital(name)} is {number(level)}." for name, level in levels.items()]
     return " ".join(said)
-
-
-def _value(value: float, cap: float | None) -> str:
-    return f"> {cap:g}" if cap is not None and value == math.inf else number(value)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from initlab.format import number, times
 from initlab.plots.axes import Name, axes, log_axis, name_lines
 from initlab.plots.figure import tell
 from initlab.plots.style import DASHES, look_of, looks, themed
@@ -71,16 +72,17 @@ def _said(drawn: Mapping[int, float], expected: Mapping[str, Sequence[float]]) -
         if all(one > 0 and math.isfinite(one) for one in given)
     }
     if not far:
-        return f"{len(drawn)} weights, std {min(drawn.values()):.2g} to {max(drawn.values()):.2g}"
+        ends = number(min(drawn.values())), number(max(drawn.values()))
+        return f"{len(drawn)} weights, std {' to '.join(ends)}"
     name = min(far, key=lambda one: far[one])
     if far[name] < 1.2:
         return f"{name} fits every weight"
-    return f"No drawn scheme fits every weight: {name} is off by up to {far[name]:.2g} times"
+    return f"No drawn scheme fits every weight: {name} is off by up to {times(far[name])}"
 
 
 def _sentence(weights: Sequence[tuple[str, float]], expected: Mapping[str, Sequence[float]]) -> str:
     stds = [std for _, std in weights if std > 0]
-    text = f"The std of {len(weights)} weights is {min(stds):.2g} to {max(stds):.2g}"
+    text = f"The std of {len(weights)} weights is {number(min(stds))} to {number(max(stds))}"
     zeros = len(weights) - len(stds)
     if zeros:
         text += f", that of {zeros} is 0"
@@ -92,5 +94,5 @@ def _sentence(weights: Sequence[tuple[str, float]], expected: Mapping[str, Seque
         for name, given in expected.items()
         if all(math.isfinite(e) and e > 0 for e in given)
     }
-    told = ", ".join(f"{ratio:.2g} times that of {name}" for name, ratio in ratios.items())
+    told = ", ".join(f"{times(ratio)} that of {name}" for name, ratio in ratios.items())
     return f"{text}; on (geometric) average {told}." if told else f"{text}."

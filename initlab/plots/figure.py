@@ -10,7 +10,6 @@ import base64
 import html
 import io
 import textwrap
-from importlib import import_module
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -84,8 +83,10 @@ class Picture(Figure):
 
     def _ipython_display_(self) -> None:
         """Show picture and text once, then let pyplot forget the figure, so it shows no second."""
-        display: Any = import_module("IPython.display").display  # IPython calls this: it is there
-        display({"text/plain": repr(self), **self.shown(self.alt)}, raw=True)
+        from IPython.display import display  # IPython calls this: it is there
+
+        shown = {"text/plain": repr(self), **self.shown(self.alt)}
+        display(shown, raw=True)  # type: ignore[no-untyped-call]
         plt.close(self)
 
 

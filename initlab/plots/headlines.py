@@ -115,7 +115,6 @@ def against_setting(
     lines: Mapping[str, Mapping[float, tuple[float, float, float]]],
     *,
     theory: float | None,
-    beyond: str,
 ) -> str:
     """Say where lines differ most, or what the only one does, or that theory meets them.
 
@@ -124,7 +123,6 @@ def against_setting(
         y: Name of the result.
         lines: Name of a line → place → median, lowest and highest.
         theory: The largest relative distance from theory; None where there is none.
-        beyond: What is said of an infinite result.
     """
     if theory is not None and theory < 0.3:
         return capital(f"{y}: theory (dashed) meets the dots within {_rounded_up(theory)}")
@@ -146,7 +144,7 @@ def against_setting(
         return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
     _, place, *names = max(parted)
     values = [lines[name][place][0] for name in names]
-    top, bottom = (number(value) if math.isfinite(value) else beyond for value in values)
+    top, bottom = (number(value) if math.isfinite(value) else "no number" for value in values)
     return f"At {x} {setting(place)}, {names[0]} reaches {y} {top}, {names[1]} {bottom}"
 
 

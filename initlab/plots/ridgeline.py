@@ -98,7 +98,6 @@ def ridgeline(
     zeros: Sequence[float] | None = None,
     ticks: Sequence[int] | None = None,
     notes: Sequence[str] | None = None,
-    notes_label: str = "rms",
 ) -> None:
     """Draw given histograms as ridges, the first on top: the one way in which all pictures do.
 
@@ -111,8 +110,7 @@ def ridgeline(
         places: Number of each layer; None counts from 1.
         zeros: Share of exact zeros in each layer, drawn as a bar at 0.
         ticks: Layers that have a tick and a note; None chooses them.
-        notes: A word for each layer, written beside the ridges that have a tick.
-        notes_label: What the notes are.
+        notes: The rms of each layer in words, written beside the ridges that have a tick.
     """
     table = np.asarray(heights, dtype=float)
     places = list(places or range(1, len(table) + 1))
@@ -141,7 +139,7 @@ def ridgeline(
     ax.set_yticks(shown)
     if notes is None:
         return
-    ax.annotate(notes_label, (1, 1), (6, 1), xycoords="axes fraction",
+    ax.annotate("rms", (1, 1), (6, 1), xycoords="axes fraction",
                 textcoords="offset points", fontsize=FONT - 1, style="italic")  # fmt: skip
     for base, note in zip(places, notes, strict=True):
         if base in shown:

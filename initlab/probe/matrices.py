@@ -1,4 +1,4 @@
-"""How many directions does a matrix have, how many different rows, and how long are its axes?
+"""How many rows suffice to build the others, how many differ, and how long are the axes?
 
 One notion of each for the whole package. The *rank* forgives rounding, since a rank is never exact:
 singular values count if they are more than what rounding makes of zero. *Different rows* are

@@ -35,8 +35,7 @@ def preserving(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     values = [b for m in modules for b in m._buffers.values()]
     values += [p for m in own for p in m._parameters.values()]
     with ExitStack() as undo:
-        for get, put, *device in _generators():
-            undo.callback(put, get(*device), *device)
+        undo.callback(keep_random_states())
         undo.callback(_put_back_attributes, "training", [(m, m.training) for m in modules])
         for module in own:
             for held in (vars(module), module._parameters, module._buffers, module._modules):
@@ -60,19 +59,29 @@ def _is_torchs(module: nn.Module) -> bool:
     return plain and vars(module).get("max_norm") is None
 
 
-def _generators() -> list[tuple[Any, ...]]:
-    """List what reads and what writes the state of each random generator, and its device."""
-    found: list[tuple[Any, ...]] = [
-        (torch.get_rng_state, torch.set_rng_state),
-        (np.random.get_state, np.random.set_state),
-        (random.getstate, random.setstate),
+def keep_random_states(generator: torch.Generator | None = None) -> Callable[[], None]:
+    """Note the states of all random generators.
+
+    Returns:
+        A function that puts them back: those of torch on every device in use, of numpy and of
+        Python, and of `generator`.
+    """
+    undo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+        (torch.set_rng_state, (torch.get_rng_state(),)),
+        (np.random.set_state, (np.random.get_state(),)),  # noqa: NPY002 (the caller's)
+        (random.setstate, (random.getstate(),)),
     ]
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        found += [
-            (torch.cuda.get_rng_state, torch.cuda.set_rng_state, device)
-            for device in range(torch.cuda.device_count())
-        ]
-    return found
+    for library in (torch.cuda, torch.xpu):
+        for device in range(library.device_count()) if library.is_initialized() else ():
+            undo.append((library.set_rng_state, (library.get_rng_state(device), device)))
+    if generator is not None:
+        undo.append((generator.set_state, (generator.get_state(),)))
+
+    def put_back() -> None:
+        for step, state in undo:
+            step(*state)
+
+    return put_back
 
 
 def _put_back_attributes(name: str, before: list[tuple[Any, Any]]) -> None:

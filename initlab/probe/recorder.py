@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from initlab.arguments import network, number, whole
+from initlab.arguments import network, whole
 from initlab.probe import units
 from initlab.probe.layers import Filter, choose_layers, kind_of, made_weight, weights_of
 from initlab.probe.measure import summarize
@@ -36,8 +36,6 @@ class Probe:
         histogram_sample: How many elements of a tensor its histogram counts, 1 or more: one at
             random from each of as many equal stretches. `None` counts all.
         bins: Number of histogram bins, 1 or more.
-        saturation: How far from the middle of its range towards the end an element of a bounded
-            nonlinearity counts as saturated, between 0 and 1.
 
     Raises:
         TypeError: `model` is no module or holds TorchScript ones, an entry of `layers` is neither
@@ -59,13 +57,11 @@ class Probe:
         layers: Filter | None = None,
         histogram_sample: int | None = 1024,
         bins: int = 50,
-        saturation: float = units.SATURATION,
     ) -> None:
         network(model, hooked=True)
         if histogram_sample is not None:
             histogram_sample = whole("histogram_sample", histogram_sample)
         self._summarize = partial(summarize, bins=whole("bins", bins), sample=histogram_sample)
-        self._saturation = number("saturation", saturation, low=0, high=1, open_=True)
         self._model = model
         self._names = choose_layers(model, layers)
         made = {module: made_weight(module) for module in self._names}
@@ -173,7 +169,7 @@ class Probe:
                 record.dead = units.dead_share(tensor, channels_first=self._channels_first)
             ends = units.ends_of(module)
             if ends is not None:
-                record.saturated = units.saturated_share(tensor, ends, saturation=self._saturation)
+                record.saturated = units.saturated_share(tensor, ends)
 
     def _end(self, *_: Any) -> None:
         self._running = False

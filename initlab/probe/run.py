@@ -18,7 +18,6 @@ from initlab.probe.preserving import preserving
 from initlab.probe.recorder import Probe
 from initlab.probe.records import Trace
 from initlab.probe.tensors import all_tensors, first_tensor, map_tensors
-from initlab.probe.units import SATURATION
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -32,7 +31,6 @@ def trace(
     layers: Filter | None = None,
     histogram_sample: int | None = 1024,
     bins: int = 50,
-    saturation: float = SATURATION,
 ) -> Trace:
     """Measure what each layer emits and what gradient comes back to it, in one real pass.
 
@@ -54,8 +52,6 @@ def trace(
             random from each of as many equal stretches, the same ones every time. `None` counts
             all. Moments are always over all.
         bins: Number of histogram bins, 1 or more.
-        saturation: How far from the middle of its range towards the end an element of a bounded
-            nonlinearity counts as saturated, between 0 and 1.
 
     Returns:
         The trace: one record for each call of a layer, in the order in which they emit.
@@ -77,7 +73,6 @@ def trace(
         layers=layers,
         histogram_sample=histogram_sample,
         bins=bins,
-        saturation=saturation,
     )
     return traced(model, x, target, loss=loss, probe=probe)
 

@@ -67,16 +67,12 @@ def dead_share(x: Tensor, *, channels_first: bool = False) -> float:
     return off.double().mean().item()
 
 
-def saturated_share(
-    x: Tensor, ends: tuple[float, float], *, saturation: float = SATURATION
-) -> float:
+def saturated_share(x: Tensor, ends: tuple[float, float]) -> float:
     """Return the share of elements that lie at the ends of a bounded nonlinearity's range, 0 to 1.
 
     Args:
         x: What the nonlinearity emits.
         ends: The ends of its range, such as (-1, 1) for tanh.
-        saturation: How far from the middle of the range towards an end an element counts, as a
-            share of the way, between 0 and 1.
 
     >>> saturated_share(torch.tensor([-0.99, 0.0, 0.5, 0.98]), (-1, 1))
     0.5
@@ -84,7 +80,7 @@ def saturated_share(
     middle, half = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2
     x = x.detach()
     x = x.float() if x.element_size() < 4 else x
-    outside = torch.count_nonzero((x - middle).abs_() > saturation * half)
+    outside = torch.count_nonzero((x - middle).abs_() > SATURATION * half)
     return outside.item() / max(x.numel(), 1)
 
 

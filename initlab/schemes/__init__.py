@@ -8,7 +8,7 @@ Each scheme is one class, in the file of its idea:
     scaled      torch_default, lecun_*, xavier_*, kaiming_*
     orthogonal  orthogonal, delta_orthogonal
     identity    eye, dirac
-    custom      a function or a law of your own
+    custom      a function of your own
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
     """Find or make the scheme that is meant.
 
     Args:
-        which: A name in `SCHEMES`; a scheme; a function that fills a tensor; or a law
+        which: A name in `SCHEMES`; a scheme; a function that fills a tensor; or a variance
             `(fan_in, fan_out) -> variance`.
         **params: Parameters to change, with the names that `torch.nn.init` gives them.
 
@@ -102,8 +102,8 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
     if callable(which):
         return own_scheme(which, params)
     raise TypeError(
-        "scheme must be a name, a scheme, a function on a tensor or a law (fan_in, fan_out) -> "
-        f"variance, got {which!r} of type {type(which).__name__}."
+        "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) "
+        f"-> variance, got {which!r} of type {type(which).__name__}."
     )
 
 

@@ -1,4 +1,4 @@
-"""How does my own rule become a scheme? A function on a tensor, or a law of the fans."""
+"""How does my own rule become a scheme? A function on a tensor, or a variance from the fans."""
 
 from __future__ import annotations
 
@@ -84,15 +84,15 @@ class OwnFunction(Own):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class OwnLaw(Own):
-    """A law (fan_in, fan_out) → variance; numbers are drawn from N(0, variance).
+class OwnVariance(Own):
+    """A variance as a function (fan_in, fan_out); numbers are drawn from N(0, variance).
 
     Args:
         function: Takes the two fans, at least 1 each; returns a variance, at least 0.
     """
 
-    formula = r"w \sim \mathcal{N}(0, \mathrm{law}(n_{in}, n_{out}))"
-    summary = "A variance law of your own, drawn from a normal distribution."
+    formula = r"w \sim \mathcal{N}(0, \mathrm{variance}(n_{in}, n_{out}))"
+    summary = "A variance of your own, drawn from a normal distribution."
 
     def __repr__(self) -> str:
         return Own.__repr__(self)
@@ -103,14 +103,14 @@ class OwnLaw(Own):
             self.variance(100, 50)
         except Exception as error:
             raise ValueError(
-                f"scheme={self.name} takes two arguments, so it is read as a law (fan_in, fan_out) "
+                f"scheme={self.name} takes two arguments, so it is read as (fan_in, fan_out) "
                 f"-> variance, but for fan_in=100, fan_out=50 it gave: {error} "
                 f"A function on a tensor takes one; give the others by name, "
                 f"as in il.scheme({self.name}, name=value)."
             ) from error
 
     def variance(self, fan_in: int, fan_out: int) -> float:
-        """Ask the law."""
+        """Ask the function."""
         variance = float(self.function(fan_in, fan_out))
         if not (math.isfinite(variance) and variance >= 0):
             raise ValueError(
@@ -124,7 +124,7 @@ def own_scheme(function: Callable[..., Any], params: dict[str, Any]) -> Own:
     """Turn a callable into a scheme, by the number of arguments that it cannot do without.
 
     Args:
-        function: On a tensor (one required argument), or a law on two fans (two).
+        function: On a tensor (one required argument), or a variance from two fans (two).
         params: Fixed by name.
 
     Raises:
@@ -143,7 +143,7 @@ def own_scheme(function: Callable[..., Any], params: dict[str, Any]) -> Own:
     if len(needed) == 1:
         return OwnFunction(function=given)
     if len(needed) == 2:
-        return OwnLaw(function=given)
+        return OwnVariance(function=given)
     raise TypeError(
         "scheme must be a function with one required argument (the tensor) or two (fan_in, "
         f"fan_out), got {_name(function)}({', '.join(needed)})."

@@ -218,9 +218,9 @@ class Kaiming(Scheme):
         if self.nonlinearity not in _SQUARED_GAIN and self.nonlinearity in activations.names():
             raise ValueError(
                 f"nonlinearity={self.nonlinearity!r} has no gain in PyTorch. il.theory.gain("
-                f"{self.nonlinearity!r}) knows one: give il.scheme the law lambda fan_in, fan_out: "
-                f"il.theory.gain({self.nonlinearity!r}) ** 2 / fan_in, or a scheme that takes "
-                f"gain=, such as il.scheme('xavier_normal', gain=...)."
+                f"{self.nonlinearity!r}) knows one: give il.scheme a variance, lambda fan_in, "
+                f"fan_out: il.theory.gain({self.nonlinearity!r}) ** 2 / fan_in, or a scheme that "
+                f"takes gain=, such as il.scheme('xavier_normal', gain=...)."
             )
         choice("nonlinearity", self.nonlinearity, list(_SQUARED_GAIN))
 

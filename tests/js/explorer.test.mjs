@@ -93,13 +93,13 @@ test("a buffer that is not aligned is copied", () => {
 
 test("while an answer is awaited only the newest value of each control is kept", () => {
   const sent = [];
-  const link = new Link((wish) => sent.push(wish), "v");
+  const link = new Link((request) => sent.push(request), "v");
   for (const gain of [1, 2, 3, 4]) link.ask({ set: { gain } });
   link.ask({ set: { depth: 7 } });
-  assert.deepEqual(sent, [{ set: { gain: 1 }, request: "v:1" }]);
+  assert.deepEqual(sent, [{ set: { gain: 1 }, id: "v:1" }]);
   assert.equal(link.pending("gain"), true);
   assert.equal(link.answered({ answer: "v:1" }), true);
-  assert.deepEqual(sent[1], { set: { gain: 4, depth: 7 }, request: "v:2" });
+  assert.deepEqual(sent[1], { set: { gain: 4, depth: 7 }, id: "v:2" });
   link.answered({ answer: "v:2" });
   assert.equal(sent.length, 2);
   assert.equal(link.pending("gain"), false);
@@ -107,7 +107,7 @@ test("while an answer is awaited only the newest value of each control is kept",
 
 test("answers to others, and old ones, do not release the next request", () => {
   const sent = [];
-  const link = new Link((wish) => sent.push(wish), "v");
+  const link = new Link((request) => sent.push(request), "v");
   link.ask({ set: { gain: 1 } });
   link.ask({ set: { gain: 2 } });
   for (const answer of [null, undefined, "v:0", "other:1"]) assert.equal(link.answered({ answer }), false);
@@ -116,26 +116,26 @@ test("answers to others, and old ones, do not release the next request", () => {
 
 test("a preset overrules what was moved before it, and what is moved after it overrules the preset", () => {
   const sent = [];
-  const link = new Link((wish) => sent.push(wish), "v");
-  link.ask({ hello: true });
+  const link = new Link((request) => sent.push(request), "v");
+  link.ask({ ready: true });
   link.ask({ set: { gain: 1 } });
   link.ask({ preset: "zeros" });
   link.ask({ set: { depth: 3 } });
   link.answered({ answer: "v:1" });
-  assert.deepEqual(sent[1], { preset: "zeros", set: { depth: 3 }, request: "v:2" });
+  assert.deepEqual(sent[1], { preset: "zeros", set: { depth: 3 }, id: "v:2" });
 });
 
-test("a quick kernel finds one more wish when it is done, a slow one does not", () => {
+test("a quick kernel finds one more request when it is done, a slow one does not", () => {
   const sent = [];
-  const link = new Link((wish) => sent.push(wish), "v");
+  const link = new Link((request) => sent.push(request), "v");
   const ask = (gain) => (link.ask({ set: { gain } }), sent.length);
   const answer = (answer, took) => (link.answered({ answer, took }), sent.length);
   assert.deepEqual([ask(1), ask(2), answer("v:1", 12)], [1, 1, 2]);
   assert.deepEqual([link.isFree, ask(3), link.isFree, ask(4), ask(5)], [true, 3, false, 3, 3]);
   assert.equal(answer("v:2", 12), 4);
-  assert.deepEqual(sent.at(-1), { set: { gain: 5 }, request: "v:4" });
+  assert.deepEqual(sent.at(-1), { set: { gain: 5 }, id: "v:4" });
   assert.deepEqual([ask(6), answer("v:3", 80), answer("v:4", 80)], [4, 4, 5]);
-  assert.deepEqual(sent.at(-1), { set: { gain: 6 }, request: "v:5" });
+  assert.deepEqual(sent.at(-1), { set: { gain: 6 }, id: "v:5" });
   assert.equal(link.pending("gain"), true);
   link.answered({ answer: "v:5", took: 80 });
   assert.deepEqual([link.pending("gain"), link.isWaiting], [false, false]);
@@ -143,13 +143,13 @@ test("a quick kernel finds one more wish when it is done, a slow one does not", 
 
 test("an unfinished computation goes on, unless a control has moved", () => {
   const sent = [];
-  const link = new Link((wish) => sent.push(wish), "v");
+  const link = new Link((request) => sent.push(request), "v");
   link.ask({ set: { gain: 1 } });
   link.answered({ answer: "v:1", unfinished: true });
-  assert.deepEqual(sent[1], { go_on: true, request: "v:2" });
+  assert.deepEqual(sent[1], { go_on: true, id: "v:2" });
   link.ask({ set: { gain: 5 } });
   link.answered({ answer: "v:2", unfinished: true });
-  assert.deepEqual(sent[2], { set: { gain: 5 }, request: "v:3" });
+  assert.deepEqual(sent[2], { set: { gain: 5 }, id: "v:3" });
   link.answered({ answer: "v:3" });
   assert.equal(sent.length, 3);
 });
@@ -371,13 +371,13 @@ const SETUP = {
 const VALUES = { gain: 1, width: 64, norm: false };
 const PANEL = { kind: "lines", title: "Loss", x: { label: "step", low: 0, high: 2 }, y: { label: "nats", low: 0, high: 2 }, span: 6, height: 230, series: [{ name: "loss", x: { $: [0, 2] }, y: { $: [2, 2] }, colour: "ink" }] };
 const TABLE = { columns: [{ label: "rms", hint: "root mean square" }], rows: [{ name: "signals", cells: ["1"], colour: "ink", mark: "●" }], room: 1 };
-const answer = (request, more = {}) => ({ answer: request, values: VALUES, headline: "All is well.", sentence: "All is well: 1.", table: TABLE, network: null, error: "", panels: [PANEL], ...more });
+const answer = (id, more = {}) => ({ answer: id, values: VALUES, headline: "All is well.", sentence: "All is well: 1.", table: TABLE, network: null, error: "", panels: [PANEL], ...more });
 const FLOATS = [0, 1, 1, 2];
 
 test("the view greets the kernel and shows its answer", () => {
   const page = shown(SETUP);
-  assert.deepEqual(page.sent.map(({ hello }) => hello), [true]);
-  page.say(answer(page.sent[0].request), FLOATS);
+  assert.deepEqual(page.sent.map(({ ready }) => ready), [true]);
+  page.say(answer(page.sent[0].id), FLOATS);
   assert.equal(page.byClass("initlab-headline").textContent, "All is well.");
   assert.equal(page.byClass("initlab-picture").attributes["aria-label"], "All is well: 1.");
   assert.equal(page.byClass("initlab-picture").attributes.role, "img");
@@ -400,7 +400,7 @@ test("a kernel that is busy has sent the first picture along", () => {
 
 test("each control has a label, shows its value, and asks when it is moved", () => {
   const page = shown(SETUP);
-  page.say(answer(page.sent[0].request), FLOATS);
+  page.say(answer(page.sent[0].id), FLOATS);
   const labels = page.find("label").map((label) => label.textContent);
   assert.deepEqual(labels.map((l) => l.replace(/32.*/, "")), ["gain", "width", "BatchNorm"]);
   const [range, box] = page.find("input");
@@ -409,7 +409,7 @@ test("each control has a label, shows its value, and asks when it is moved", () 
   range.value = "200";
   range.fire("input");
   assert.equal(range.attributes["aria-valuetext"], "10 × std");
-  const answered = () => page.say(answer(page.sent.at(-1).request), FLOATS);
+  const answered = () => page.say(answer(page.sent.at(-1).id), FLOATS);
   answered();
   box.checked = true;
   box.fire("change");
@@ -427,8 +427,8 @@ test("each control has a label, shows its value, and asks when it is moved", () 
   answered();
   reset.fire("click");
   assert.equal(preset.attributes["aria-pressed"], "false");
-  const wishes = page.sent.slice(1).map(({ request, ...wish }) => wish);
-  assert.deepEqual(wishes, [{ set: { gain: 10 } }, { set: { norm: true } }, { set: { width: 32 } }, { press: "again" }, { preset: "zeros" }, { reset: true }]);
+  const requests = page.sent.slice(1).map(({ id, ...request }) => request);
+  assert.deepEqual(requests, [{ set: { gain: 10 } }, { set: { norm: true } }, { set: { width: 32 } }, { press: "again" }, { preset: "zeros" }, { reset: true }]);
   page.dispose();
 });
 
@@ -477,7 +477,7 @@ test("axes hold from the first movement of a slider until it has rested, and the
   mock.timers.enable({ apis: ["setTimeout"] });
   const page = shown(SETUP);
   const panel = (high) => ({ ...PANEL, y: { label: "nats", low: 0, high } });
-  const reply = (high) => page.say(answer(page.sent.at(-1).request, { panels: [panel(high)] }), FLOATS);
+  const reply = (high) => page.say(answer(page.sent.at(-1).id, { panels: [panel(high)] }), FLOATS);
   reply(2);
   const [, canvas] = page.find("canvas");
   const last = () => {
@@ -501,9 +501,9 @@ test("a control that has moved on does not jump back to an old answer", () => {
   const [range] = page.find("input");
   range.value = "200";
   range.fire("input"); // the greeting is still unanswered
-  page.say(answer(page.sent[0].request), FLOATS);
+  page.say(answer(page.sent[0].id), FLOATS);
   assert.equal(Number(range.value), 200);
-  page.say(answer(page.sent[1].request, { values: { ...VALUES, gain: 10 } }), FLOATS);
+  page.say(answer(page.sent[1].id, { values: { ...VALUES, gain: 10 } }), FLOATS);
   assert.equal(Number(range.value), 200);
   page.dispose();
 });
@@ -574,8 +574,8 @@ test("a button plays and pauses; the hand, an error and the end of the page stop
   mock.timers.enable({ apis: ["setTimeout"] });
   const page = shown({ ...SETUP, controls: [STEP] });
   const answered = (more) => {
-    const { request, set } = page.sent.at(-1);
-    page.say(answer(request, { values: { step: set?.step ?? 0 }, ...more }), FLOATS);
+    const { id, set } = page.sent.at(-1);
+    page.say(answer(id, { values: { step: set?.step ?? 0 }, ...more }), FLOATS);
   };
   answered();
   const play = page.byClass("initlab-play");
@@ -603,7 +603,7 @@ test("a button plays and pauses; the hand, an error and the end of the page stop
 
 test("an error is shown, and the last good picture stays", () => {
   const page = shown(SETUP);
-  page.say(answer(page.sent[0].request), FLOATS);
+  page.say(answer(page.sent[0].id), FLOATS);
   page.say(answer(null, { error: "ValueError: no" }), FLOATS);
   assert.deepEqual([page.byClass("initlab-error").textContent, page.byClass("initlab-error").hidden], ["ValueError: no", false]);
   assert.equal(page.find("canvas").length, 2);
@@ -616,7 +616,7 @@ test("an error is shown, and the last good picture stays", () => {
 
 test("a change of theme that hides the page for a moment is painted when it comes back", () => {
   const page = shown(SETUP);
-  page.say(answer(page.sent[0].request), FLOATS);
+  page.say(answer(page.sent[0].id), FLOATS);
   const [, canvas] = page.find("canvas"); // the first is the network's
   const painted = () => called(canvas.context, "clearRect").length;
   const before = painted();
@@ -632,8 +632,8 @@ test("a change of theme that hides the page for a moment is painted when it come
 test("a press or a drag on a plane sets both sliders, and the point follows at once", () => {
   const slider = (name, low, high) => ({ kind: "slider", name, label: name, low, high, log: false, whole: false, unit: "" });
   const page = shown({ controls: [slider("gain", 0, 4), slider("bias", 0, 1)] });
-  const say = (request) => page.say({ ...answer(request), values: { gain: 1, bias: 0.5 }, panels: [PANEL, SURFACE] }, FLOATS);
-  say(page.sent[0].request);
+  const say = (id) => page.say({ ...answer(id), values: { gain: 1, bias: 0.5 }, panels: [PANEL, SURFACE] }, FLOATS);
+  say(page.sent[0].id);
   const [, lines, plane] = page.find("canvas");
   assert.deepEqual([lines.style.cursor, plane.style.cursor, plane.style.touchAction], ["", "crosshair", "none"]);
   const [, left, top, width, height] = called(plane.context, "drawImage").at(-1).values;
@@ -648,7 +648,7 @@ test("a press or a drag on a plane sets both sliders, and the point follows at o
   plane.fire("pointermove", event(0.7512, 2)); // beyond the edge
   const [x] = called(plane.context, "arc").at(-1).values;
   assert.equal(Math.round(x), Math.round(left + 0.75 * width));
-  say(page.sent[1].request);
+  say(page.sent[1].id);
   assert.deepEqual(page.sent[2].set, { gain: 3, bias: 1 });
   plane.fire("pointerup");
   plane.fire("pointermove", event(0.1, 0.1));
@@ -659,18 +659,18 @@ test("a press or a drag on a plane sets both sliders, and the point follows at o
 test("the picture is pale only while no answer comes, not while an unfinished one goes on", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const page = shown(SETUP);
-  page.say(answer(page.sent[0].request), FLOATS);
+  page.say(answer(page.sent[0].id), FLOATS);
   const isPale = () => page.byClass("initlab-explorer").classList.contains("initlab-busy");
   page.find("button")[0].fire("click");
   t.mock.timers.tick(500);
   assert.equal(isPale(), true);
-  page.say(answer(page.sent.at(-1).request, { unfinished: true }), FLOATS);
+  page.say(answer(page.sent.at(-1).id, { unfinished: true }), FLOATS);
   assert.equal(page.sent.at(-1).go_on, true);
   assert.equal(isPale(), false);
   t.mock.timers.tick(500);
   assert.equal(isPale(), false);
   page.find("button")[0].fire("click"); // waits behind the slice that is being computed
-  page.say(answer(page.sent.at(-1).request, { unfinished: true }), FLOATS);
+  page.say(answer(page.sent.at(-1).id, { unfinished: true }), FLOATS);
   t.mock.timers.tick(500);
   assert.equal(isPale(), true);
   page.dispose();
@@ -678,7 +678,7 @@ test("the picture is pale only while no answer comes, not while an unfinished on
 
 test("fewer panels leave no old canvas behind", () => {
   const page = shown(SETUP);
-  page.say({ ...answer(page.sent[0].request), panels: [PANEL, PANEL] }, FLOATS);
+  page.say({ ...answer(page.sent[0].id), panels: [PANEL, PANEL] }, FLOATS);
   assert.equal(page.find("canvas").length, 3);
   page.say(answer(null), FLOATS);
   assert.equal(page.find("canvas").length, 2);

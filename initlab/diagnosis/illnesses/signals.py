@@ -314,8 +314,8 @@ class WrongLoss(Illness):
 
     name = "wrong loss"
     why = (
-        "The network is sure of wrong answers: the first steps only take back what the last "
-        "layer says, with gradients that disturb all other layers."
+        "The network is sure of wrong answers: its first gradients are large, and at a usual "
+        "learning rate they can throw the other layers off before it learns."
     )
     refuted = False
     limit = 5.0

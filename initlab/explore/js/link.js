@@ -5,9 +5,9 @@ import { positions } from "./numbers.js";
 const QUICK = 20; // ms of computing
 
 /**
- * Sends wishes to the kernel, and waits for its answers. While it waits only the newest value of
+ * Sends requests to the kernel, and waits for its answers. While it waits only the newest value of
  * each control is kept, so a held slider never builds a queue. A kernel that computes quickly finds
- * one wish waiting when it is done: what it would spend waiting for the wire is worth a picture.
+ * one request waiting when it is done: what it would spend waiting for the wire is worth a picture.
  */
 export class Link {
   constructor(send, name = Math.random().toString(36).slice(2, 8)) {
@@ -16,19 +16,19 @@ export class Link {
     this.count = 0;
     this.most = 1; // in flight
     this.flying = [];
-    this.wish = null;
+    this.request = null;
   }
 
-  ask(wish) {
-    const earlier = wish.preset ? {} : this.wish; // a preset overrules what was moved before it
-    this.wish = { ...earlier, ...wish };
-    if (wish.set) this.wish.set = { ...earlier?.set, ...wish.set };
+  ask(request) {
+    const earlier = request.preset ? {} : this.request; // a preset overrules what was moved before it
+    this.request = { ...earlier, ...request };
+    if (request.set) this.request.set = { ...earlier?.set, ...request.set };
     this.#pump();
   }
 
   /** True where the message answers this view's own request. */
   answered(message) {
-    const place = this.flying.findIndex(({ request }) => request === message.answer);
+    const place = this.flying.findIndex(({ id }) => id === message.answer);
     if (place < 0) return false;
     this.flying.splice(0, place + 1);
     this.most = message.took < QUICK ? 2 : 1;
@@ -39,7 +39,7 @@ export class Link {
 
   /** Controls whose newer position is still on its way must not jump back. */
   pending(name) {
-    return [...this.flying, this.wish].some((wish) => wish?.set && name in wish.set);
+    return [...this.flying, this.request].some((request) => request?.set && name in request.set);
   }
 
   get isWaiting() {
@@ -51,15 +51,15 @@ export class Link {
     return this.flying.some(({ go_on, set }) => !go_on || set);
   }
 
-  /** Whether a wish would be sent at once. */
+  /** Whether a request would be sent at once. */
   get isFree() {
-    return this.wish === null && this.flying.length < this.most;
+    return this.request === null && this.flying.length < this.most;
   }
 
   #pump() {
-    if (this.flying.length >= this.most || this.wish === null) return;
-    this.flying.push({ ...this.wish, request: `${this.name}:${++this.count}` });
-    this.wish = null;
+    if (this.flying.length >= this.most || this.request === null) return;
+    this.flying.push({ ...this.request, id: `${this.name}:${++this.count}` });
+    this.request = null;
     this.send(this.flying.at(-1));
   }
 }

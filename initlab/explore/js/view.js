@@ -28,7 +28,7 @@ class View {
     this.themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] });
     const first = model.get("_first"); // a kernel that runs all cells has no time for a greeting
     if (first?.content) this.receive(first.content, [first.floats]);
-    this.ask({ hello: true });
+    this.ask({ ready: true });
   }
 
   build(el) {
@@ -64,11 +64,11 @@ class View {
     el.append(this.root);
   }
 
-  button(text, wish) {
+  button(text, request) {
     const button = node("button", { type: "button" }, text);
     button.addEventListener("click", () => {
       this.chips?.clear();
-      this.jump(wish);
+      this.jump(request);
     });
     return button;
   }
@@ -111,11 +111,11 @@ class View {
     this.ask({ set: values });
   }
 
-  jump(wish) {
+  jump(request) {
     this.controls.forEach(({ player }) => player?.pause());
     this.release();
     this.remember(true);
-    this.ask(wish);
+    this.ask(request);
   }
 
   /** Set the two sliders of a plane to where the pointer is; the point follows the hand at once. */
@@ -136,11 +136,11 @@ class View {
 
   /* ------------------------------------------------------------ the kernel */
 
-  ask(wish) {
-    this.guard(() => this.link.ask(wish));
+  ask(request) {
+    this.guard(() => this.link.ask(request));
     this.picture.setAttribute("aria-busy", this.link.isWaiting);
     clearTimeout(this.waiting);
-    if (wish.hello) return;
+    if (request.ready) return;
     this.waiting = setTimeout(() => this.link.isWaiting && this.root.classList.add("initlab-busy"), 400);
   }
 

@@ -7,61 +7,109 @@ import math
 import numpy as np
 import torch
 
-from initlab.lessons.answers.matrices import in_place, rng
+from initlab.lessons.answers.matrices import rng
 
 RIGHT, WRONG = {}, {}
 
 
-RIGHT["distinct_units"] = [
-    lambda weight: len(weight.unique(dim=0)),
-    lambda weight: len(np.unique(weight.numpy(), axis=0)),
-    lambda weight: len({tuple(row) for row in weight.tolist()}),
-    lambda weight: torch.tensor([len(weight.unique(dim=0))]),
-]
-WRONG["distinct_units"] = [
-    ("columns for rows", lambda weight: len(weight.unique(dim=1).T)),
-    ("entries for rows", lambda weight: len(weight.unique())),
-    ("rank", torch.linalg.matrix_rank),
-    ("all rows", len),
-    ("copies for units", lambda weight: len(weight) - len(weight.unique(dim=0))),
+def split(share):
+    """Each unit twice; one copy gets this share of the outgoing weights."""
+
+    def answer(incoming, outgoing):
+        outgoing = torch.cat([share * outgoing, (1 - share) * outgoing], dim=1)
+        return torch.cat([incoming, incoming]), outgoing
+
+    return answer
+
+
+def neighbours(incoming, outgoing):
+    """The copies stand beside each other."""
+    share = torch.tensor([0.25, 0.75]).repeat(outgoing.shape[1])
+    return incoming.repeat_interleave(2, 0), outgoing.repeat_interleave(2, 1) * share
+
+
+def silent(incoming, outgoing):
+    """New units that send nothing yet."""
+    new = torch.randn_like(incoming)
+    return torch.cat([incoming, new]), torch.cat([outgoing, torch.zeros_like(outgoing)], dim=1)
+
+
+def in_numpy(incoming, outgoing):
+    incoming, outgoing = incoming.numpy(), outgoing.numpy()
+    noise = 0.2 * rng.normal(size=outgoing.shape)
+    return np.vstack([incoming] * 2), np.hstack([outgoing / 2 + noise, outgoing / 2 - noise])
+
+
+def doubled(incoming, outgoing):
+    return torch.cat([incoming] * 2), torch.cat([outgoing] * 2, dim=1)
+
+
+def quartered(incoming, outgoing):
+    return torch.cat([incoming] * 2), torch.cat([0.1 * outgoing, 0.4 * outgoing], dim=1)
+
+
+def nothing_new(incoming, outgoing):
+    """All new units are 0, and so they are twins of each other."""
+    rows, columns = torch.zeros_like(incoming), torch.zeros_like(outgoing)
+    return torch.cat([incoming, rows]), torch.cat([outgoing, columns], dim=1)
+
+
+def noisy(incoming, outgoing):
+    rows, columns = split(0.5)(incoming, outgoing)
+    return rows + 0.1 * torch.randn_like(rows), columns
+
+
+def mispaired(incoming, outgoing):
+    rows, columns = split(0.3)(incoming, outgoing)
+    return rows.flip(0), columns
+
+
+RIGHT["widen"] = [split(0.3), split(-1), split(0), neighbours, silent, in_numpy]
+WRONG["widen"] = [
+    ("twins", split(0.5)),
+    ("some twins", nothing_new),
+    ("sent twice", doubled),
+    ("averaged twice", quartered),
+    ("wrong partner", noisy),
+    ("wrong partner", mispaired),
+    ("one matrix", lambda incoming, outgoing: torch.cat([incoming, incoming])),
+    ("shape", lambda incoming, outgoing: (incoming, outgoing)),
+    ("raised", lambda incoming, outgoing: (torch.cat([incoming, outgoing]), outgoing)),
     (
-        "units that have no copy",
-        lambda weight: int((weight.unique(dim=0, return_counts=True)[1] == 1).sum()),
+        None,
+        lambda incoming, outgoing: (
+            doubled(incoming, outgoing)[0],
+            0 * doubled(incoming, outgoing)[1],
+        ),
     ),
-    ("sum of the row for the row", lambda weight: len(weight.sum(1).unique())),
-    ("not a number", lambda weight: weight.unique(dim=0)),
-    (None, lambda weight: 3),
 ]
 
 
-def one_entry(weight):
-    weight[0, 0] += 0.001
-    return weight
+def moves(zero):
+    return [not any(zero[:k] + zero[k + 1 :]) for k in range(len(zero))]
 
 
-def two_halves(weight):
-    weight[::3] *= 1.01
-    weight[::2] += 0.001
-    return weight
+def neighbours_only(zero):
+    padded = [False, *zero, False]
+    return [not (padded[k] or padded[k + 2]) for k in range(len(zero))]
 
 
-RIGHT["break_symmetry"] = [
-    lambda weight: weight * (1 + 0.1 * torch.randn_like(weight)),
-    lambda weight: weight.numpy() + 0.001 * rng.normal(size=weight.shape),
-    lambda weight: weight + 1e-3 * torch.linspace(-1, 1, len(weight))[:, None],
-    in_place(lambda weight: weight.mul_(1 + 0.1 * torch.randn_like(weight))),
-    lambda weight: (weight * torch.empty_like(weight).uniform_(0.8, 1.2)).tolist(),
+RIGHT["moves"] = [
+    moves,
+    lambda zero: np.array(moves(zero)),
+    lambda zero: torch.tensor(moves(zero)),
+    lambda zero: [sum(zero) - zero[k] == 0 for k in range(len(zero))],
 ]
-WRONG["break_symmetry"] = [
-    ("unchanged", lambda weight: weight + 1),
-    ("unchanged", lambda weight: weight),
-    ("same noise for each unit", lambda weight: weight + 0.001 * torch.randn(weight.shape[1])),
-    ("one unit only", one_entry),
-    ("some units still equal", two_halves),
-    ("mean not kept", lambda weight: torch.randn_like(weight)),
-    ("mean not kept", lambda weight: weight * (1 + torch.rand_like(weight))),
-    ("too far", lambda weight: weight * (1 + torch.randn_like(weight))),
-    ("transposed", lambda weight: weight.T.clone()),
+WRONG["moves"] = [
+    ("forwards only", lambda zero: [not any(zero[:k]) for k in range(len(zero))]),
+    ("backwards only", lambda zero: [not any(zero[k + 1 :]) for k in range(len(zero))]),
+    ("own weights too", lambda zero: [not any(zero) for _ in zero]),
+    ("own weights only", lambda zero: [not z for z in zero]),
+    ("neighbours only", neighbours_only),
+    ("which stay", lambda zero: [not moving for moving in moves(zero)]),
+    ("all", lambda zero: [True for _ in zero]),
+    ("shape", lambda zero: moves(zero)[:1]),
+    (None, lambda zero: [False for _ in zero]),
 ]
 
 

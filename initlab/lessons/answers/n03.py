@@ -6,45 +6,45 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
-
-from initlab.lessons.answers.matrices import answers
 
 RIGHT = {
-    "uniform_bound": [
-        lambda std: math.sqrt(3) * std,
-        lambda std: np.sqrt(3 * std**2),
-        lambda std: torch.tensor(3.0).sqrt() * std,
-        lambda std: np.sqrt(12) * std / 2,
+    "gap_bound": [
+        lambda std: math.sqrt(12 / 7) * std,
+        lambda std: np.sqrt(12 * std**2 / 7),
+        lambda std: torch.tensor(12 / 7).sqrt() * std,
+        lambda std: np.sqrt(12 / 7, dtype=np.float32) * std,
+    ],
+    "mixed_inputs_std": [
+        lambda n, m, r: 1 / math.sqrt(n + m * r**2),
+        lambda n, m, r: np.sqrt(1 / (n * 1**2 + m * r**2)),
+        lambda n, m, r: torch.tensor(float(n + m * r**2)).rsqrt(),
+        lambda n, m, r: 1 / np.linalg.norm([1.0] * n + [r] * m),
     ],
 }
 
 WRONG = {
-    "uniform_bound": [
+    "gap_bound": [
+        ("gap ignored", lambda std: math.sqrt(3) * std),
+        ("mean size for std", lambda std: std / 0.75),
+        ("length of the interval", lambda std: math.sqrt(24 / 7) * std),
+        ("no root", lambda std: 12 / 7 * std),
+        ("std for variance", lambda std: math.sqrt(12 / 7 * std)),
+        ("variance for bound", lambda std: 12 / 7 * std**2),
+        ("divided", lambda std: math.sqrt(7 / 12) * std),
         ("std for bound", lambda std: std),
-        ("√6 for √3", lambda std: math.sqrt(6) * std),
-        ("width for bound", lambda std: math.sqrt(12) * std),
-        ("no root", lambda std: 3 * std),
-        ("std for variance", lambda std: math.sqrt(3 * std)),
-        ("divided", lambda std: std / math.sqrt(3)),
-        ("variance for bound", lambda std: 3 * std**2),
         ("not a number", lambda std: (-std, std)),
         (None, lambda std: 2 * std),
     ],
-}
-
-
-RIGHT["lecun_normal"], WRONG["lecun_normal"] = answers(
-    "normal",
-    lambda i, o: (1 / i) ** 0.5,
-    lambda w: nn.init.kaiming_normal_(w, nonlinearity="linear"),
-    [
-        ("variance for std", lambda i, o: 1 / i),
-        ("fan_out for fan_in", lambda i, o: (1 / o) ** 0.5),
-        ("Xavier", lambda i, o: (2 / (i + o)) ** 0.5),
-        ("gain for ReLU", lambda i, o: (2 / i) ** 0.5),
-        ("PyTorch's default", lambda i, o: (1 / (3 * i)) ** 0.5),
-        ("bound for std", lambda i, o: (3 / i) ** 0.5),
+    "mixed_inputs_std": [
+        ("sizes ignored", lambda n, m, r: 1 / math.sqrt(n + m)),
+        ("rms for mean square", lambda n, m, r: 1 / math.sqrt(n + m * r)),
+        ("variance for std", lambda n, m, r: 1 / (n + m * r**2)),
+        ("one kind only", lambda n, m, r: 1 / math.sqrt(n)),
+        ("one kind only", lambda n, m, r: 1 / math.sqrt(m * r**2)),
+        ("mean rms", lambda n, m, r: 1 / (math.sqrt(n + m) * (n + m * r) / (n + m))),
+        ("bound for std", lambda n, m, r: math.sqrt(3 / (n + m * r**2))),
+        ("upside down", lambda n, m, r: math.sqrt(n + m * r**2)),
+        ("raised", lambda n, m, r: n[0]),
+        (None, lambda n, m, r: 1 / math.sqrt(n + m * r**3)),
     ],
-    [],
-)
+}

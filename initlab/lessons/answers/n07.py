@@ -8,30 +8,24 @@ from torch import nn
 
 from initlab.lessons.answers.matrices import in_place, rng
 
-
-def moment(values, power):
-    return sum(float(value) ** power for value in values) / len(values)
-
-
 RIGHT = {
-    "singular_spread": [
-        lambda s: (s**4).mean() / (s**2).mean() ** 2,
-        lambda s: moment(s, 4) / moment(s, 2) ** 2,
-        lambda s: torch.as_tensor(s).pow(4).mean() / torch.as_tensor(s).square().mean().square(),
+    "orthogonal_gain": [
+        lambda i, o: max(1, o / i) ** 0.5,
+        lambda i, o: (max(i, o) / i) ** 0.5,
+        lambda i, o: torch.tensor(o / i).clamp(min=1).sqrt(),
+        lambda i, o: np.sqrt(o / i) if o > i else 1,
     ],
 }
 
 WRONG = {
-    "singular_spread": [
-        ("not squared", lambda s: moment(s, 4) / moment(s, 2)),
-        ("squares for fourth powers", lambda s: moment(s, 2) / moment(s, 1) ** 2),
-        ("sums for means", lambda s: np.sum(s**4) / np.sum(s**2) ** 2),
-        ("condition number", lambda s: max(s) / min(s)),
-        ("upside down", lambda s: moment(s, 2) ** 2 / moment(s, 4)),
-        ("minus one", lambda s: moment(s, 4) / moment(s, 2) ** 2 - 1),
-        ("square of the mean", lambda s: np.mean(s**4) / np.mean(s) ** 4),
-        ("not a number", lambda s: s**4),
-        (None, lambda s: np.std(s)),
+    "orthogonal_gain": [
+        ("always 1", lambda i, o: 1),
+        ("no root", lambda i, o: max(1, o / i)),
+        ("both cases alike", lambda i, o: (o / i) ** 0.5),
+        ("fans swapped", lambda i, o: max(1, i / o) ** 0.5),
+        ("upside down", lambda i, o: min(1, i / o) ** 0.5),
+        ("not a number", lambda i, o: [o, i]),
+        (None, lambda i, o: 2**0.5),
     ],
 }
 

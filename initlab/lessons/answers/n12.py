@@ -7,7 +7,8 @@ import copy
 import numpy as np
 
 from initlab.apply import initialize
-from initlab.diagnosis import ILLNESS_OF, diagnose
+from initlab.diagnosis import diagnose
+from initlab.lessons.clinic import ILLNESS_OF
 
 NAMES = dict(ILLNESS_OF)
 
