@@ -210,7 +210,7 @@ _NETWORKS = [(1, 1), (2, 3), (4, 10), (5, 20), (3, 2), (8, 100)]
 
 def _born_dead(case: Case) -> float:
     width, depth = case
-    return 1 - (1 - 0.5**width) ** depth
+    return 1 - math.pow(1 - math.pow(0.5, width), depth)
 
 
 def _born_dead_seen(values: Values) -> str:
