@@ -14,8 +14,6 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "05",
-    "08",
     "09",
     "10",
     "11",

@@ -252,7 +252,7 @@ def test_hints_come_in_steps():
         "to write it."
     )
     assert il.hint("xavier_uniform", step=2).text == second
-    assert il.hint("xavier_normal").text.startswith("Hint 1 of 3")
+    assert il.hint("xavier_conv").text.startswith("Hint 1 of 3")
 
 
 def test_a_solution_is_folded_in_html():

@@ -141,7 +141,7 @@ FORMS = [
     ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
     ("kaiming_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
     ("initialize_weights", "shape", swaps_shapes),
-    ("xavier_factors", "both level", lambda *fans: (1, 1)),
+    ("xavier_slope", "slope forgotten", lambda i, o, slope: (2 / (i + o)) ** 0.5),
     ("output_bias", "zeros", lambda counts: [0] * len(counts)),
 ]
 
