@@ -14,7 +14,6 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST_EDITION = {  # two digits of each lesson
-    "06",
     "09",
     "10",
     "11",

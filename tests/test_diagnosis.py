@@ -155,7 +155,7 @@ def test_what_no_call_can_mend_says_so():
     assert finding.illness == "collapsed"
     assert finding.call == "x = (x - x.mean()) / x.std()  # the same numbers for every batch"
     healthy = il.diagnose(il.models.mlp(3, 32), X, Y)[0]
-    with pytest.raises(ValueError, match=r"^this network is healthy: there is nothing to mend\.$"):
+    with pytest.raises(ValueError, match=r"^this network is healthy: there is nothing to fix\.$"):
         healthy.mend(il.models.mlp(3, 32))
     with pytest.raises(TypeError, match=r"^model must be a torch\.nn\.Module, got int\.$"):
         healthy.mend(3)

@@ -38,7 +38,7 @@ HEADLINES = [
     (
         batchnorm,
         {"scale": 0.1},
-        "BatchNorm forgives these weights; without it the network hardly.*",
+        r"At learning rate 0\.05 BatchNorm's network learns; the plain one hardly does\.",
     ),
     (phase, {"weight_var": 1.0}, r"Ordered: two inputs become one at layer \d+\."),
     (

@@ -107,13 +107,13 @@ class Finding:
             What the call returns: usually a report with a row for each parameter.
 
         Raises:
-            ValueError: Nothing is to be mended, or only the author of the code can do it.
+            ValueError: There is nothing to fix, or only the author of the code can do it.
             TypeError: `model` is no module.
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}.")
         if self.cure is None:
-            raise ValueError(f"this network is {self.illness}: there is nothing to mend.")
+            raise ValueError(f"this network is {self.illness}: there is nothing to fix.")
         if self.cure.apply is None:
             raise ValueError(f"no call on the model fixes this ({self.illness}): {self.cure.call}")
         return self.cure.apply(model)

@@ -67,7 +67,7 @@ class Exercise:
 
     @property
     def call(self) -> str | None:
-        """How the answer is called, such as "leaky_gain(slope)"; None where it is no function."""
+        """How the answer is called, such as "f(x, y)"; None where it is none."""
         defined = re.search(rf"^def ({self.name}\(.*?\))", self.stub, re.MULTILINE)
         return defined and defined[1]
 

@@ -1,4 +1,4 @@
-"""How much bad initialisation does BatchNorm forgive, and what does it not mend?
+"""How much bad initialisation does BatchNorm forgive, and what does it not fix?
 
 `batchnorm_records` measures and trains, `batchnorm_scene` turns the numbers into words and
 panels, and `BatchNorm` puts controls around both.
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from initlab.explore.batchnorm_records import (
+    LEARNING_RATE,
     STEPS,
     BatchnormRecords,
     BatchnormSettings,
@@ -225,8 +226,8 @@ def headline(records: BatchnormRecords) -> str:
     if with_norm and without:
         return f"Both networks learn within {STEPS} steps, with BatchNorm and without."
     if with_norm:
-        fate = "diverges" if np.isnan(records.plain_accuracies).any() else "hardly learns"
-        return f"BatchNorm forgives these weights; without it the network {fate}."
+        fate = "diverges" if np.isnan(records.plain_accuracies).any() else "hardly does"
+        return f"At learning rate {LEARNING_RATE} BatchNorm's network learns; the plain one {fate}."
     if without:
         return "Here BatchNorm does harm: only the plain network learns."
     return f"Neither network learns within {STEPS} steps, with BatchNorm or without."
@@ -284,7 +285,7 @@ def _right(shares: Floats) -> str:
 
 
 class BatchNorm(Explorer):
-    """Explore what BatchNorm forgives, and what it does not mend.
+    """Explore what BatchNorm forgives, and what it does not fix.
 
     A network beside its twin without BatchNorm, with the same weights.
 
@@ -294,11 +295,11 @@ class BatchNorm(Explorer):
     >>> explorer = BatchNorm(depth=3, width=32)
     >>> explorer.scale = 0.01
     >>> explorer.headline
-    'BatchNorm forgives these weights; without it the network hardly learns.'
+    "At learning rate 0.05 BatchNorm's network learns; the plain one hardly does."
     """
 
     Settings = BatchnormSettings
-    title = "BatchNorm: what it forgives and what it does not mend"
+    title = "BatchNorm: what it forgives and what it does not fix"
     _seen: BatchnormSettings | None = None  # of the last picture
     presets: ClassVar = {
         "Far too small?": {"scale": 0.01},

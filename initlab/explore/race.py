@@ -251,7 +251,7 @@ class Race(Explorer):
     presets: ClassVar = {
         "Who learns spirals?": {"step": 60},
         "And digits?": {"data": "digits", "step": 60},
-        "Does Adam mend it?": {"data": "digits", "optimizer": "adam", "lr": 0.005, "step": 60},
+        "Does Adam fix it?": {"data": "digits", "optimizer": "adam", "lr": 0.005, "step": 60},
         "Shallow: all but zeros?": {"depth": 2, "lr": 0.1, "step": 60},
         "Tanh?": {
             "activation": "tanh", "second": "orthogonal", "first": "xavier_normal", "step": 60,

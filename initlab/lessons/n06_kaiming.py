@@ -1,18 +1,20 @@
-"""Notebook 06: a ReLU throws half of the second moment away, and the weights make up for it."""
+"""Notebook 06: what a nonlinearity lets through, weights that make up for it, and dead ReLUs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from initlab.exercises.answers import as_number
-from initlab.exercises.exercise import Exercise, Mistake
+from initlab.exercises.exercise import Exercise
 from initlab.exercises.random_matrices import drawn, wrong_std
 from initlab.exercises.values import Values, gives, gives_instead, values_of
 
-# --- kaiming_normal and kaiming_uniform ---
+Case = tuple[float, ...]
 
-_BOTH = (  # what goes wrong in the uniform and in the normal form alike
+# --- kaiming_normal ---
+
+_STDS = (
     wrong_std(
         "gain missing",
         lambda i, o: (1 / i) ** 0.5,
@@ -56,259 +58,228 @@ _BOTH = (  # what goes wrong in the uniform and in the normal form alike
     ),
 )
 
-_DRAWN = [
-    drawn(
-        name="kaiming_normal",
-        notebook="06",
-        task="Write Kaiming's normal initialisation for ReLU, which keeps the forward pass level: "
-        "normal numbers, mean 0, shape `(fan_out, fan_in)`.",
-        hints=(
-            "Let z be symmetric around 0. Which share of E[z²] does ReLU let through?",
-            "A linear layer stays level with Var(w) = 1/fan_in. By which factor must the variance "
-            "grow, if half of the second moment is lost?",
-            "Take the root of that variance, if your call wants a standard deviation.",
-        ),
-        solution="""
+_KAIMING_NORMAL = drawn(
+    name="kaiming_normal",
+    notebook="06",
+    task="Write Kaiming's normal initialisation for ReLU, which keeps the forward pass level: "
+    "normal numbers, mean 0, shape `(fan_out, fan_in)`.",
+    hints=(
+        "Let z be symmetric around 0. Which share of E[z²] does ReLU let through?",
+        "A linear layer stays level with Var(w) = 1/fan_in. By which factor must the variance "
+        "grow, if half of the second moment is lost?",
+        "Take the root of that variance, if your call wants a standard deviation.",
+    ),
+    solution="""
 import torch
 
 def kaiming_normal(fan_in, fan_out):
     std = (2 / fan_in) ** 0.5
     return torch.randn(fan_out, fan_in) * std
 """,
-        std=lambda i, o: (2 / i) ** 0.5,
-        shape="normal",
-        mistakes=(
-            wrong_std(
-                "variance for std",
-                lambda i, o: 2 / i,
-                "Your standard deviation is what the variance should be. Which of the two does "
-                "your call take?",
-            ),
-            wrong_std(
-                "bound for std",
-                lambda i, o: (6 / i) ** 0.5,
-                "You gave the normal distribution the bound of the uniform one. What is the "
-                "standard deviation of a uniform distribution with that bound?",
-            ),
-            *_BOTH,
-        ),
-    ),
-    drawn(
-        name="kaiming_uniform",
-        notebook="06",
-        task="Write Kaiming's uniform initialisation for ReLU, which keeps the forward pass level: "
-        "uniform numbers around 0, shape `(fan_out, fan_in)`.",
-        hints=(
-            "First find the variance: it is the same as for the normal form.",
-            "A uniform distribution on [−b, b] has the variance b²/3.",
-            "Solve b²/3 = Var(w) for `b`, with twice the variance of a linear layer.",
-        ),
-        solution="""
-import numpy as np
-
-def kaiming_uniform(fan_in, fan_out):
-    bound = np.sqrt(6 / fan_in)
-    return np.random.default_rng().uniform(-bound, bound, size=(fan_out, fan_in))
-""",
-        std=lambda i, o: (2 / i) ** 0.5,
-        shape="uniform",
-        mistakes=(
-            wrong_std(
-                "std for bound",
-                lambda i, o: (2 / i) ** 0.5 / 3**0.5,
-                "You took the standard deviation as the bound. Which standard deviation has a "
-                "uniform distribution on [−b, b]?",
-            ),
-            wrong_std(
-                "variance for std",
-                lambda i, o: 6 / i / 3**0.5,
-                "Your numbers are far too small, and they shrink too fast with fan_in. Is there a "
-                "root missing over the whole fraction?",
-            ),
-            *_BOTH,
-        ),
-    ),
-]
-
-# --- fan_out_growth ---
-
-_WIDTHS = [[1024, 512, 256, 128, 64, 32], [100, 50, 200, 300], [64, 64, 80, 32], [64, 10, 40, 20]]
-
-
-def _growth(widths: Sequence[int]) -> float:
-    return widths[1] / widths[-1]
-
-
-def _growth_seen(values: Values) -> str:
-    return (
-        f"For the widths {_WIDTHS[1]} you give {values.given[1]:.3g}. What is the factor from the "
-        "layer of 50 units to the layer of 200, and from there to the layer of 300?"
-    )
-
-
-_FAN_OUT_GROWTH = Exercise(
-    name="fan_out_growth",
-    notebook="06",
-    task="`widths` lists the input and all hidden layers, such as `[64, 512, 256, 128]`. A ReLU "
-    'follows each hidden layer, and all weights have Var(w) = 2/fan_out (`mode="fan_out"`), biases '
-    "0. Return the factor by which E[z²] grows from the first hidden layer to the last.",
-    stub="def fan_out_growth(widths):\n    ...\n",
-    hints=(
-        "By which factor does one layer with n_in inputs and n_out units multiply E[z²], when "
-        "Var(w) = 2/n_out and a ReLU stands before it?",
-        "One layer multiplies by n_in/n_out. Write down the product for three layers.",
-        "In the product each width stands once above and once below, but for two of them. Which "
-        "two?",
-    ),
-    solution="""
-def fan_out_growth(widths):
-    factor = 1.0
-    for n_in, n_out in zip(widths[1:], widths[2:]):
-        factor *= n_in / n_out
-    return factor
-""",
-    measure=values_of(_WIDTHS, _growth, number_from=as_number),
-    right=gives(_growth, rtol=1e-2),  # 16 bits will do
+    std=lambda i, o: (2 / i) ** 0.5,
+    shape="normal",
     mistakes=(
-        gives_instead(
-            "fan_in for fan_out",
-            lambda widths: 1.0,
-            "You say that E[z²] stays level. That is what fan_in gives. Which sum does fan_out "
-            "count the terms of?",
+        wrong_std(
+            "variance for std",
+            lambda i, o: 2 / i,
+            "Your standard deviation is what the variance should be. Which of the two does "
+            "your call take?",
         ),
-        gives_instead(
-            "inverse",
-            lambda widths: widths[-1] / widths[1],
-            "Your factor is upside down. Do many inputs and few units make E[z²] larger or "
-            "smaller, if the weights only know the number of units?",
+        wrong_std(
+            "bound for std",
+            lambda i, o: (6 / i) ** 0.5,
+            "You gave the normal distribution the bound of the uniform one. What is the "
+            "standard deviation of a uniform distribution with that bound?",
         ),
-        gives_instead(
-            "input counted",
-            lambda widths: widths[0] / widths[-1],
-            "You started at the input. The task starts at the first *hidden* layer: whose fan-in "
-            "stands first in the product then?",
-        ),
-        gives_instead(
-            "rms for second moment",
-            lambda widths: math.sqrt(_growth(widths)),
-            "You gave the factor of the rms. Which power of it does E[z²] have?",
-        ),
-        gives_instead(
-            "last layer only",
-            lambda widths: widths[-2] / widths[-1],
-            "You gave the factor of the last layer alone. How many layers lie between the first "
-            "hidden one and the last?",
-        ),
-        gives_instead(
-            "ReLU forgotten",
-            lambda widths: _growth(widths) * 2.0 ** (len(widths) - 2),
-            "You let everything through the ReLU, so a 2 is left over in each layer. Which share "
-            "of E[z²] does a ReLU let through?",
-        ),
-        gives_instead(
-            "half counted twice",
-            lambda widths: _growth(widths) / 2.0 ** (len(widths) - 2),
-            "Your factor is halved once more in each layer. What is the 2 in 2/fan_out there for?",
-        ),
-        gives_instead(
-            "ReLU forgotten, input counted",
-            lambda widths: widths[0] / widths[-1] * 2.0 ** (len(widths) - 1),
-            "You counted the input layer, and you let everything through the ReLU. Where does the "
-            "task start, and which share of E[z²] passes a ReLU?",
-        ),
-        Mistake(
-            name="widths ignored",
-            seen=lambda values: len({round(float(v), 6) for v in values.given}) == 1,
-            says="Your factor is the same for all widths. What does Var(w) = 2/fan_out know of the "
-            "number of inputs?",
-        ),
+        *_STDS,
     ),
-    otherwise=_growth_seen,
-    praise=f"the factor holds for {len(_WIDTHS)} networks, growing and shrinking ones.",
 )
 
-# --- leaky_gain ---
+# --- two_slopes_std ---
 
-_SLOPES = [0.0, 0.01, 0.2, 0.5, 0.9]
-
-
-def _leaky(slope: float) -> float:
-    return math.sqrt(2 / (1 + slope**2))
+_SLOPES = [(100, 1, 0), (100, 1, -1), (64, 1, 0.5), (200, 2, -1), (50, 0.3, 0.9)]
+"""(fan_in, right, left): ReLU, |z|, a leak, and two of nobody's."""
 
 
-def _leaky_seen(values: Values) -> str:
+def _std(case: Case, passes: Callable[[float, float], float]) -> float:
+    """Keep E[z²] level where this share of it passes for these two slopes."""
+    fan_in, right, left = case
+    return 1 / math.sqrt(fan_in * passes(right, left))
+
+
+def _share(right: float, left: float) -> float:
+    return (right**2 + left**2) / 2
+
+
+def _two_slopes(case: Case) -> float:
+    return _std(case, _share)
+
+
+def _two_slopes_seen(values: Values) -> str:
+    fan_in, right, left = _SLOPES[2]
     return (
-        f"For slope {_SLOPES[3]} your gain is {values.given[3]:.4g}. Square it and multiply it by "
-        "the share of E[z²] that this leaky ReLU lets through: do you get 1?"
+        f"For fan_in {fan_in} and the slopes {right} and {left} your std is "
+        f"{values.given[2]:.4g}. Square it and multiply it by {fan_in} and by the share of E[z²] "
+        "that passes: do you get 1?"
     )
 
 
-_LEAKY_GAIN = Exercise(
-    name="leaky_gain",
+_TWO_SLOPES = Exercise(
+    name="two_slopes_std",
     notebook="06",
-    task="A leaky ReLU gives z for z > 0 and `slope`·z for z < 0. Write the function that gives "
-    "its gain: the number g for which weights with Var(w) = g²/fan_in keep E[z²] level.",
-    stub="def leaky_gain(slope):\n    ...\n",
+    task="A nonlinearity has two slopes: it gives `right`·z for z > 0 and `left`·z for z < 0. |z| "
+    "has the slopes 1 and −1. Return the standard deviation of the weights that keeps E[z²] level, "
+    "for a layer with `fan_in` inputs, biases 0.",
+    stub="def two_slopes_std(fan_in, right, left):\n    ...\n",
     hints=(
-        "Let z be symmetric around 0. Which share of E[z²] comes from z > 0, and what does the "
-        "function do to the other part?",
-        "The negative part is multiplied by `slope`, so its square by slope². Add the two halves.",
-        "The share that passes, times g², must be 1. Solve for g.",
+        "Let z be symmetric around 0. Which share of E[z²] comes from z > 0, and which from z < 0?",
+        "A slope multiplies z, so its square multiplies z². Add the two halves.",
+        "fan_in · Var(w) · (share that passes) must be 1. Solve for Var(w), and take the root.",
     ),
     solution="""
-def leaky_gain(slope):
-    return (2 / (1 + slope**2)) ** 0.5
+def two_slopes_std(fan_in, right, left):
+    return (2 / (fan_in * (right**2 + left**2))) ** 0.5
 """,
-    measure=values_of(_SLOPES, _leaky, number_from=as_number),
-    right=gives(_leaky, rtol=1e-2),  # 16 bits will do, and so will an average over many numbers
+    measure=values_of(_SLOPES, _two_slopes, number_from=as_number, unpack=True),
+    right=gives(_two_slopes, rtol=1e-2),  # 16 bits will do, and so will an average over many z
     mistakes=(
         gives_instead(
-            "variance for gain",
-            lambda slope: 2 / (1 + slope**2),
-            "You gave g². Is the gain a factor of the variance or of the standard deviation?",
+            "variance for std",
+            lambda case: _two_slopes(case) ** 2,
+            "You gave the variance. The task asks for the standard deviation.",
+        ),
+        gives_instead(
+            "left ignored",
+            lambda case: _std(case, lambda right, _: right**2 / 2),
+            "Your std does not depend on what happens to z < 0. For |z|, does that side carry "
+            "nothing?",
+        ),
+        gives_instead(
+            "slopes ignored",
+            lambda case: _std(case, lambda *_: 1 / 2),
+            "Your std is that of a ReLU, whatever the slopes. Which share of E[z²] does |z| let "
+            "through?",
         ),
         gives_instead(
             "slope not squared",
-            lambda slope: math.sqrt(2 / (1 + slope)),
-            "You added the slope itself. What becomes of E[z²], when z is multiplied by the slope?",
+            lambda case: _std(case, lambda right, left: (abs(right) + abs(left)) / 2),
+            "You added the slopes themselves. What becomes of z², when z is multiplied by a slope?",
         ),
         gives_instead(
             "square of the sum",
-            lambda slope: math.sqrt(2) / (1 + slope),
-            "You squared 1 + slope as a whole. Does one z pass through both branches?",
-        ),
-        gives_instead(
-            "slope ignored",
-            lambda slope: math.sqrt(2),
-            "Your gain is that of a plain ReLU for each slope. What does the leak give back?",
-        ),
-        gives_instead(
-            "sign",
-            lambda slope: math.sqrt(2 / (1 - slope**2)),
-            "Your gain grows with the slope. Does a leak let more through or less?",
-        ),
-        gives_instead(
-            "inverse",
-            lambda slope: math.sqrt((1 + slope**2) / 2),
-            "You gave the factor by which the function shrinks the rms. What must the weights do "
-            "about it?",
+            lambda case: _std(case, lambda right, left: (abs(right) + abs(left)) ** 2 / 2),
+            "You squared the sum of the slopes. Does one z meet both of them?",
         ),
         gives_instead(
             "halves forgotten",
-            lambda slope: 1 / math.sqrt(1 + slope**2),
-            "For slope 0 your gain is 1, as if nothing were lost. Which share of E[z²] lies on "
-            "each side of 0?",
+            lambda case: _std(case, lambda right, left: right**2 + left**2),
+            "For ReLU your variance is 1/fan_in, as if nothing were lost. Which share of E[z²] "
+            "lies on each side of 0?",
+        ),
+        gives_instead(
+            "fan_in forgotten",
+            lambda case: _two_slopes((1, *case[1:])),
+            "You gave the gain: the std that a unit with one input needs. How many terms does the "
+            "sum have here?",
+        ),
+        gives_instead(
+            "inverse",
+            lambda case: math.sqrt(_share(*case[1:]) / case[0]),
+            "The more passes, the larger is your std. Must the weights make up for what passes or "
+            "for what is lost?",
         ),
         gives_instead(
             "variance for second moment",
-            lambda slope: 1 / math.sqrt((1 + slope**2) / 2 - (1 - slope) ** 2 / (2 * math.pi)),
-            "You used the standard deviation of its output. Its mean is not 0: does "
-            "the next sum see the variance or the second moment?",
+            lambda case: _std(
+                case, lambda right, left: _share(right, left) - (right - left) ** 2 / (2 * math.pi)
+            ),
+            "You used the variance of the output. Its mean is not 0: does the next sum see the "
+            "variance or the second moment?",
             rtol=1e-2,
         ),
     ),
-    otherwise=_leaky_seen,
-    praise=f"the gain holds for {len(_SLOPES)} slopes, from a plain ReLU to nearly linear.",
+    otherwise=_two_slopes_seen,
+    praise=f"the std fits {len(_SLOPES)} nonlinearities, ReLU and |z| among them.",
 )
 
-EXERCISES = [*_DRAWN, _FAN_OUT_GROWTH, _LEAKY_GAIN]
+# --- born_dead ---
+
+_NETWORKS = [(1, 1), (2, 3), (4, 10), (5, 20), (3, 2), (8, 100)]
+"""(width, depth)"""
+
+
+def _born_dead(case: Case) -> float:
+    width, depth = case
+    return 1 - math.pow(1 - math.pow(0.5, width), depth)
+
+
+def _born_dead_seen(values: Values) -> str:
+    width, depth = _NETWORKS[1]
+    return (
+        f"For {depth} layers of {width} units you give {values.given[1]:.4g}. With which "
+        "probability are both units of one layer off, and with which does that happen in none of "
+        "the three layers?"
+    )
+
+
+_BORN_DEAD = Exercise(
+    name="born_dead",
+    notebook="06",
+    task="A ReLU network has `depth` hidden layers of `width` units each; its weights are drawn "
+    "from a normal distribution, its biases are 0. It gets one input that is not 0. Return the "
+    "probability that nothing of it arrives: that some hidden layer emits only zeros.",
+    stub="def born_dead(width, depth):\n    ...\n",
+    hints=(
+        "Something arrives at a layer. With which probability does *one* of its units emit 0?",
+        "The units of a layer draw their weights independently. With which probability are all "
+        "`width` of them off?",
+        "The signal arrives if that happens in none of the `depth` layers. The answer is the "
+        "opposite.",
+    ),
+    solution="""
+def born_dead(width, depth):
+    return 1 - (1 - 0.5**width) ** depth
+""",
+    measure=values_of(_NETWORKS, _born_dead, number_from=as_number, unpack=True),
+    right=gives(_born_dead, rtol=1e-2),  # 16 bits will do
+    mistakes=(
+        gives_instead(
+            "the opposite",
+            lambda case: 1 - _born_dead(case),
+            "You gave the probability that something arrives. The task asks for the opposite.",
+        ),
+        gives_instead(
+            "depth ignored",
+            lambda case: 0.5 ** case[0],
+            "You gave the probability for one layer. The signal must get through all of them.",
+        ),
+        gives_instead(
+            "sum over layers",
+            lambda case: case[1] * 0.5 ** case[0],
+            "You added up the layers. What does your formula give for 3 layers of 1 unit, and can "
+            "that be a probability?",
+        ),
+        gives_instead(
+            "every layer",
+            lambda case: 0.5 ** (case[0] * case[1]),
+            "You ask that every unit of every layer is off. How many layers of zeros does it take "
+            "to lose the signal?",
+        ),
+        gives_instead(
+            "one unit will do",
+            lambda case: 1 - 0.5 ** (case[0] * case[1]),
+            "You count the signal as lost as soon as one unit is off. Do the other units of its "
+            "layer not carry it on?",
+        ),
+        gives_instead(
+            "width and depth swapped",
+            lambda case: _born_dead(case[::-1]),
+            "You swapped the two arguments: `width` units stand beside each other in a layer, and "
+            "`depth` layers follow one another.",
+        ),
+    ),
+    otherwise=_born_dead_seen,
+    praise=f"the probability is right for {len(_NETWORKS)} networks.",
+)
+
+EXERCISES = [_KAIMING_NORMAL, _TWO_SLOPES, _BORN_DEAD]
