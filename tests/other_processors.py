@@ -24,7 +24,11 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-ALL_KINDS = {"OMP_NUM_THREADS": "1", "INITLAB_PROGRESS": "off"}  # two workers share the cores
+ALL_KINDS = {
+    "OMP_NUM_THREADS": "1",  # two workers share the cores
+    "OMP_WAIT_POLICY": "PASSIVE",  # with more threads, one that waits must not hold a core
+    "INITLAB_PROGRESS": "off",
+}
 
 
 def kinds() -> dict[str, dict[str, str]]:
