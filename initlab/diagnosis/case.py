@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from initlab.diagnosis.facts import Facts, Parameter, examine
-from initlab.diagnosis.trial import LARGE, LEARNT, STEPS, Outcome, Trial
+from initlab.diagnosis.trial import LEARNT, STEPS, Outcome, Trial, is_large
 from initlab.diagnosis.watch import is_norm
 from initlab.probe.run import Loss
 
@@ -83,8 +83,9 @@ class Case:
     @cached_property
     def in_time(self) -> Outcome:
         """What more steps of it come to, for a fault that the first ones only take back."""
-        large = sum(p.numel() for p in self.model.parameters()) > LARGE
-        return self.untouched if large else self.trial.run(self.model, steps=6 * STEPS)
+        if is_large(self.model):
+            return self.untouched
+        return self.trial.run(self.model, steps=6 * STEPS)
 
     def of(self, model: nn.Module) -> Case:
         """Examine another network on the same batch."""

@@ -38,13 +38,12 @@ def restarts(case: Case, named: Iterable[str] = ()) -> Iterator[Cure]:
         if 0 < len(fresh) <= SHOWN:
             yield layers(case, sorted(fresh))
     elif weights:
-        usual = [whole(case, scheme, options, named) for scheme, options in schemes(case)]
-        guessed = _activations(case) == set() and next(schemes(case)) == _GUESS
+        starts = list(schemes(case))
+        usual = [whole(case, scheme, options, named) for scheme, options in starts]
+        guessed = starts[0] == _GUESS and not _activations(case)
         yield from [_lsuv(case), *usual] if guessed else [*usual, _lsuv(case)]
         if own:
-            scheme, options = next(schemes(case))
-            both = whole(case, scheme, options, named), raw_lines(case, own)
-            yield together(*both)
+            yield together(usual[0], raw_lines(case, own))
         yield whole(case, "torch_default", {"bias": "torch_default"}, named)
     if own:
         yield raw_lines(case, own)

@@ -25,7 +25,7 @@ from initlab.diagnosis.illnesses import (
     Vanishing,
 )
 from initlab.diagnosis.illnesses.illness import leverages, signals
-from initlab.diagnosis.trial import CLEAR, LARGE, STEPS, Outcome, kept_random_state
+from initlab.diagnosis.trial import CLEAR, STEPS, Outcome, is_large, kept_random_state
 from initlab.format import number
 from initlab.probe.run import Loss
 
@@ -168,7 +168,7 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
         return None
     if not illness.trained:
         return after
-    if sum(p.numel() for p in case.model.parameters()) > LARGE:
+    if is_large(case.model):
         return after if _better(after.untouched, case.untouched, cure) else None
     recipe = after.untouched.recipe
     again = _changed_copy(case, cure, seed=2)  # another draw must do it as well

@@ -7,18 +7,17 @@ changes nothing. Nothing here touches the model that was given.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from initlab.diagnosis.facts import copied, value_of
+from initlab.probe.preserving import keep_random_states
 from initlab.probe.run import Loss, call_model, outputs_of, own_loss
 from initlab.probe.tensors import first_tensor, map_tensors
 
@@ -75,12 +74,6 @@ class Outcome:
         """Whether the best recipe brings the loss well below that of a guess."""
         return self.best < LEARNT
 
-    @property
-    def fragile(self) -> bool:
-        """Whether the usual first rate, that of the first recipe, does not do."""
-        usual = next(iter(self.final.values()))
-        return not usual < LEARNT
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -105,7 +98,7 @@ class Trial:
 
     def run(self, model: nn.Module, only: str = "", steps: int = STEPS) -> Outcome:
         """Train copies of a model, by every recipe or by one."""
-        large = sum(p.numel() for p in model.parameters()) > LARGE
+        large = is_large(model)
         x, target = some_rows(self.x, self.target, 16) if large else self.batch
         first, final = math.nan, {}
         for recipe in RECIPES:
@@ -202,12 +195,14 @@ def _tensors(thing: Any) -> list[Tensor]:
 @contextmanager
 def kept_random_state(seed: int) -> Iterator[None]:
     """Draw from a seed inside, and leave the global random states as they were."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002 (the caller's)
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    put_back = keep_random_states()
     try:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            yield
+        torch.manual_seed(seed)
+        yield
     finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
+        put_back()
+
+
+def is_large(model: nn.Module) -> bool:
+    """Say whether each trial of a network takes so long that fewer must do."""
+    return sum(p.numel() for p in model.parameters()) > LARGE
