@@ -164,13 +164,13 @@ def library(folder: Path, executable: str) -> Iterator[Callable[..., Any]]:
     with jupyterlab(root, scratch) as url, chromium(executable) as browser:
 
         def open_one(
-            name: str, *given: str | nbformat.NotebookNode
+            name: str, *cells: str, notebook: nbformat.NotebookNode | None = None
         ) -> AbstractContextManager[Reader]:
-            sources = [source for source in given if isinstance(source, str)]
-            if given:
-                made = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
-                made.cells = [nbformat.v4.new_code_cell(source) for source in sources]
-                nbformat.write(made if sources else given[0], root / name)
+            if cells:
+                notebook = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
+                notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+            if notebook:
+                nbformat.write(notebook, root / name)
             return opened(browser, url, name)
 
         yield open_one

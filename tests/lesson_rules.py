@@ -13,6 +13,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from notebook_parts import calls, code_cells, opening, text_of
+
 FIRST_EDITION = {  # two digits of each lesson
     "09",
     "10",
@@ -42,8 +44,7 @@ def parts(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode
 
 def words(cells: list[NotebookNode]) -> int:
     """Words that one reads: a folded solution and the target of a link are not."""
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    text = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<details>.*?</details>", "", text_of(cells, "markdown"), flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)", "]", text)
     return sum(bool(re.search(r"\w", word)) for word in text.split())
 
@@ -61,11 +62,6 @@ def minutes(cells: list[NotebookNode]) -> float:
     )
 
 
-def text_of_opening(notebook: NotebookNode) -> str:
-    first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-    return "\n".join(cell.source for cell in notebook.cells[:first])
-
-
 def is_as_long_as_it_says(path: Path, notebook: NotebookNode) -> Iterator[str]:
     if not is_rewritten(path):
         return
@@ -79,7 +75,7 @@ def is_as_long_as_it_says(path: Path, notebook: NotebookNode) -> Iterator[str]:
     if (count := words(deeper)) > MOST_WORDS_DEEPER:
         yield f"'Going deeper' has {count} words, not at most {MOST_WORDS_DEEPER}"
     needed = 5 * math.ceil(minutes(main) / 5)
-    said = re.search(r"(\d+) minutes", text_of_opening(notebook))
+    said = re.search(r"(\d+) minutes", opening(notebook))
     if not said or int(said[1]) != needed:
         yield f"it needs {needed} minutes and says {said[1] if said else 'nothing'}"
 
@@ -102,9 +98,9 @@ def prints_what_it_measured(path: Path, notebook: NotebookNode) -> Iterator[str]
     """A print shows at least one value; a sentence that was typed is no measurement."""
     if not is_rewritten(path):
         return
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
-        for node in ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.M))):
-            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "print" and node.args):
+    for number, cell in enumerate(code_cells(notebook), 1):
+        for name, node in calls([cell]):
+            if name != "print" or not node.args:
                 continue
             named = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
             shown = [part for arg in node.args for part in ast.walk(arg)]

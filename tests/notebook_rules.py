@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lesson_rules import DEEPER, LESSON_RULES
+from notebook_parts import calls, code_cells, links, opening, outputs, text_of, tree
 from run_notebooks import CELL_METADATA, NOTEBOOK_METADATA, WIDGET_VIEW
 from training_rules import Training
 
@@ -46,40 +47,6 @@ SCOPES = (
 Rule = Callable[[Path, NotebookNode], Iterator[str]]
 
 
-# What a notebook is made of
-
-
-def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def text_of(cells: list[NotebookNode], kind: str) -> str:
-    return "\n\n".join(cell.source for cell in cells if cell.cell_type == kind)
-
-
-def tree(cell: NotebookNode) -> ast.Module:
-    """The cell's Python; lines that only IPython knows are blanked."""
-    return ast.parse(re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE))
-
-
-def calls(cells: list[NotebookNode]) -> list[tuple[str, ast.Call]]:
-    """Every call in these cells, with the dotted name that is called."""
-    nodes = (node for cell in cells if cell.cell_type == "code" for node in ast.walk(tree(cell)))
-    return [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
-
-
-def outputs(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
-    for number, cell in enumerate(code_cells(notebook), 1):
-        for output in cell.outputs:
-            yield number, output
-
-
-def links(text: str) -> list[str]:
-    """The targets of links and pictures, in Markdown and in HTML."""
-    found = re.findall(r"\]\(([^)\s]+)[^)]*\)|(?:href|src)=\"([^\"]+)\"", text)
-    return [markdown or html for markdown, html in found]
-
-
 # The rules
 
 
@@ -89,10 +56,8 @@ def is_named_by_number_and_topic(path: Path, notebook: NotebookNode) -> Iterator
 
 
 def opens_with_what_a_learner_wants_to_know(path: Path, notebook: NotebookNode) -> Iterator[str]:
-    first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-    opening = text_of(notebook.cells[:first], "markdown")
     for what, pattern in OPENING.items():
-        if not re.search(pattern, opening, re.IGNORECASE):
+        if not re.search(pattern, opening(notebook), re.IGNORECASE):
             yield f"the opening lacks {what}"
 
 

@@ -13,12 +13,12 @@ import pytest
 from nbformat import NotebookNode
 
 from lesson_rules import LESSON_RULES, words
+from notebook_parts import code_cells
 from notebook_rules import (
     MOST_BYTES,
     MOST_CHAOTIC_CELLS,
     RULES,
     asserts_what_it_does_not_compare,
-    code_cells,
     compares_all_but_what_training_gave,
     complaints,
     has_short_cells,

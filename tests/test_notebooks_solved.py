@@ -57,7 +57,7 @@ def test_a_solved_lesson_runs_in_a_browser_on_a_small_machine(open_notebook, pat
     assert solved(notebook) == {
         name for name, e in EXERCISES.items() if e.notebook == path.stem[:2]
     }
-    with open_notebook(path.name, notebook) as reader:
+    with open_notebook(path.name, notebook=notebook) as reader:
         sliders, problems = read(reader)
         assert problems == []
         assert sliders > 0
