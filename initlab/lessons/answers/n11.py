@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 
-
-def block_by_block(blocks, scale):
-    square = 1.0
-    for _ in range(blocks):
-        square += scale**2 * square
-    return square
-
+from initlab.lessons.answers.matrices import rng
 
 RIGHT = {
-    "stream_growth": [
-        lambda blocks, scale: (1 + scale**2) ** blocks,
-        block_by_block,
-        lambda blocks, scale: np.exp(blocks * np.log1p(scale**2)),
-        lambda blocks, scale: torch.tensor(1 + scale**2) ** blocks,
+    "chi_1": [
+        lambda slopes, v: v * (slopes**2).mean(),
+        lambda slopes, v: v * sum(s * s for s in slopes) / len(slopes),
+        lambda slopes, v: torch.as_tensor(slopes).square().mean() * v,
     ],
 }
 
 WRONG = {
-    "stream_growth": [
-        ("scale not squared", lambda blocks, scale: (1 + scale) ** blocks),
-        ("rms for mean square", lambda blocks, scale: (1 + scale**2) ** (blocks / 2)),
-        ("sum for product", lambda blocks, scale: 1 + blocks * scale**2),
-        ("skip forgotten", lambda blocks, scale: scale ** (2 * blocks)),
-        ("scale ignored", lambda blocks, scale: 2**blocks),
-        ("added as numbers", lambda blocks, scale: (1 + scale) ** (2 * blocks)),
-        ("not a number", lambda blocks, scale: [1 + scale**2] * blocks),
-        (None, lambda blocks, scale: 1.0),
+    "chi_1": [
+        ("slopes not squared", lambda slopes, v: v * np.mean(slopes)),
+        ("square of the mean", lambda slopes, v: v * np.mean(slopes) ** 2),
+        ("root", lambda slopes, v: np.sqrt(v * np.mean(slopes**2))),
+        ("weights ignored", lambda slopes, v: np.mean(slopes**2)),
+        ("sum for mean", lambda slopes, v: v * np.sum(slopes**2)),
+        ("variance for std", lambda slopes, v: v**2 * np.mean(slopes**2)),
+        ("variance of the slopes", lambda slopes, v: v * np.var(slopes)),
+        ("not a number", lambda slopes, v: v * slopes**2),
+        (None, lambda slopes, v: 1.0),
     ],
 }
 
 
-RIGHT["residual_scaling"] = [
-    lambda depth: depth**-0.5,
-    lambda depth: 1 / np.sqrt(depth),
-    lambda depth: torch.tensor(depth).rsqrt(),
-    lambda depth: np.array([1 / depth**0.5], dtype=np.float16),
-    lambda depth: torch.tensor(depth**-0.5, dtype=torch.bfloat16),
+Z = rng.normal(size=400_000)
+
+
+def moment(function, power=2, z=None):
+    return float(np.mean(np.asarray(function(Z if z is None else z)) ** power))
+
+
+RIGHT["gain_by_sampling"] = [
+    lambda activation: 1 / moment(activation) ** 0.5,
+    lambda activation: activation(torch.randn(100_000)).square().mean().rsqrt(),
+    lambda activation: 1 / np.sqrt(np.mean(activation(rng.normal(size=100_000)) ** 2)),
+    lambda activation: activation(torch.randn(100_000).half()).float().pow(2).mean().rsqrt().item(),
 ]
-WRONG["residual_scaling"] = [
-    ("variance for std", lambda depth: 1 / depth),
-    ("inverse", lambda depth: depth**0.5),
-    ("two branches a block", lambda depth: 1 / (2 * depth) ** 0.5),
-    ("no scaling", lambda depth: 1),
-    ("squared twice", lambda depth: depth**-0.25),
-    ("halved at each block", lambda depth: 2 ** (-depth / 2)),
-    ("depth ignored", lambda depth: 0.1),
-    ("not a number", lambda depth: "1/√depth"),
-    (None, lambda depth: 1 / math.log(depth)),
+WRONG["gain_by_sampling"] = [
+    ("std for rms", lambda activation: 1 / np.std(activation(Z))),
+    ("no root", lambda activation: 1 / moment(activation)),
+    ("inverse", lambda activation: moment(activation) ** 0.5),
+    ("inverse, no root", moment),
+    ("variance for mean square", lambda activation: 1 / np.var(activation(Z))),
+    ("mean size", lambda activation: 1 / np.mean(np.abs(activation(Z)))),
+    ("mean", lambda activation: 1 / moment(activation, 1)),
+    ("too few numbers", lambda activation: 1.1 / moment(activation) ** 0.5),
+    ("activation ignored", lambda activation: 2**0.5),
+    ("not a number", lambda activation: activation(torch.randn(10))),
+    (None, lambda activation: 1 / moment(activation, z=2 * Z) ** 0.5),
 ]

@@ -1,4 +1,4 @@
-"""Notebook 11: how a stream grows, and many branches that add up to one."""
+"""Notebook 12: how a stream grows, and many branches that add up to one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notebook 12: name the illnesses of the clinic, compute a leverage, and treat a network."""
+"""Notebook 14: name the illnesses of the clinic, compute a leverage, and treat a network."""
 
 from __future__ import annotations
 

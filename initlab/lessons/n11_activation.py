@@ -1,4 +1,4 @@
-"""Notebook 10: the gain of any function by drawing numbers, and the factor χ₁ of a layer."""
+"""Notebook 11: the gain of any function by drawing numbers, and the factor χ₁ of a layer."""
 
 from __future__ import annotations
 
