@@ -250,7 +250,7 @@ def _measure_reader(function: Callable[..., Any]) -> _Reader:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(_SPOILED)
-        model[0].weight[0] = 0
+        model.get_parameter("0.weight")[0] = 0
     shapes = {name: p.shape for name, p in model.named_parameters()}
     call(function, model)
     now = dict(model.named_parameters())
