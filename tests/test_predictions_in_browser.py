@@ -14,7 +14,7 @@ ASK = 'import initlab as il\nguess = il.ask("Up or down?", ["up", "down"])\ngues
 
 @pytest.fixture
 def asked(open_notebook):
-    """A notebook with a question, how to read the measurement, the measurement, and what it means."""
+    """A notebook: a question, how to read the measurement, the measurement, what it means."""
     code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     notebook = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
     notebook.cells = [
