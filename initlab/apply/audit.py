@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from initlab.apply.describe import AuditRow, buffer_rows, joined, rows_of
+from initlab.apply.describe import AuditRow, buffer_rows, rows_of
 from initlab.apply.grouping import grouped
-from initlab.apply.report import Report, count, number, size
+from initlab.apply.report import Report, count, joined
 from initlab.apply.watch import watch
 from initlab.arguments import choice, network
 from initlab.schemes import SCHEMES
@@ -90,17 +90,17 @@ class Audit(Report):
     """
 
     columns: ClassVar[dict[str, str]] = {
-        "parameter": "left",
-        "type": "left",
-        "shape": "right",
-        "done": "left",
-        "scheme": "left",
-        "mean": "right",
-        "std": "right",
-        "fan_in": "right",
-        "fan_out": "right",
-        "fan_in·var": "right",
-        "note": "left",
+        "parameter": "name",
+        "type": "type",
+        "shape": "shape",
+        "done": "done",
+        "scheme": "scheme",
+        "mean": "mean",
+        "std": "std",
+        "fan_in": "fan_in",
+        "fan_out": "fan_out",
+        "fan_in·var": "fan_in_variance",
+        "note": "note",
     }
     always: ClassVar[int] = 3
 
@@ -127,21 +127,9 @@ class Audit(Report):
         repeats = dict.fromkeys(group.block for group in grouped(self._rows) if group.block)
         return f"{text}." + "".join(f" {block}: the same." for block in repeats)
 
-    def _cells(self) -> list[list[str]]:
+    def _lines(self) -> list[AuditRow]:
         return [
-            [
-                group.name,
-                group.row.type,
-                size(group.row.shape),
-                group.row.done,
-                group.row.scheme or "none",
-                number(group.row.mean),
-                number(group.row.std),
-                number(group.row.fan_in),
-                number(group.row.fan_out),
-                number(group.row.fan_in_variance),
-                group.row.note,
-            ]
+            replace(group.row, name=group.name, scheme=group.row.scheme or "none")
             for group in grouped(self._rows)
         ]
 

@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from initlab.apply.initialize import fill_in, report
 from initlab.apply.plan import Settings, plan
 from initlab.apply.renaming import best_renaming
-from initlab.apply.report import Report, Row
+from initlab.apply.report import Report, Row, joined
 from initlab.apply.restore import restored_on_failure
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
 from initlab.arguments import network
@@ -221,7 +221,7 @@ def _told(row: Row, fit: _Fit) -> Row:
         return replace(row, scheme="pretrained")
     if not row.scheme:
         return row
-    return replace(row, note="; ".join(part for part in (fit.reason(row.name), row.note) if part))
+    return replace(row, note=joined(fit.reason(row.name), row.note))
 
 
 def _buffer_rows(model: nn.Module, fit: _Fit) -> list[Row]:

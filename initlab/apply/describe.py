@@ -18,6 +18,7 @@ from initlab.apply.layers import Bias, Kind, Kinds, Weight, kinds_of
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk
 from initlab.apply.recognise import Match, recognise
+from initlab.apply.report import joined
 from initlab.schemes import fans
 
 _META = "on the meta device: holds no numbers"
@@ -64,32 +65,29 @@ class AuditRow:
 
 def rows_of(model: nn.Module) -> list[AuditRow]:
     """Describe every parameter, in the order of `model.named_parameters()`."""
-    by_name: dict[str, AuditRow] = {}
+    rows: dict[str, AuditRow] = {}
     values: dict[str, Tensor] = {}
     matches: dict[str, Match] = {}
     for layer, module in walk(model):
         kinds, matched = kinds_of(module) or {}, dict[str, Match]()
         weights = held(module).values()
         for weight in sorted(weights, key=lambda one: isinstance(kinds.get(one.name), Bias)):
-            rows, match = _describe(layer, weight, kinds, matched)
-            by_name |= {row.name: row for row in rows}
-            matched[weight.name] = matches[rows[0].name] = match
-            values[rows[0].name] = weight.value()
-    _as_larger_ones(by_name, matches)
-    first: dict[int, AuditRow] = {}
+            (first, *others), match = _describe(layer, weight, kinds, matched)
+            rows |= {row.name: row for row in [first, *others]}
+            matched[weight.name] = matches[first.name] = match
+            values[first.name] = weight.value()
+    _as_larger_ones(rows, matches)
+    for name, match in matches.items():
+        rows[name] = _named(rows[name], match)
+    first_of: dict[int, AuditRow] = {}
     found = []
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        row = by_name.get(name)
-        if row is not None and name in matches:
-            row = _named(row, matches[name])
-        if id(parameter) in first:
-            same = first[id(parameter)]
+        row = rows.get(name)
+        same = first_of.setdefault(id(parameter), row) if row else first_of[id(parameter)]
+        if same.name != name:
             note = joined(f"tied to {same.name}", same.note)
             row = replace(row or same, name=name, scheme=same.scheme, note=note)
-        else:
-            row = row or _inside_a_parametrization(name, parameter)
-            first[id(parameter)] = row
-        found.append(row)
+        found.append(row or same)
     return _with_copies(found, values)
 
 
@@ -125,38 +123,39 @@ def _describe(
 ) -> tuple[list[AuditRow], Match]:
     """Describe the parameters that hold one weight, and name its scheme."""
     kind, value = kinds.get(weight.name), weight.value()
-    names = {join(layer, name): p for name, p in weight.parameters().items()}
-    state = [weight.note, "" if all(p.requires_grad for p in names.values()) else "frozen"]
-    why = ""
+    parameters = weight.parameters()
+    frozen = not all(parameter.requires_grad for parameter in parameters.values())
+    notes = [weight.note, "frozen" if frozen else ""]
+    match, pieces = Match(), []
     if value.is_meta or not value.is_floating_point():
-        why = _META if value.is_meta else f"dtype {value.dtype}"
+        notes.append(_META if value.is_meta else f"dtype {value.dtype}")
+    else:
+        zero = kind.zero_row if isinstance(kind, Weight) else None
+        if zero is not None and not value[zero].any():
+            notes.append(f"row {zero} is 0 (padding)")
+            value = torch.cat([value[:zero], value[zero + 1 :]])
+        pieces = kind.cut(value) if isinstance(kind, Weight) else [value]
+        match = _match(weight, kind, kinds, pieces, value, matched)
     rows = [
         AuditRow(
-            name=name,
+            name=join(layer, name),
             type=parametrize.type_before_parametrizations(weight.module).__name__,
             shape=tuple(parameter.shape),
-            note=joined(*state, why),
+            note=joined(*notes),
         )
-        for name, parameter in names.items()
+        for name, parameter in parameters.items()
     ]
-    if why:
-        return rows, Match()
-    if isinstance(kind, Weight) and kind.zero_row is not None and not value[kind.zero_row].any():
-        rows[0] = replace(rows[0], note=joined(*state, f"row {kind.zero_row} is 0 (padding)"))
-        value = torch.cat([value[: kind.zero_row], value[kind.zero_row + 1 :]])
-    pieces = kind.cut(value) if isinstance(kind, Weight) else [value]
-    match = _match(weight, kind, kinds, pieces, value, matched)
-    return [_measured(rows[0], match, pieces[0]), *rows[1:]], match
+    return [_measured(rows[0], match, pieces), *rows[1:]], match
 
 
-def _measured(row: AuditRow, match: Match, piece: Tensor) -> AuditRow:
+def _measured(row: AuditRow, match: Match, pieces: Sequence[Tensor]) -> AuditRow:
     """Add fans, mean and standard deviation."""
-    if not piece.numel():
+    if not pieces or not pieces[0].numel():
         return row
     row = replace(row, mean=match.mean, std=match.std)
-    if piece.dim() < 2:
+    if pieces[0].dim() < 2:
         return row
-    fan_in, fan_out = fans(piece)
+    fan_in, fan_out = fans(pieces[0])
     return replace(row, fan_in=fan_in, fan_out=fan_out, fan_in_variance=fan_in * match.std**2)
 
 
@@ -225,12 +224,6 @@ def _with_copies(rows: list[AuditRow], values: dict[str, Tensor]) -> list[AuditR
     return found
 
 
-def _inside_a_parametrization(name: str, parameter: Tensor) -> AuditRow:
-    return AuditRow(
-        name=name, type="", shape=tuple(parameter.shape), note="belongs to a parametrization"
-    )
-
-
 def buffer_rows(model: nn.Module) -> list[AuditRow]:
     """Describe every buffer."""
     rows = []
@@ -248,11 +241,6 @@ def buffer_rows(model: nn.Module) -> list[AuditRow]:
             match = recognise([buffer], buffer)
             constant = match.scheme if match.distribution == "constant" else ""
             row = replace(row, scheme=constant, note=joined(row.note, match.note))
-            row = _measured(row, match, buffer.flatten())
+            row = _measured(row, match, [buffer.flatten()])
         rows.append(row)
     return rows
-
-
-def joined(*parts: str) -> str:
-    """Put the parts of a note together."""
-    return "; ".join(part for part in parts if part)

@@ -16,10 +16,10 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
 from initlab.apply.layers import Bias, Fixed, Kind, Weight
-from initlab.apply.parametrized import own_values
-from initlab.apply.plan import Settings, Step, plan
-from initlab.apply.report import Report, Row
-from initlab.apply.restore import restored_on_failure
+from initlab.apply.parametrized import held, own_values
+from initlab.apply.plan import Settings, Step, plan, walk
+from initlab.apply.report import Report, Row, joined
+from initlab.apply.restore import keep_values, restored_on_failure
 from initlab.apply.rules import (
     AnyBias,
     AnyScheme,
@@ -164,8 +164,8 @@ def _draw(
             value.fill_(step.kind.own or 0.0)
     elif filler is not None:
         _fill_pieces(step, filler, value, generator)
-    if step.forget is not None and isinstance(step.kind, Bias) and step.kind.forget:
-        step.kind.forget(value, step.forget)
+    if step.forget is not None and isinstance(step.kind, Bias) and step.kind.forget is not None:
+        value.chunk(4)[1].fill_(step.kind.forget * step.forget)
     return value
 
 
@@ -181,15 +181,20 @@ def _fill_pieces(step: Step, scheme: Scheme, value: Tensor, generator: Generator
 
 def _put(step: Step, value: Tensor) -> Step:
     """Write the value into the model, or say why its parametrization cannot take it."""
-    how = step.weight.note
+    weight, how = step.weight, step.weight.note
+    if not how:
+        weight.put(value)
+        return step
+    put_back = keep_values(weight.module)
     try:
-        step.weight.put(value)
+        weight.put(value)
+        if not weight.value().isfinite().all():
+            raise ValueError("it would not be finite")
     except (RuntimeError, ValueError, NotImplementedError) as error:
-        if not how:
-            raise
+        put_back()
         reason = str(error).splitlines()[0]
         return replace(step, filler=None, note=f"{how}, which cannot take this value: {reason}")
-    return replace(step, note="; ".join(part for part in (step.note, how) if part))
+    return replace(step, note=joined(step.note, how))
 
 
 def _frozen(model: nn.Module, name: str) -> bool:
@@ -215,21 +220,22 @@ def _frozen(model: nn.Module, name: str) -> bool:
 
 def report(model: nn.Module, steps: Sequence[Step]) -> Report:
     """Tell what was done, in the order of `model.named_parameters()`."""
+    names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+    order = {name: place for place, name in enumerate(names)}
     rows = [row for step in steps for row in _rows(step)]
-    known = {row.name for row in rows}
-    order: dict[str, int] = {}
-    for index, (name, parameter) in enumerate(model.named_parameters(remove_duplicate=False)):
-        order[name] = index
-        if name not in known and "parametrizations." in name:
-            rows.append(_inside_a_parametrization(model, name, parameter))
     return Report(sorted(rows, key=lambda row: order[row.name]))
 
 
 def report_kept(model: nn.Module, note: str) -> Report:
     """Describe every parameter as it is, with a note."""
-    names = (name for name, _ in model.named_parameters(remove_duplicate=False))
-    nothing = Settings(TorchDefault(), Constant(val=0.0))
-    return report(model, plan(model, nothing, kept=dict.fromkeys(names, note)))
+    return report(
+        model,
+        [
+            Step(layer, weight, kind=None, note=note)
+            for layer, module in walk(model)
+            for weight in held(module).values()
+        ],
+    )
 
 
 def _rows(step: Step) -> list[Row]:
@@ -264,7 +270,7 @@ def _scheme_name(step: Step) -> str:
     if isinstance(step.filler, Tensor):
         return "values"
     if isinstance(step.kind, Fixed) and step.filler == Constant(val=step.kind.value):
-        return "ones" if step.kind.value else "zeros"
+        return {0.0: "zeros", 1.0: "ones"}.get(step.kind.value, repr(step.filler))
     return repr(step.filler) + ("" if step.forget is None else f", forget gate {step.forget:g}")
 
 
@@ -288,15 +294,3 @@ def spread(value: Tensor) -> float | None:
         return None
     wide = value.to(torch.promote_types(value.dtype, torch.float32))
     return float((wide - wide.flatten()[0]).std(correction=0))  # exactly 0 for a constant
-
-
-def _inside_a_parametrization(model: nn.Module, name: str, parameter: Tensor) -> Row:
-    """Describe a parameter of a parametrization that does not hold the weight."""
-    layer = name.split("parametrizations.")[0].rstrip(".")
-    return Row(
-        layer=layer,
-        type=parametrize.type_before_parametrizations(model.get_submodule(layer)).__name__,
-        parameter=name.removeprefix(f"{layer}."),
-        shape=tuple(parameter.shape),
-        note="belongs to a parametrization",
-    )

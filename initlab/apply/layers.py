@@ -47,26 +47,21 @@ class Bias:
 
     Args:
         own: Value that PyTorch's own start ends with, where `reset_parameters` does not say it.
-        forget: Sets the forget gate to a value, for an LSTM.
+        forget: Share of the forget gate's value that it holds, for an LSTM.
     """
 
     own: float | None = None
-    forget: Callable[[Tensor, float], object] | None = None
+    forget: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
-    """A parameter of a normalisation layer: it starts as the same number everywhere."""
+    """A parameter that starts as the same number everywhere, as in a normalisation layer."""
 
     value: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Own:
-    """A parameter that always starts as PyTorch's own `reset_parameters` says."""
-
-
-Kind = Weight | Bias | Fixed | Own
+Kind = Weight | Bias | Fixed
 Kinds = dict[str, Kind]
 
 
@@ -120,21 +115,21 @@ def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:
 
 def recurrent(layer: nn.RNNBase | nn.RNNCellBase, gates: int) -> Kinds:
     """One matrix for each gate, stacked; an LSTM's projection is a matrix by itself."""
-    cell = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-    names = getattr(layer, "_flat_weights_names", cell)
     own = partial(_uniform_std, layer.hidden_size)
-    weight = Weight(
-        cut=partial(_chunks, gates), note=f"{gates} gates" if gates > 1 else "", own_std=own
-    )
+    note = f"{gates} gates" if gates > 1 else ""
+    stacked = Weight(cut=partial(_chunks, gates), note=note, own_std=own)
     kinds: Kinds = {}
-    for name in names:
+    for name in getattr(layer, "_flat_weights_names", _CELL):
         if name.startswith("weight_hr"):
             kinds[name] = Weight(own_std=own)
         elif name.startswith("weight"):
-            kinds[name] = weight
-        else:
-            kinds[name] = Bias(forget=_forget(name) if gates == 4 else None)
+            kinds[name] = stacked
+        else:  # the two biases of an LSTM add up: the forget gate's is wholly in the first
+            kinds[name] = Bias(forget=float("ih" in name) if gates == 4 else None)
     return kinds
+
+
+_CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def attention(layer: nn.MultiheadAttention) -> Kinds:
@@ -159,7 +154,7 @@ def normalisation(layer: nn.Module) -> Kinds:
 
 def slope(layer: nn.PReLU) -> Kinds:
     """The learned slope of a PReLU."""
-    return {"weight": Own()}
+    return {"weight": Fixed(value=layer.init)}
 
 
 LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
@@ -204,19 +199,18 @@ def emits_sums(module: nn.Module) -> bool:
     return isinstance(kinds.get("weight"), Weight) and "bias" in kinds
 
 
+def normalises(module: nn.Module) -> bool:
+    """Whether a layer is a normalisation with a weight or a bias."""
+    kinds = kinds_of(module) or {}
+    return isinstance(kinds.get("bias"), Fixed)
+
+
 def _chunks(number: int, tensor: Tensor) -> list[Tensor]:
     return list(tensor.chunk(number))
 
 
 def _groups(number: int) -> str:
     return f"{number} groups" if number > 1 else ""
-
-
-def _forget(name: str) -> Callable[[Tensor, float], object]:
-    """Set the second of an LSTM's four gates: wholly in the one bias, 0 in the other."""
-    if name.startswith("bias_ih"):
-        return lambda bias, value: bias.chunk(4)[1].fill_(value)
-    return lambda bias, value: bias.chunk(4)[1].fill_(0.0)
 
 
 def _uniform_std(n: int, tensor: Tensor) -> float:

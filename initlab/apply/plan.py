@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Generator, Tensor, nn
-from torch.nn.utils import parametrize
 
-from initlab.apply.layers import Bias, Fixed, Kind, Own, Weight, kinds_of
+from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of
 from initlab.apply.parametrized import Held, held
 from initlab.apply.rules import Fit, Rule
 from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault
@@ -91,16 +90,10 @@ def plan(
 
 def walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """List the modules in the order of `model.apply`: children first, each once."""
-    order: dict[nn.Module, None] = {}
-    model.apply(order.setdefault)
     names = {module: name for name, module in model.named_modules()}
-    inside = {  # a parametrization is read by `held`, from the module that it belongs to
-        part
-        for module in order
-        if parametrize.is_parametrized(module)
-        for part in module.parametrizations.modules()  # type: ignore[union-attr]
-    }
-    return [(names[module], module) for module in order if module not in inside]
+    order: dict[nn.Module, str] = {}
+    model.apply(lambda module: order.setdefault(module, names[module]))
+    return [(name, module) for module, name in order.items()]
 
 
 def _first_fit(rules: Sequence[Rule], used: set[int], step: Step) -> tuple[Rule | None, Fit | None]:
@@ -130,10 +123,10 @@ def _why_kept(step: Step, seen: Mapping[int, str], kept: Mapping[str, str]) -> s
 
 def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) -> Step:
     """Choose what fills a weight, and what to note about it."""
+    name, module = step.weight.name, step.weight.module
     weight = rule.scheme if rule and rule.scheme else settings.weight
     bias = rule.bias if rule and rule.bias is not None else settings.bias
     exactly = rule.scheme if rule and fit == "parameter" else None
-    name, module = step.weight.name, step.weight.module
     match step.kind:
         case Weight():
             return replace(step, filler=weight, note=step.kind.note)
@@ -142,18 +135,13 @@ def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) 
                 note = "log frequencies of the classes"
                 return replace(step, filler=settings.output[1], note=note)
             filler = exactly or bias
-            forget = settings.forget if step.kind.forget and isinstance(filler, Scheme) else None
-            return replace(step, filler=filler, forget=forget)
+            forgets = step.kind.forget is not None and isinstance(filler, Scheme)
+            return replace(step, filler=filler, forget=settings.forget if forgets else None)
         case Fixed():
+            chosen = exactly
             if rule and fit == "type":
-                exactly = rule.scheme if name == "weight" else None
-                if rule.bias is not None and name == "bias":
-                    return replace(step, filler=rule.bias)
-            return replace(step, filler=exactly or Constant(val=step.kind.value))
-        case Own():
-            if rule and rule.scheme and fit in ("type", "parameter"):
-                return replace(step, filler=rule.scheme)
-            return replace(step, filler=TorchDefault(), note="the layer's own start")
+                chosen = rule.scheme if name == "weight" else rule.bias
+            return replace(step, filler=Constant(val=step.kind.value) if chosen is None else chosen)
     if exactly:
         return replace(step, filler=exactly)
     if rule and step.weight.value().dim() > 1:

@@ -12,7 +12,7 @@ from torch import nn
 
 from initlab import format
 from initlab.apply.initialize import report_kept, spread
-from initlab.apply.layers import Fixed, emits_sums, kinds_of
+from initlab.apply.layers import emits_sums, normalises
 from initlab.apply.parametrized import held
 from initlab.apply.report import Report, Row
 from initlab.arguments import choice, network
@@ -124,7 +124,7 @@ def _layers(branch: str, module: nn.Module) -> Layers:
     found = [
         (f"{branch}.{name}".rstrip("."), layer)
         for name, layer in module.named_modules()
-        if (emits_sums(layer) or _normalises(layer)) and "weight" in held(layer)
+        if (emits_sums(layer) or normalises(layer)) and "weight" in held(layer)
     ]
     if not found:
         raise ValueError(
@@ -133,13 +133,9 @@ def _layers(branch: str, module: nn.Module) -> Layers:
     return found
 
 
-def _normalises(layer: nn.Module) -> bool:
-    return isinstance((kinds_of(layer) or {}).get("weight"), Fixed)
-
-
 def _fixup(branch: str, layers: Layers, number: int) -> dict[str, float]:
     """Give each layer of one branch its factor."""
-    norms = [name for name, layer in layers if _normalises(layer)]
+    norms = [name for name, layer in layers if normalises(layer)]
     if norms:
         raise ValueError(
             f"how='fixup' replaces normalisation, but branch {branch!r} has {norms[0]!r}: "

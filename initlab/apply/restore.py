@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, nn
 
-from initlab.apply.parametrized import held
+from initlab.apply.parametrized import held, state
 from initlab.probe.preserving import keep_random_states
 
 
@@ -26,12 +26,11 @@ def restored_on_failure(model: nn.Module, generator: Generator | None) -> Iterat
 
 def keep_values(model: nn.Module) -> Callable[[], None]:
     """Note all parameters and buffers, and return a function that puts their values back."""
-    state = [*model.parameters(), *model.buffers()]
-    before = [tensor.detach().clone() for tensor in state]
+    before = [tensor.detach().clone() for tensor in state(model)]
 
     def put_back() -> None:
         with torch.no_grad():
-            for tensor, values in zip(state, before, strict=True):
+            for tensor, values in zip(state(model), before, strict=True):
                 tensor.copy_(values)
         for module in model.modules():
             for weight in held(module).values():

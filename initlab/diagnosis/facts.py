@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.apply.layers import Bias, Fixed, Own, Weight, kinds_of
+from initlab.apply.layers import Bias, Fixed, Weight, kinds_of
 from initlab.diagnosis.graph import Graph, read
 from initlab.diagnosis.guess import Guess, guess
 from initlab.diagnosis.watch import Watch
@@ -308,7 +308,7 @@ def _parameters(
             kind, w, g = kinds.get(key), p.detach(), gradients.get(id(p))
             uses = graph.uses.get(name, frozenset())
             embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
-            matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Own, Bias))
+            matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Bias))
             if matrix and kind is None:  # a number per head, channel or token is no unit
                 matrix = w.numel() > max(w.shape) and bool(uses & {"product"} or not uses)
             differ = pull = None
