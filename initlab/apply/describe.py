@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
-from initlab.apply.distributions import Distribution
+from initlab.apply.distributions import Distribution, uniform
 from initlab.apply.layers import Bias, Kind, Kinds, Weight, kinds_of
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk
@@ -202,9 +202,7 @@ def _own(
             sure = value.numel() >= _LONG or "torch_default" in (match.scheme, *match.others)
             if isinstance(one, Weight) and sure:
                 std = one.own_std(held(weight.module)[name].value())
-    if not std:
-        return None
-    return Distribution(0.0, math.inf, -math.sqrt(3) * std, math.sqrt(3) * std)
+    return uniform(std) if std else None
 
 
 def _with_copies(rows: list[AuditRow], values: dict[str, Tensor]) -> list[AuditRow]:

@@ -7,7 +7,7 @@ is within what so many numbers can tell, the plainest first; and at last plain n
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -23,15 +23,17 @@ from initlab.apply.distributions import (
     best_of,
     cut_moments,
     statistics,
+    uniform,
     unstructured,
 )
-from initlab.schemes import SCHEMES, Scheme, fans
+from initlab.schemes import SCHEMES, Scheme, TruncNormal, Uniform, fans
 from initlab.schemes import scheme as find_scheme
 
 _ENOUGH = 256  # fewer numbers follow too many distributions to give one plain numbers
 _CLOSE = 3.0  # how much better a fit may be, in logarithms, than a name that is beyond doubt
 _HUGE = 1e6  # no scheme gives that; memory that nobody wrote to does
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of torch.nn.init.calculate_gain
+_KAIMING = (("fan_in", "fan_out"), ("leaky_relu", "tanh", "selu", "linear"))
 _STDS = (1.0, 0.02, 0.01)  # that people write
 
 
@@ -238,7 +240,7 @@ def _random(
         zeros = float((seen.sample == 0).double().mean())
         return Match(note=f"{format.percent(zeros)} of the entries are 0" if zeros > 0.005 else "")
     gives = min(likely)[2].gives if likely else best
-    if matrix and not unstructured(stored.flatten(1), seen.mean, seen.std, gives.fourth()):
+    if matrix and not unstructured(stored.flatten(1), seen.mean, gives.fourth()):
         return Match(distribution=gives.kind)
     names = [candidate.text for *_, candidate in sorted(likely)]
     enough = seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH)
@@ -260,57 +262,52 @@ def _of_vectors(own: Distribution | None, n: int) -> Iterator[Candidate]:
 
 def _candidates(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:
     """Give the schemes with their usual arguments, and what they would give this tensor."""
-    for std in _STDS:
-        yield Candidate((0, _place("normal")), f"normal(std={std:g})", Distribution(0.0, std))
-        for reach, bounds in ((2.0, ""), (2 * std, f", a={-2 * std:g}, b={2 * std:g}")):
-            text = f"trunc_normal(std={std:g}{bounds})"
-            gives = Distribution(0.0, std, -reach, reach)
-            if bounds or std < 1:
-                yield Candidate((0, _place("trunc_normal")), text, gives)
-    yield Candidate((0, _place("uniform")), "uniform(a=0, b=1)", Distribution(0, math.inf, 0, 1))
-    if own is not None:
-        yield Candidate((0, _place("torch_default")), "torch_default", own)
     sizes = [("", fans(piece))]
-    if stored.dim() > 1 and sorted(fans(stored)) != sorted(sizes[0][1]):
+    if stored.dim() > 1 and sorted(fans(stored)) != sorted(fans(piece)):
         sizes.append((f" of the stored {tuple(stored.shape)}", fans(stored)))
-    for where, (fan_in, fan_out) in sizes:
-        for given, text, one in _usual(tuple(SCHEMES.values())):
-            variance = one.variance(fan_in, fan_out)
-            if variance is None or (text == "torch_default" and own is not None):
-                continue
-            std = math.sqrt(variance)
-            wide = math.sqrt(3) * std
-            gives = Distribution(0.0, std)
-            if one.name.endswith(("_uniform", "torch_default")):
-                gives = Distribution(0.0, math.inf, -wide, wide)
-            yield Candidate((given + 2 * bool(where), _place(one.name)), text + where, gives)
+    for surprise, (where, (fan_in, fan_out)) in enumerate(sizes):
+        for changed, text, scheme in _usual():
+            gives = _given(scheme, fan_in, fan_out)
+            if own is not None and text == "torch_default":
+                gives = own
+            if gives and not (where and (scheme.dims[0] < 2 or gives is own)):
+                order = (changed + 2 * surprise, list(SCHEMES).index(scheme.name))
+                yield Candidate(order, text + where, gives)
 
 
-def _place(name: str) -> int:
-    return list(SCHEMES).index(name)
+def _given(scheme: Scheme, fan_in: int, fan_out: int) -> Distribution | None:
+    """Tell what a scheme draws from."""
+    match scheme:
+        case Uniform(a=low, b=high):
+            return Distribution(0.0, math.inf, low, high)
+        case TruncNormal(mean=mean, std=std, a=low, b=high):
+            return Distribution(mean, std, low, high)
+    std = math.sqrt(scheme.variance(fan_in, fan_out) or 0.0)
+    if scheme.distribution == "uniform":
+        return uniform(std)
+    return Distribution(0.0, std) if std else None
 
 
-@functools.cache
-def _usual(schemes: tuple[Scheme, ...]) -> list[tuple[int, str, Scheme]]:
-    """Give schemes that read fans: how many arguments are not the default, text, scheme."""
-    found: list[tuple[int, str, Scheme]] = []
-    for default in schemes:
-        name = default.name
-        drawn = type(default).draw_ is Scheme.draw_  # from a normal distribution, as a newcomer's
-        if drawn or name.startswith(("torch_default", "lecun", "xavier", "kaiming")):
-            found.append((0, name, default))
+def _usual() -> Iterator[tuple[int, str, Scheme]]:
+    """Give schemes with usual arguments: how many a reader has to be told, text, scheme."""
+    for std in _STDS:
+        yield 0, f"normal(std={std:g})", find_scheme("normal", std=std)
+        for bound in {2.0, 2 * std}:
+            cut = find_scheme("trunc_normal", std=std, a=-bound, b=bound)
+            yield 0, repr(cut), cut
+    for name, scheme in SCHEMES.items():
+        if name != "normal" and scheme.distribution in ("normal", "uniform"):
+            yield 0, repr(scheme), scheme
         if name.startswith("xavier"):
             for gain in _GAINS.values():
-                found.append((1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)))
+                yield 1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)
         if name.startswith("kaiming"):
-            found.append((1, f"{name}(a=√5)", find_scheme(name, a=math.sqrt(5))))
-            for mode in ("fan_in", "fan_out"):
-                for nonlinearity in ("leaky_relu", "tanh", "selu", "linear"):
-                    one = find_scheme(name, mode=mode, nonlinearity=nonlinearity)
-                    changed = (mode != "fan_in") + (nonlinearity != "leaky_relu")
-                    if changed:
-                        found.append((changed, repr(one), one))
-    return [(changed, text, one) for changed, text, one in found if one.variance(9, 9) is not None]
+            yield 1, f"{name}(a=√5)", find_scheme(name, a=math.sqrt(5))
+            for mode, nonlinearity in itertools.product(*_KAIMING):
+                one = find_scheme(name, mode=mode, nonlinearity=nonlinearity)
+                changed = (mode != "fan_in") + (nonlinearity != "leaky_relu")
+                if changed:
+                    yield changed, repr(one), one
 
 
 def _plain(best: Distribution, seen: Statistics) -> str:
