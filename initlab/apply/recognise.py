@@ -110,38 +110,33 @@ def _constant(seen: Statistics) -> Match | None:
 
 
 def _identity(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
-    if (seen.low, seen.high) != (0.0, 1.0) or pieces[0].dim() < 2:
+    dim, rows = pieces[0].dim(), pieces[0].shape[0]
+    if (seen.low, seen.high) != (0.0, 1.0) or not 2 <= dim <= 5:
         return None
-    if pieces[0].dim() == 2:
-        if all(torch.equal(p, SCHEMES["eye"].fill_(torch.empty_like(p))) for p in pieces):
-            return Match("eye", distribution="two values")
-        return None
-    for groups in (g for g in (1, 2, 3, 4, 6, 8, 16, 32) if pieces[0].shape[0] % g == 0):
-        dirac = find_scheme("dirac", groups=groups)
-        if pieces[0].dim() < 6 and all(
-            torch.equal(p, dirac.fill_(torch.empty_like(p))) for p in pieces
-        ):
-            return Match(repr(dirac), distribution="two values")
+    schemes = [SCHEMES["eye"]]
+    if dim > 2:
+        numbers = [n for n in (1, 2, 3, 4, 6, 8, 16, 32) if rows % n == 0]
+        schemes = [find_scheme("dirac", groups=groups) for groups in numbers]
+    for scheme in schemes:
+        if all(torch.equal(piece, scheme.fill_(torch.empty_like(piece))) for piece in pieces):
+            return Match(repr(scheme), distribution="two values")
     return None
 
 
 def _orthogonal(pieces: Sequence[Tensor], stored: Tensor, seen: Statistics) -> Match | None:
     if pieces[0].dim() < 2:
         return None
-    if pieces[0].dim() > 2 and math.prod(pieces[0].shape[2:]) > 1:
+    if math.prod(pieces[0].shape[2:]) > 1:
         middle: Any = (..., *(size // 2 for size in pieces[0].shape[2:]))
         centres = [piece[middle] for piece in pieces]
-        empty = bool((seen.sample == 0).any()) and all(
-            int(piece.count_nonzero()) == int(centre.count_nonzero())
-            for piece, centre in zip(pieces, centres, strict=True)
-        )
-        if empty and (gain := _gain(centres, seen.rounding)):
+        others = sum(int(piece.count_nonzero()) for piece in pieces)
+        others -= sum(int(centre.count_nonzero()) for centre in centres)
+        if not others and (gain := _gain(centres, seen.rounding)):
             return Match(f"delta_orthogonal(gain={gain:.3g})", distribution="one place of each")
     distribution = best_of(seen).kind if seen.n >= _ENOUGH else ""
     for matrices, note in ((pieces, ""), ([stored], "of the stored tensor as one matrix")):
         if gain := _gain([matrix.flatten(1) for matrix in matrices], seen.rounding):
-            alone = note if len(pieces) > 1 or matrices is pieces else ""
-            return Match(f"orthogonal(gain={gain:.3g})", (), distribution, alone)
+            return Match(f"orthogonal(gain={gain:.3g})", (), distribution, note)
     return None
 
 
@@ -177,19 +172,17 @@ def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
         return None
     zeros = torch.cat([(piece == 0).sum(0) for piece in pieces])
     rows, count = pieces[0].shape[0], int(zeros[0])
-    others = [piece[piece != 0] for piece in pieces]
     if not 0 < count < rows or int(zeros.min()) != int(zeros.max()):
         return None
     if all(int((piece == 0).all(1).sum()) == count for piece in pieces):
         return None  # whole rows
-    left = statistics(others)
+    left = statistics([piece[piece != 0] for piece in pieces])
     normal = Distribution(0.0, left.std)
-    if normal.log_likelihood(left) < best_of(left).log_likelihood(left) - 2 * MARGIN:
+    behind = best_of(left).log_likelihood(left) - normal.log_likelihood(left)
+    if behind > 2 * MARGIN or not normal.fits(left.sample):
         return None
-    if not normal.fits(left.sample):
-        return None
-    std = _round(left.std, 2.5 * left.std / math.sqrt(2 * left.n))
-    return Match(f"sparse(sparsity={_share(count, rows)}, std={std})", (), "zeros and normal")
+    share, std = _round(count / rows, 0.5 / rows), _round(left.std, 1.8 * left.std / left.n**0.5)
+    return Match(f"sparse(sparsity={share}, std={std})", (), "zeros and normal")
 
 
 def _beside_zero_rows(
@@ -205,16 +198,6 @@ def _beside_zero_rows(
     others = [piece[~z] for piece, z in zip(pieces, zero, strict=True)]
     found = recognise(others, torch.cat(others), own)
     return found._replace(note=f"{how_many} of {rows} rows {'is' if how_many == 1 else 'are'} 0")
-
-
-def _share(count: int, rows: int) -> str:
-    """Write the shortest fraction that PyTorch, which rounds up, turns into this count."""
-    for digits in range(1, 6):
-        for share in (count / rows, (count - 0.5) / rows):
-            text = f"{share:.{digits}g}"
-            if math.ceil(float(text) * rows) == count:
-                return text
-    return f"{count / rows:.6g}"
 
 
 # ------------------------------------------------------------------ distributions
@@ -315,25 +298,21 @@ def _plain(best: Distribution, seen: Statistics) -> str:
     error = 2.5 * seen.std / math.sqrt(seen.n)
     mean = 0.0 if abs(seen.mean) < 1.5 * error else seen.mean
     if best.kind == "uniform":
-        room = 5 * (seen.high - seen.low) / seen.n
-        if abs(seen.low + seen.high) < room:
-            bound = _round(max(seen.high, -seen.low) + room / 5, room / 5)
-            return f"uniform(a=-{bound}, b={bound})"
-        ends = _round(seen.low - room / 5, room / 5), _round(seen.high + room / 5, room / 5)
-        return f"uniform(a={ends[0]}, b={ends[1]})"
+        room = (seen.high - seen.low) / seen.n
+        low, high = seen.low - room, seen.high + room
+        if abs(low + high) < 5 * room:
+            low, high = min(low, -high), max(-low, high)
+        return f"uniform(a={_round(low, room)}, b={_round(high, room)})"
     start = "" if not mean else f"mean={_round(mean, error)}, "
     if best.kind == "normal":
         return f"normal({start}std={_round(seen.std, error / math.sqrt(2))})"
     reach = (best.high - best.low) / 2
-    std = best.std
     # Bounds of two standard deviations are what everybody writes.
-    if abs(cut_moments(2.0)[0] * reach / 2 / seen.std - 1) < 4 / math.sqrt(2 * seen.n):
-        std = reach / 2
-    digits = _round(std, 2.5 * std / math.sqrt(seen.n))
-    low, high = mean - reach, mean + reach
-    if std == reach / 2:
-        low, high = mean - 2 * float(digits), mean + 2 * float(digits)
-    return f"trunc_normal({start}std={digits}, a={low:.3g}, b={high:.3g})"
+    usual = abs(cut_moments(2.0)[0] * reach / 2 / seen.std - 1) < 4 / math.sqrt(2 * seen.n)
+    std = reach / 2 if usual else best.std
+    written = _round(std, 2.5 * std / math.sqrt(seen.n))
+    reach = 2 * float(written) if usual else reach
+    return f"trunc_normal({start}std={written}, a={mean - reach:.3g}, b={mean + reach:.3g})"
 
 
 def _round(value: float, error: float) -> str:
