@@ -80,20 +80,17 @@ def initialize_from(
         raise ValueError(fit.complaint())
     if not fit.loaded:
         raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.advice()}")
-    notes = dict.fromkeys(fit.loaded, "loaded")
     settings = Settings(
         weight=TorchDefault() if scheme is None else find_scheme(scheme, **params),
         bias=resolve_bias(bias),
         rules=check_rules(rules),
     )
-    if scheme is None:
-        notes = {name: fit.reason(name) for name, _ in model.named_parameters()} | notes
-    steps = plan(model, settings, generator, notes)
+    kept = [] if scheme is not None else [name for name, _ in model.named_parameters()]
+    steps = plan(model, settings, generator, {n: fit.note(n) for n in [*kept, *fit.loaded]})
     with restored_on_failure(model, generator):
         steps = fill_in(steps, generator)
         model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
-    rows = [_told(row, fit) for row in report(model, steps)]
-    return Report([*rows, *_buffer_rows(model, fit), *_unexpected_rows(weights, fit)])
+    return Report([*(_told(row, fit) for row in report(model, steps)), *_other_rows(model, fit)])
 
 
 class _Fit:
@@ -101,47 +98,46 @@ class _Fit:
 
     def __init__(self, model: nn.Module, weights: Weights, called: str) -> None:
         wanted = _tensors(model.state_dict())
-        self.mismatched = {
-            name: (tuple(weights[name].shape), tuple(wanted[name].shape))
-            for name in wanted
-            if name in weights and weights[name].shape != wanted[name].shape
-        }
-        self.given = [n for n in wanted if n in weights and n not in self.mismatched]
+        both = [name for name in wanted if name in weights]
+        self.given = [name for name in both if weights[name].shape == wanted[name].shape]
+        self.mismatched = [name for name in both if name not in self.given]
         given = {wanted[name].data_ptr() for name in self.given if wanted[name].numel()}
         ties = [n for n in wanted if n not in weights and wanted[n].data_ptr() in given]
         self.loaded = [*self.given, *ties]  # a tied weight needs to come under one name only
         self.missing = [n for n in wanted if n not in weights and n not in ties]
         self.unexpected = [n for n in weights if n not in wanted]
-        self._wanted, self._weights, self._called = wanted, weights, called
+        self.wanted, self.weights, self.called = wanted, weights, called
 
     @property
     def misfits(self) -> bool:
         return bool(self.missing or self.unexpected or self.mismatched)
 
-    def reason(self, name: str) -> str:
+    def note(self, name: str) -> str:
+        if name in self.loaded:
+            return "loaded"
+        if name in self.unexpected:
+            return "unexpected: the model has no such tensor"
         if name in self.mismatched:
-            came, _ = self.mismatched[name]
-            return f"shape {came} in the weights does not fit"
+            return f"shape {tuple(self.weights[name].shape)} in the weights does not fit"
         return "missing in the weights"
 
     def complaint(self) -> str:
         lines = ["state_dict_or_path does not fit the model:"]
         lines += [f"  missing: {name}" for name in self.missing]
         lines += [f"  unexpected: {name}" for name in self.unexpected]
-        lines += [
-            f"  shape: {name} is {wanted} in the model, {came} in the weights"
-            for name, (came, wanted) in self.mismatched.items()
-        ]
+        for name in self.mismatched:
+            wanted, came = tuple(self.wanted[name].shape), tuple(self.weights[name].shape)
+            lines.append(f"  shape: {name} is {wanted} in the model, {came} in the weights")
         return "\n".join([*lines, self.advice()])
 
     def advice(self) -> str:
         """Say what to do: rename, load a part, or look."""
-        found = best_renaming(self._wanted, self._weights, self._called)
-        if found.code != self._called:
-            whole = found.fitting == len(self._wanted) == len(self._weights)
+        found = best_renaming(self.wanted, self.weights, self.called)
+        if found.code != self.called:
+            whole = found.fitting == len(self.wanted) == len(self.weights)
             rest = "" if whole else ", with strict=False for the rest"
             return (
-                f"Under other names, {found.fitting} of its {len(self._weights)} tensors fit: "
+                f"Under other names, {found.fitting} of its {len(self.weights)} tensors fit: "
                 f"pass {found.code}{rest}."
             )
         if self.loaded:
@@ -192,12 +188,10 @@ def _which(model: nn.Module, checkpoint: Mapping[Any, Any], called: str) -> str:
     ]
     if not found:
         return "there are no tensors by name in it"
-    best = max(found, key=lambda renaming: (renaming.fitting, renaming.named))
-    advice = f"pass {best.code}"
+    best = max(found, key=lambda renaming: renaming.fitting)
     others = [r.code for r in found if r is not best and best.fitting and r.fitting == best.fitting]
-    if others:
-        advice += f" ({', '.join(others)} would fit, too)"
-    return advice
+    rest = f" ({', '.join(others)} would fit, too)" if others else ""
+    return f"pass {best.code}{rest}"
 
 
 def _dicts_of_tensors(value: Any, called: str) -> Iterator[tuple[str, Weights]]:
@@ -219,38 +213,24 @@ def _told(row: Row, fit: _Fit) -> Row:
     """Say of a row whether it was loaded, and of a filled one why."""
     if row.note == "loaded":
         return replace(row, scheme="pretrained")
-    if not row.scheme:
-        return row
-    return replace(row, note=joined(fit.reason(row.name), row.note))
+    return replace(row, note=joined(fit.note(row.name), row.note)) if row.scheme else row
 
 
-def _buffer_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+    """Describe the buffers, and the tensors that the model does not have."""
     buffers = dict(model.named_buffers())
     rows = []
-    for name in (n for n in model.state_dict() if n in buffers):
-        layer, _, buffer = name.rpartition(".")
-        loaded = name in fit.loaded
+    for name in [*(name for name in fit.wanted if name in buffers), *fit.unexpected]:
+        layer, _, parameter = name.rpartition(".")
+        known = name in buffers
         rows.append(
             Row(
                 layer=layer,
-                type=type(model.get_submodule(layer)).__name__,
-                parameter=buffer,
-                shape=tuple(buffers[name].shape),
-                scheme="pretrained" if loaded else "",
-                note="buffer, " + ("loaded" if loaded else fit.reason(name)),
+                type=type(model.get_submodule(layer)).__name__ if known else "",
+                parameter=parameter,
+                shape=tuple((buffers if known else fit.weights)[name].shape),
+                scheme="pretrained" if name in fit.loaded else "",
+                note=("buffer, " if known else "") + fit.note(name),
             )
         )
     return rows
-
-
-def _unexpected_rows(weights: Weights, fit: _Fit) -> list[Row]:
-    return [
-        Row(
-            layer=name.rpartition(".")[0],
-            type="",
-            parameter=name.rpartition(".")[2],
-            shape=tuple(weights[name].shape),
-            note="unexpected: the model has no such tensor",
-        )
-        for name in fit.unexpected
-    ]

@@ -20,12 +20,10 @@ class Renaming(NamedTuple):
 
     Args:
         fitting: How many of them then have a name and a shape of the model.
-        named: How many have a name of the model, whatever their shape.
         code: The expression that gives them under these names.
     """
 
     fitting: int
-    named: int
     code: str
 
 
@@ -37,19 +35,19 @@ def best_renaming(wanted: Tensors, weights: Tensors, called: str) -> Renaming:
         weights: The tensors that came.
         called: The expression that gives `weights`.
     """
-    own = _count(wanted, weights, str, called)
-    best = own
-    for rename, key in _candidates(wanted, weights):
-        code = f"{{{key}: v for k, v in {called}.items()}}"
-        best = max(best, _count(wanted, weights, rename, code), key=lambda r: r.fitting)
+    own = Renaming(_fitting(wanted, weights, str), called)
+    others = [
+        Renaming(_fitting(wanted, weights, rename), f"{{{key}: v for k, v in {called}.items()}}")
+        for rename, key in _candidates(wanted, weights)
+    ]
+    best = max([own, *others], key=lambda renaming: renaming.fitting)
     # A few tensors fit by chance.
     return best if 2 * best.fitting >= min(len(wanted), len(weights)) else own
 
 
-def _count(wanted: Tensors, weights: Tensors, rename: Callable[[str], str], code: str) -> Renaming:
+def _fitting(wanted: Tensors, weights: Tensors, rename: Callable[[str], str]) -> int:
     named = {rename(name): tensor.shape for name, tensor in weights.items()}
-    here = [name for name in named if name in wanted]
-    return Renaming(sum(named[n] == wanted[n].shape for n in here), len(here), code)
+    return sum(name in wanted and wanted[name].shape == shape for name, shape in named.items())
 
 
 def _candidates(wanted: Tensors, weights: Tensors) -> Iterator[tuple[Callable[[str], str], str]]:

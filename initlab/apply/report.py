@@ -156,6 +156,6 @@ def count(how_many: int, what: str) -> str:
     return f"{how_many} {what}{'' if how_many == 1 else 's'}"
 
 
-def joined(*parts: str) -> str:
+def joined(*parts: str, between: str = "; ") -> str:
     """Put the parts of a note together."""
-    return "; ".join(part for part in parts if part)
+    return between.join(part for part in parts if part)
