@@ -62,23 +62,14 @@ def audit(model: nn.Module, init: Callable[[Any], Any] | str | None = None) -> A
     if init is None:
         return Audit(rows_of(model))
     seen = watch(model, init)
-    rows = [
-        replace(
-            row,
-            done=seen.done[row.name],
-            note=joined(row.note, "memory that nobody wrote to" if row.name in seen.blank else ""),
-        )
-        for row in [*rows_of(seen.model), *buffer_rows(seen.model)]
-    ]
-    if not on_meta and any(row.done == "left" and not row.scheme for row in rows):
-        # A small bias is known by the weight beside it: one that was left, by what that was before.
-        before = {row.name: row.scheme for row in rows_of(model)}
-        rows = [
-            replace(row, scheme=before.get(row.name, ""))
-            if row.done == "left" and not row.scheme
-            else row
-            for row in rows
-        ]
+    # A small bias is known by the weight beside it: one that was left, by what that was before.
+    before = {} if on_meta else {row.name: row.scheme for row in rows_of(model)}
+    rows = []
+    for row in [*rows_of(seen.model), *buffer_rows(seen.model)]:
+        done = seen.done[row.name]
+        scheme = row.scheme or (before.get(row.name, "") if done == "left" else "")
+        blank = "memory that nobody wrote to" if row.name in seen.blank else ""
+        rows.append(replace(row, done=done, scheme=scheme, note=joined(row.note, blank)))
     return Audit(rows)
 
 

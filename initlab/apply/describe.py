@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
 from initlab.apply.distributions import Distribution, uniform
-from initlab.apply.layers import Bias, Kind, Kinds, Weight, kinds_of
+from initlab.apply.layers import Bias, Kind, Weight, kinds_of, padding_row, pieces, without_row
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk
 from initlab.apply.recognise import Match, recognise
@@ -69,13 +69,17 @@ def rows_of(model: nn.Module) -> list[AuditRow]:
     values: dict[str, Tensor] = {}
     matches: dict[str, Match] = {}
     for layer, module in walk(model):
-        kinds, matched = kinds_of(module) or {}, dict[str, Match]()
+        kinds, beside = kinds_of(module), _Beside()
         weights = held(module).values()
         for weight in sorted(weights, key=lambda one: isinstance(kinds.get(one.name), Bias)):
-            (first, *others), match = _describe(layer, weight, kinds, matched)
+            kind, value = kinds.get(weight.name), weight.value()
+            (first, *others), match = _describe(layer, weight, kind, beside)
             rows |= {row.name: row for row in [first, *others]}
-            matched[weight.name] = matches[first.name] = match
-            values[first.name] = weight.value()
+            matches[first.name], values[first.name] = match, value
+            if isinstance(kind, Weight) and value.numel():
+                names = (match.scheme, *match.others)
+                gates = max(beside.gates, len(kind.cut(value)))
+                beside = _Beside(kind.own_std(value), "torch_default" in names, gates)
     _as_larger_ones(rows, matches)
     for name, match in matches.items():
         rows[name] = _named(rows[name], match)
@@ -118,24 +122,37 @@ def _as_larger_ones(rows: dict[str, AuditRow], matches: dict[str, Match]) -> Non
                 break
 
 
+class _Beside(NamedTuple):
+    """What the weight beside a bias tells.
+
+    Args:
+        std: The one that PyTorch's own start gives it; a bias gets the same bounds.
+        own: Whether it looks like that start.
+        gates: How many matrices it holds.
+    """
+
+    std: float | None = None
+    own: bool = False
+    gates: int = 1
+
+
 def _describe(
-    layer: str, weight: Held, kinds: Kinds, matched: dict[str, Match]
+    layer: str, weight: Held, kind: Kind | None, beside: _Beside
 ) -> tuple[list[AuditRow], Match]:
     """Describe the parameters that hold one weight, and name its scheme."""
-    kind, value = kinds.get(weight.name), weight.value()
-    parameters = weight.parameters()
+    value, parameters = weight.value(), weight.parameters()
     frozen = not all(parameter.requires_grad for parameter in parameters.values())
     notes = [weight.note, "frozen" if frozen else ""]
-    match, pieces = Match(), []
+    match, parts = Match(), []
     if value.is_meta or not value.is_floating_point():
         notes.append(_META if value.is_meta else f"dtype {value.dtype}")
     else:
-        zero = kind.zero_row if isinstance(kind, Weight) else None
-        if zero is not None and not value[zero].any():
-            notes.append(f"row {zero} is 0 (padding)")
-            value = torch.cat([value[:zero], value[zero + 1 :]])
-        pieces = kind.cut(value) if isinstance(kind, Weight) else [value]
-        match = _match(weight, kind, kinds, pieces, value, matched)
+        row = padding_row(kind)
+        if row is not None and not value[row].any():
+            notes.append(f"row {row} is 0 (padding)")
+            value = without_row(row, value)
+        parts = pieces(kind, value)
+        match = _match(parts, value, kind, _own(weight, kind, value, beside), beside)
     rows = [
         AuditRow(
             name=join(layer, name),
@@ -145,7 +162,7 @@ def _describe(
         )
         for name, parameter in parameters.items()
     ]
-    return [_measured(rows[0], match, pieces), *rows[1:]], match
+    return [_measured(rows[0], match, parts), *rows[1:]], match
 
 
 def _measured(row: AuditRow, match: Match, pieces: Sequence[Tensor]) -> AuditRow:
@@ -160,48 +177,39 @@ def _measured(row: AuditRow, match: Match, pieces: Sequence[Tensor]) -> AuditRow
 
 
 def _match(
-    weight: Held,
-    kind: Kind | None,
-    kinds: Kinds,
-    pieces: Sequence[Tensor],
+    parts: Sequence[Tensor],
     value: Tensor,
-    matched: dict[str, Match],
+    kind: Kind | None,
+    own: Distribution | None,
+    beside: _Beside,
 ) -> Match:
     """Name the scheme of a weight, gate by gate if the gates differ."""
-    own = _own(weight, kind, kinds, value, matched)
-    match = recognise(pieces, value, own)
+    match = recognise(parts, value, own)
     if match.scheme or "nan" in match.note:
         return match
-    if isinstance(kind, Bias):  # it has as many gates as the weights beside it
-        cuts = [one.cut(value) for one in kinds.values() if isinstance(one, Weight)]
-        pieces = max(cuts, key=len, default=pieces)
-    if 1 < len(pieces) <= 4:
-        each = [recognise([piece], piece, own) for piece in pieces]
+    if isinstance(kind, Bias):
+        parts = value.chunk(beside.gates)
+    if 1 < len(parts) <= 4:
+        each = [recognise([part], part, own) for part in parts]
         if all(one.scheme for one in each):
             scheme = ", ".join(one.scheme for one in each)
             return match._replace(scheme=scheme, distribution="", note="gate by gate")
     return match
 
 
-def _own(
-    weight: Held, kind: Kind | None, kinds: Kinds, value: Tensor, matched: dict[str, Match]
-) -> Distribution | None:
+def _own(weight: Held, kind: Kind | None, value: Tensor, beside: _Beside) -> Distribution | None:
     """Tell what PyTorch's own start of the layer gives this weight.
 
     So few numbers as a bias has follow many distributions: a short one counts only beside a weight
     that looks like PyTorch's own, too.
     """
-    std: float | None = None
+    std = None
     if isinstance(kind, Weight) and value.numel():
         std = kind.own_std(value)
-        if isinstance(weight.module, nn.Embedding | nn.EmbeddingBag) and std is not None:
-            return Distribution(0.0, std)
-    elif isinstance(kind, Bias) and kind.own is None:
-        for name, match in matched.items():
-            one = kinds.get(name)
-            sure = value.numel() >= _LONG or "torch_default" in (match.scheme, *match.others)
-            if isinstance(one, Weight) and sure:
-                std = one.own_std(held(weight.module)[name].value())
+        if isinstance(weight.module, nn.Embedding | nn.EmbeddingBag):
+            return Distribution(0.0, std or 1.0)
+    elif isinstance(kind, Bias) and kind.own is None and (value.numel() >= _LONG or beside.own):
+        std = beside.std
     return uniform(std) if std else None
 
 

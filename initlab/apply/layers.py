@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
@@ -184,25 +185,39 @@ LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
 Subclasses count as the nearest type that is in the table."""
 
 
-def kinds_of(module: nn.Module) -> Kinds | None:
-    """Look a module up in `LAYERS`; None where neither its type nor a base is in it."""
+def kinds_of(module: nn.Module) -> Kinds:
+    """Look a module up in `LAYERS`; nothing where neither its type nor a base is in it."""
     for cls in type(module).__mro__:
         entry = LAYERS.get(cls) or LAYERS.get(f"{cls.__module__}.{cls.__qualname__}")
         if entry is not None:
             return entry(module)
-    return None
+    return {}
+
+
+def pieces(kind: Kind | None, value: Tensor) -> list[Tensor]:
+    """Cut a parameter into the matrices that are filled one by one."""
+    return kind.cut(value) if isinstance(kind, Weight) else [value]
+
+
+def padding_row(kind: Kind | None) -> int | None:
+    """Tell which row of a parameter stays 0."""
+    return kind.zero_row if isinstance(kind, Weight) else None
+
+
+def without_row(row: int | None, value: Tensor) -> Tensor:
+    """Leave out a row, if there is one to leave out."""
+    return value if row is None else torch.cat([value[:row], value[row + 1 :]])
 
 
 def emits_sums(module: nn.Module) -> bool:
     """Whether a layer emits weighted sums of its input: linear, bilinear or a convolution."""
-    kinds = kinds_of(module) or {}
+    kinds = kinds_of(module)
     return isinstance(kinds.get("weight"), Weight) and "bias" in kinds
 
 
 def normalises(module: nn.Module) -> bool:
     """Whether a layer is a normalisation with a weight or a bias."""
-    kinds = kinds_of(module) or {}
-    return isinstance(kinds.get("bias"), Fixed)
+    return isinstance(kinds_of(module).get("bias"), Fixed)
 
 
 def _chunks(number: int, tensor: Tensor) -> list[Tensor]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import Generator, Tensor, nn
 
-from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of
+from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of, pieces
 from initlab.apply.parametrized import Held, held
 from initlab.apply.rules import Fit, Rule
 from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault
@@ -51,10 +51,6 @@ class Step:
         """The weight's name in the model."""
         return join(self.layer, self.weight.name)
 
-    def pieces(self, value: Tensor) -> list[Tensor]:
-        """Cut the weight into the matrices that are filled one by one."""
-        return self.kind.cut(value) if isinstance(self.kind, Weight) else [value]
-
 
 def plan(
     model: nn.Module,
@@ -74,7 +70,7 @@ def plan(
     seen: dict[int, str] = {}
     steps = []
     for layer, module in walk(model):
-        kinds = kinds_of(module) or {}
+        kinds = kinds_of(module)
         for weight in held(module).values():
             step = Step(layer, weight, kinds.get(weight.name))
             rule, fit = _first_fit(settings.rules, used, step)
@@ -152,7 +148,7 @@ def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) 
         return replace(step, filler=weight)
     kind = type(module).__name__
     why = f"not a parameter that apply.LAYERS knows of {kind}"
-    if kinds_of(module) is None:
+    if not kinds_of(module):
         why = f"{kind} is not a known layer type"
     return replace(step, note=f"{why}: give it a rule, {_advice(step, settings)}")
 
@@ -180,7 +176,7 @@ def _check(step: Step, generator: Generator | None) -> None:
                 f"got {step.filler.numel()}: give it in a rule for the layers that it is for."
             )
     elif step.filler is not None and not isinstance(step.filler, TorchDefault):
-        for piece in step.pieces(now):
+        for piece in pieces(step.kind, now):
             try:
                 step.filler.check(piece, generator)
             except ValueError as error:

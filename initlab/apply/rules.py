@@ -155,7 +155,7 @@ def output_bias_of(model: nn.Module, frequencies: Any) -> tuple[str, Tensor]:
     found = [
         (f"{name}.bias".lstrip("."), len(weight.value()))
         for name, module in model.named_modules()
-        if isinstance((kinds_of(module) or {}).get("bias"), Bias)
+        if isinstance(kinds_of(module).get("bias"), Bias)
         for weight in [held(module).get("bias")]
         if weight is not None
     ]
