@@ -13,10 +13,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from initlab.apply.initialize import fill_in, report
+from initlab.apply.parametrized import restored_on_failure
 from initlab.apply.plan import Settings, plan
 from initlab.apply.renaming import best_renaming
 from initlab.apply.report import Report, Row, joined
-from initlab.apply.restore import restored_on_failure
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
 from initlab.arguments import network
 from initlab.schemes import TorchDefault

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ class AuditRow:
             be told.
         scheme: The scheme that this looks like: a name of `il.SCHEMES` with its arguments, one for
             each gate where they differ; empty where none fits, as for trained weights.
+        others: Schemes that fit as well.
         done: What the initialisation did: "set", "left", "set in part", "set twice", ...; empty if
             none was given.
         note: Ties, copies, other schemes that fit as well, ...
@@ -59,6 +60,7 @@ class AuditRow:
     fan_in_variance: float | None = None
     distribution: str = ""
     scheme: str = ""
+    others: tuple[str, ...] = ()
     done: str = ""
     note: str = ""
 
@@ -67,59 +69,51 @@ def rows_of(model: nn.Module) -> list[AuditRow]:
     """Describe every parameter, in the order of `model.named_parameters()`."""
     rows: dict[str, AuditRow] = {}
     values: dict[str, Tensor] = {}
-    matches: dict[str, Match] = {}
     for layer, module in walk(model):
         kinds, beside = kinds_of(module), _Beside()
         weights = held(module).values()
         for weight in sorted(weights, key=lambda one: isinstance(kinds.get(one.name), Bias)):
             kind, value = kinds.get(weight.name), weight.value()
-            (first, *others), match = _describe(layer, weight, kind, beside)
+            first, *others = _describe(layer, weight, kind, beside)
             rows |= {row.name: row for row in [first, *others]}
-            matches[first.name], values[first.name] = match, value
+            values[first.name] = value
             if isinstance(kind, Weight) and value.numel():
-                names = (match.scheme, *match.others)
+                names = (first.scheme, *first.others)
                 gates = max(beside.gates, len(kind.cut(value)))
                 beside = _Beside(kind.own_std(value), "torch_default" in names, gates)
-    _as_larger_ones(rows, matches)
-    for name, match in matches.items():
-        rows[name] = _named(rows[name], match)
+    _as_larger_ones(rows)
     first_of: dict[int, AuditRow] = {}
     found = []
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        row = rows.get(name)
-        same = first_of.setdefault(id(parameter), row) if row else first_of[id(parameter)]
-        if same.name != name:
-            note = joined(f"tied to {same.name}", same.note)
-            row = replace(row or same, name=name, scheme=same.scheme, note=note)
-        found.append(row or same)
+        known = first_of.get(id(parameter))
+        if known is None:
+            row = first_of[id(parameter)] = _with_others(rows[name])
+        else:
+            note = joined(f"tied to {known.name}", known.note)
+            row = replace(rows.get(name, known), name=name, scheme=known.scheme, note=note)
+        found.append(row)
     return _with_copies(found, values)
 
 
-def _named(row: AuditRow, match: Match) -> AuditRow:
-    """Add the scheme, and the others that fit as well."""
-    shown = ", ".join(match.others[:_OTHERS])
-    if len(match.others) > _OTHERS:
-        shown += f" and {len(match.others) - _OTHERS} more"
-    note = joined(row.note, match.note, f"or {shown}" if shown else "")
-    return replace(row, scheme=match.scheme, distribution=match.distribution, note=note)
-
-
-def _as_larger_ones(rows: dict[str, AuditRow], matches: dict[str, Match]) -> None:
+def _as_larger_ones(rows: dict[str, AuditRow]) -> None:
     """Name small tensors as larger ones of the same type of layer, where that fits them, too."""
-
-    def entries(name: str) -> int:
-        return math.prod(rows[name].shape)
-
-    usual: dict[str, Counter[str]] = {}
-    for name, match in matches.items():
-        if match.scheme and entries(name) >= _MANY:
-            usual.setdefault(rows[name].type, Counter())[match.scheme] += 1
-    for name, match in matches.items():
-        for scheme, _ in usual.get(rows[name].type, Counter()).most_common():
-            if entries(name) < _MANY and scheme in match.others:
-                others = [match.scheme, *(one for one in match.others if one != scheme)]
-                matches[name] = match._replace(scheme=scheme, others=tuple(others))
+    usual: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows.values():
+        if row.scheme and math.prod(row.shape) >= _MANY:
+            usual[row.type][row.scheme] += 1
+    for name, row in rows.items():
+        for scheme, _ in usual[row.type].most_common():
+            if math.prod(row.shape) < _MANY and scheme in row.others:
+                others = [row.scheme, *(one for one in row.others if one != scheme)]
+                rows[name] = replace(row, scheme=scheme, others=tuple(others))
                 break
+
+
+def _with_others(row: AuditRow) -> AuditRow:
+    """Add to the note which schemes fit as well."""
+    shown, more = ", ".join(row.others[:_OTHERS]), len(row.others) - _OTHERS
+    shown += f" and {more} more" if more > 0 else ""
+    return replace(row, note=joined(row.note, f"or {shown}" if shown else ""))
 
 
 class _Beside(NamedTuple):
@@ -136,9 +130,7 @@ class _Beside(NamedTuple):
     gates: int = 1
 
 
-def _describe(
-    layer: str, weight: Held, kind: Kind | None, beside: _Beside
-) -> tuple[list[AuditRow], Match]:
+def _describe(layer: str, weight: Held, kind: Kind | None, beside: _Beside) -> list[AuditRow]:
     """Describe the parameters that hold one weight, and name its scheme."""
     value, parameters = weight.value(), weight.parameters()
     frozen = not all(parameter.requires_grad for parameter in parameters.values())
@@ -153,7 +145,7 @@ def _describe(
             value = without_row(row, value)
         parts = pieces(kind, value)
         match = _match(parts, value, kind, _own(weight, kind, value, beside), beside)
-    rows = [
+    first, *others = [
         AuditRow(
             name=join(layer, name),
             type=parametrize.type_before_parametrizations(weight.module).__name__,
@@ -162,17 +154,24 @@ def _describe(
         )
         for name, parameter in parameters.items()
     ]
-    return [_measured(rows[0], match, parts), *rows[1:]], match
+    return [_measured(first, match, parts), *others]
 
 
-def _measured(row: AuditRow, match: Match, pieces: Sequence[Tensor]) -> AuditRow:
-    """Add fans, mean and standard deviation."""
-    if not pieces or not pieces[0].numel():
+def _measured(row: AuditRow, match: Match, parts: Sequence[Tensor]) -> AuditRow:
+    """Add what the values look like, with fans, mean and standard deviation."""
+    row = replace(
+        row,
+        scheme=match.scheme,
+        others=match.others,
+        distribution=match.distribution,
+        note=joined(row.note, match.note),
+    )
+    if not parts or not parts[0].numel():
         return row
     row = replace(row, mean=match.mean, std=match.std)
-    if pieces[0].dim() < 2:
+    if parts[0].dim() < 2:
         return row
-    fan_in, fan_out = fans(pieces[0])
+    fan_in, fan_out = fans(parts[0])
     return replace(row, fan_in=fan_in, fan_out=fan_out, fan_in_variance=fan_in * match.std**2)
 
 
@@ -245,8 +244,8 @@ def buffer_rows(model: nn.Module) -> list[AuditRow]:
             row = replace(row, note=joined(row.note, _META))
         elif buffer.is_floating_point():
             match = recognise([buffer], buffer)
-            constant = match.scheme if match.distribution == "constant" else ""
-            row = replace(row, scheme=constant, note=joined(row.note, match.note))
+            if match.distribution != "constant":
+                match = match._replace(scheme="", others=())
             row = _measured(row, match, [buffer.flatten()])
         rows.append(row)
     return rows

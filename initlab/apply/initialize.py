@@ -15,11 +15,10 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
-from initlab.apply.layers import Bias, Fixed, Weight, padding_row, pieces, without_row
-from initlab.apply.parametrized import held, own_values
+from initlab.apply.layers import Bias, Weight, padding_row, pieces, without_row
+from initlab.apply.parametrized import held, keep_values, own_values, restored_on_failure
 from initlab.apply.plan import Settings, Step, plan, walk
 from initlab.apply.report import Report, Row, joined
-from initlab.apply.restore import keep_values, restored_on_failure
 from initlab.apply.rules import (
     AnyBias,
     AnyScheme,
@@ -29,7 +28,7 @@ from initlab.apply.rules import (
     resolve_bias,
 )
 from initlab.arguments import network, number
-from initlab.schemes import Constant, Scheme, TorchDefault, fans
+from initlab.schemes import Scheme, TorchDefault, fans
 from initlab.schemes import scheme as find_scheme
 from initlab.schemes.custom import drawing_from
 
@@ -249,8 +248,6 @@ def _rows(step: Step) -> list[Row]:
 def _scheme_name(step: Step) -> str:
     if isinstance(step.filler, Tensor):
         return "values"
-    if isinstance(step.kind, Fixed) and step.filler == Constant(val=step.kind.value):
-        return {0.0: "zeros", 1.0: "ones"}.get(step.kind.value, repr(step.filler))
     return repr(step.filler) + ("" if step.forget is None else f", forget gate {step.forget:g}")
 
 

@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from initlab.schemes import TorchDefault, Xavier
+from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault, Xavier
 
 Cut = Callable[[Tensor], "list[Tensor]"]
 
@@ -59,7 +59,7 @@ class Bias:
 class Fixed:
     """A parameter that starts as the same number everywhere, as in a normalisation layer."""
 
-    value: float
+    scheme: Scheme
 
 
 Kind = Weight | Bias | Fixed
@@ -150,12 +150,12 @@ def attention(layer: nn.MultiheadAttention) -> Kinds:
 
 def normalisation(layer: nn.Module) -> Kinds:
     """Weight 1 and bias 0: the layer only normalises."""
-    return {"weight": Fixed(value=1.0), "bias": Fixed(value=0.0)}
+    return {"weight": Fixed(scheme=SCHEMES["ones"]), "bias": Fixed(scheme=SCHEMES["zeros"])}
 
 
 def slope(layer: nn.PReLU) -> Kinds:
     """The learned slope of a PReLU."""
-    return {"weight": Fixed(value=layer.init)}
+    return {"weight": Fixed(scheme=Constant(val=layer.init))}
 
 
 LAYERS: dict[type | str, Callable[[Any], Kinds]] = {

@@ -13,10 +13,9 @@ from torch import Generator, nn
 from initlab import format
 from initlab.apply.initialize import initialize, report_kept, spread
 from initlab.apply.layers import emits_sums
-from initlab.apply.parametrized import held
+from initlab.apply.parametrized import held, keep_values, restored_on_failure
 from initlab.apply.plan import join
 from initlab.apply.report import Report, Row, joined
-from initlab.apply.restore import keep_values, restored_on_failure
 from initlab.apply.rules import AnyScheme
 from initlab.arguments import network, number, whole
 from initlab.probe.preserving import preserving

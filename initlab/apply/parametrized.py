@@ -1,15 +1,19 @@
-"""How does a module hold a weight: as a plain parameter, or computed from others?"""
+"""How does a module hold a weight, plain or computed from others, and how is it put back?"""
 
 from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
+
+from initlab.probe.preserving import keep_random_states
 
 # torch.nn.utils hides these two modules behind functions of the same names.
 _WEIGHT_NORM = sys.modules["torch.nn.utils.weight_norm"].WeightNorm
@@ -76,7 +80,7 @@ class Parametrized(Held):
             if hasattr(step, "_power_method") and value.dim() > 1:  # spectral norm
                 step._power_method(step._reshape_weight_to_matrix(value), _ENOUGH)
         with torch.no_grad():
-            for tensor, new in zip(state(self.list), state(twin), strict=True):
+            for tensor, new in zip(_state(self.list), _state(twin), strict=True):
                 tensor.copy_(new)
 
 
@@ -199,6 +203,32 @@ def _twin(module: nn.Module) -> nn.Module:
     return twin
 
 
-def state(module: nn.Module) -> list[Tensor]:
-    """List parameters and buffers."""
+def keep_values(model: nn.Module) -> Callable[[], None]:
+    """Note all parameters and buffers, and return a function that puts their values back."""
+    before = [tensor.detach().clone() for tensor in _state(model)]
+
+    def put_back() -> None:
+        with torch.no_grad():
+            for tensor, values in zip(_state(model), before, strict=True):
+                tensor.copy_(values)
+        for module in model.modules():
+            for weight in held(module).values():
+                weight.refresh()
+
+    return put_back
+
+
+@contextmanager
+def restored_on_failure(model: nn.Module, generator: Generator | None) -> Iterator[None]:
+    """Put parameters, buffers and random states back if the block raises."""
+    put_back = keep_values(model), keep_random_states(generator)
+    try:
+        yield
+    except BaseException:
+        for step in put_back:
+            step()
+        raise
+
+
+def _state(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of, pieces
 from initlab.apply.parametrized import Held, held
 from initlab.apply.rules import Fit, Rule
-from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault
+from initlab.schemes import SCHEMES, Scheme, TorchDefault
 from initlab.schemes.base import check_generator
 
 
@@ -137,7 +137,7 @@ def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) 
             chosen = exactly
             if rule and fit == "type":
                 chosen = rule.scheme if name == "weight" else rule.bias
-            return replace(step, filler=Constant(val=step.kind.value) if chosen is None else chosen)
+            return replace(step, filler=step.kind.scheme if chosen is None else chosen)
     if exactly:
         return replace(step, filler=exactly)
     if rule and step.weight.value().dim() > 1:
