@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,7 +16,6 @@ from torch import Generator, Tensor, nn
 from initlab.apply.initialize import fill_in, report
 from initlab.apply.parametrized import restored_on_failure
 from initlab.apply.plan import Settings, plan
-from initlab.apply.renaming import best_renaming
 from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
 from initlab.arguments import network
@@ -23,6 +23,9 @@ from initlab.schemes import TorchDefault
 from initlab.schemes import scheme as find_scheme
 
 Weights = Mapping[str, Tensor]
+_WRAPPERS = r"\b(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+"""What DataParallel, torch.compile, FSDP and checkpointing put into the names of what they wrap."""
+_TRIED = 32  # a prefix is on all names, so a few of them give every candidate
 
 
 def initialize_from(
@@ -132,7 +135,7 @@ class _Fit:
 
     def advice(self) -> str:
         """Say what to do: rename, load a part, or look."""
-        found = best_renaming(self.wanted, self.weights, self.called)
+        found = _best_renaming(self.wanted, self.weights, self.called)
         if found.code != self.called:
             whole = found.fitting == len(self.wanted) == len(self.weights)
             rest = "" if whole else ", with strict=False for the rest"
@@ -183,7 +186,7 @@ def _which(model: nn.Module, checkpoint: Mapping[Any, Any], called: str) -> str:
     """Say which of the dicts in a checkpoint to pass: the one whose names fit the model."""
     wanted = _tensors(model.state_dict())
     found = [
-        best_renaming(wanted, tensors, code)
+        _best_renaming(wanted, tensors, code)
         for code, tensors in _dicts_of_tensors(checkpoint, called)
     ]
     if not found:
@@ -234,3 +237,76 @@ def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
             )
         )
     return rows
+
+
+# ------------------------------------------------------------------ other names
+
+
+class _Renaming(NamedTuple):
+    """A way to call the tensors of a checkpoint.
+
+    Args:
+        fitting: How many of them then have a name and a shape of the model.
+        code: The expression that gives them under these names.
+    """
+
+    fitting: int
+    code: str
+
+
+def _best_renaming(wanted: Weights, weights: Weights, called: str) -> _Renaming:
+    """Find the names under which most tensors fit; their own ones, unless others are better.
+
+    Args:
+        wanted: The tensors of the model.
+        weights: The tensors that came.
+        called: The expression that gives `weights`.
+    """
+    own = _Renaming(_fitting(wanted, weights, str), called)
+    others = [
+        _Renaming(_fitting(wanted, weights, rename), f"{{{key}: v for k, v in {called}.items()}}")
+        for rename, key in _candidates(wanted, weights)
+    ]
+    best = max([own, *others], key=lambda renaming: renaming.fitting)
+    # A few tensors fit by chance.
+    return best if 2 * best.fitting >= min(len(wanted), len(weights)) else own
+
+
+def _fitting(wanted: Weights, weights: Weights, rename: Callable[[str], str]) -> int:
+    named = {rename(name): tensor.shape for name, tensor in weights.items()}
+    return sum(name in wanted and wanted[name].shape == shape for name, shape in named.items())
+
+
+def _candidates(wanted: Weights, weights: Weights) -> Iterator[tuple[Callable[[str], str], str]]:
+    """Give ways to rename, each with its code for a name `k`."""
+    pairs = {
+        _prefixes(came, name)
+        for came in [name for name in weights if name not in wanted][:_TRIED]
+        for name in wanted
+        if weights[came].shape == wanted[name].shape
+    } - {("", "")}
+    for theirs, ours in sorted(pairs, key=lambda pair: (len(pair[0] + pair[1]), pair)):
+        cut = f"k.removeprefix({theirs!r})" if theirs else "k"
+        key = f"{ours!r} + {cut}" if ours else cut
+        yield (lambda k, theirs=theirs, ours=ours: ours + k.removeprefix(theirs)), key  # type: ignore[misc]
+    bare = {_bare(name): name for name in wanted}
+    yield (
+        (lambda k: bare.get(_bare(k), k)),
+        (
+            f"{{re.sub(r'{_WRAPPERS}', '', n): n for n in model.state_dict()}}"
+            f".get(re.sub(r'{_WRAPPERS}', '', k), k)"
+        ),
+    )
+
+
+def _prefixes(one: str, other: str) -> tuple[str, str]:
+    """Split off what two names have in common at their ends, in whole parts."""
+    ones, others = one.split("."), other.split(".")
+    while ones and others and ones[-1] == others[-1]:
+        ones.pop()
+        others.pop()
+    return ".".join([*ones, ""]), ".".join([*others, ""])
+
+
+def _bare(name: str) -> str:
+    return re.sub(_WRAPPERS, "", name)

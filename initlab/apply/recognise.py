@@ -33,6 +33,7 @@ _ENOUGH = 256  # fewer numbers follow too many distributions to give one plain n
 _CLOSE = 3.0  # how much better a fit may be, in logarithms, than a name that is beyond doubt
 _HUGE = 1e6  # no scheme gives that; memory that nobody wrote to does
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of torch.nn.init.calculate_gain
+_USUAL_GAINS = (1.0, *_GAINS.values(), 0.5, 2.0, 0.1, 0.01)
 _KAIMING = (("fan_in", "fan_out"), ("leaky_relu", "tanh", "selu", "linear"))
 _STDS = (1.0, 0.02, 0.01)  # that people write
 
@@ -57,12 +58,8 @@ class Match(NamedTuple):
     std: float = math.nan
 
 
-class Candidate(NamedTuple):
-    """A scheme with its arguments, and the distribution that it gives this tensor."""
-
-    order: tuple[int, int]
-    text: str
-    gives: Distribution
+Candidate = tuple[tuple[int, int], str, Distribution]
+"""How plain it is to read, a scheme with its arguments, and what that gives this tensor."""
 
 
 def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None = None) -> Match:
@@ -79,34 +76,25 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
     seen = statistics(pieces)
     if seen.nonfinite:
         return Match(note=f"{format.percent(seen.nonfinite)} of the entries are nan or infinite")
-    found = _recognised(pieces, stored, seen, own)
-    return found._replace(mean=seen.mean, std=seen.std)
-
-
-def _recognised(
-    pieces: Sequence[Tensor], stored: Tensor, seen: Statistics, own: Distribution | None
-) -> Match:
-    largest = max(seen.high, -seen.low)
-    if largest > _HUGE and seen.low != seen.high:
-        return Match(note=f"entries up to {format.number(largest)}")
-    return (
+    found = (
         _constant(seen)
         or _identity(pieces, seen)
         or _orthogonal(pieces, stored, seen)
         or _sparse(pieces, seen)
-        or _beside_zero_rows(pieces, seen, own)
         or _random(pieces, stored, seen, own)
     )
+    return found._replace(mean=seen.mean, std=seen.std)
 
 
 # ------------------------------------------------------------------ what can be told exactly
 
 
 def _constant(seen: Statistics) -> Match | None:
-    if seen.low != seen.high:
-        return None
-    name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
-    return Match(name, distribution="constant")
+    largest = max(seen.high, -seen.low)
+    if seen.low == seen.high:
+        name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
+        return Match(name, distribution="constant")
+    return Match(note=f"entries up to {format.number(largest)}") if largest > _HUGE else None
 
 
 def _identity(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
@@ -142,28 +130,21 @@ def _orthogonal(pieces: Sequence[Tensor], stored: Tensor, seen: Statistics) -> M
 
 def _gain(matrices: Sequence[Tensor], rounding: float) -> float:
     """Tell the singular value that all have in common; 0 where there is no such."""
-    gains = [_singular_value(matrix, rounding) for matrix in matrices]
+    gains = []
+    for matrix in matrices:
+        wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
+        wide = wide.t() if wide.shape[0] > wide.shape[1] else wide  # (short, long)
+        close = 4 * rounding / math.sqrt(wide.shape[1]) + 2e-5
+        for rows in (wide[:8], wide):  # a few rows tell nearly all of what is not orthogonal
+            products = rows @ rows.t()
+            square = float(products.diagonal().mean())
+            away = products - square * torch.eye(len(rows), device=rows.device, dtype=rows.dtype)
+            if not float(away.abs().max()) < close * square:
+                return 0.0
+        gains.append(math.sqrt(square))
+        if len(wide) == 1 and not any(abs(gains[-1] / one - 1) < close for one in _USUAL_GAINS):
+            return 0.0  # the row of a matrix with one row has some length in any case
     return gains[0] if max(gains) - min(gains) <= 1e-3 * gains[0] else 0.0
-
-
-def _singular_value(matrix: Tensor, rounding: float) -> float:
-    wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
-    wide = wide.t() if wide.shape[0] > wide.shape[1] else wide  # (short, long)
-    short, long = wide.shape
-    close = 4 * rounding / math.sqrt(long) + 2e-5
-    for rows in (wide[:8], wide):  # a few rows tell nearly all of what is not orthogonal
-        products = rows @ rows.t()
-        square = float(products.diagonal().mean())
-        if square == 0:
-            return 0.0
-        away = products / square - torch.eye(len(rows), device=rows.device, dtype=rows.dtype)
-        if float(away.abs().max()) > close:
-            return 0.0
-    usual = [1.0, *_GAINS.values(), 0.5, 2.0, 0.1, 0.01]
-    gain = math.sqrt(square)
-    if short == 1 and not any(abs(gain / one - 1) < close for one in usual):
-        return 0.0  # the row of a matrix with one row has some length in any case
-    return gain
 
 
 def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
@@ -185,21 +166,6 @@ def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
     return Match(f"sparse(sparsity={share}, std={std})", (), "zeros and normal")
 
 
-def _beside_zero_rows(
-    pieces: Sequence[Tensor], seen: Statistics, own: Distribution | None
-) -> Match | None:
-    """Name the scheme of the other rows where whole rows are 0, as that of a padding word."""
-    if pieces[0].dim() != 2 or not bool((seen.sample == 0).any()):
-        return None
-    zero = [(piece == 0).all(1) for piece in pieces]
-    how_many, rows = sum(int(z.sum()) for z in zero), sum(len(z) for z in zero)
-    if not how_many:
-        return None
-    others = [piece[~z] for piece, z in zip(pieces, zero, strict=True)]
-    found = recognise(others, torch.cat(others), own)
-    return found._replace(note=f"{how_many} of {rows} rows {'is' if how_many == 1 else 'are'} 0")
-
-
 # ------------------------------------------------------------------ distributions
 
 
@@ -209,41 +175,37 @@ def _random(
     """Name a scheme that draws its numbers independently."""
     best = best_of(seen)
     matrix = pieces[0].dim() > 1
-    found = list(_candidates(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n))
-    scores = [candidate.gives.log_likelihood(seen) for candidate in found]
+    found = _of_matrices(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n)
+    scored = [(order, -gives.log_likelihood(seen), text, gives) for order, text, gives in found]
     # A fit is a little better than the truth; that of a uniform distribution by more.
     fitted = best.log_likelihood(seen)
-    top = max([*scores, fitted - (MARGIN if best.kind == "uniform" else _CLOSE)])
-    likely = [
-        (candidate.order, -score, candidate)
-        for candidate, score in zip(found, scores, strict=True)
-        if score > top - MARGIN and candidate.gives.fits(seen.sample)
-    ]
+    slack = MARGIN if best.kind == "uniform" else _CLOSE
+    least = max([fitted - slack, *(-worse for _, worse, *_ in scored)]) - MARGIN
+    likely = sorted(one for one in scored if -one[1] > least and one[-1].fits(seen.sample))
     if not likely and not best.fits(seen.sample):
         zeros = float((seen.sample == 0).double().mean())
         return Match(note=f"{format.percent(zeros)} of the entries are 0" if zeros > 0.005 else "")
-    gives = min(likely)[2].gives if likely else best
+    gives = likely[0][-1] if likely else best
     if matrix and not unstructured(stored.flatten(1), seen.mean, gives.fourth()):
         return Match(distribution=gives.kind)
-    names = [candidate.text for *_, candidate in sorted(likely)]
+    names = [text for _, _, text, _ in likely]
     enough = seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH)
-    doubtful = matrix and (not enough or -min(likely)[1] < fitted - _CLOSE) if names else enough
-    if doubtful:
+    if enough if not names else matrix and (not enough or -likely[0][1] < fitted - _CLOSE):
         names.append(_plain(best, seen))
-    names = list(dict.fromkeys(names))
-    return Match(names[0] if names else "", tuple(names[1:]), gives.kind)
+    first, *others = dict.fromkeys(names or [""])
+    return Match(first, tuple(others), gives.kind)
 
 
 def _of_vectors(own: Distribution | None, n: int) -> Iterator[Candidate]:
     """Give what a bias may be drawn from."""
     if own is not None:
-        yield Candidate((0, 0), "torch_default", own)
+        yield (0, 0), "torch_default", own
     if n >= 4 * _ENOUGH:  # a trained bias of a hundred entries follows one of them by chance
         for std in _STDS:
-            yield Candidate((0, 1), f"normal(std={std:g})", Distribution(0.0, std))
+            yield (0, 1), f"normal(std={std:g})", Distribution(0.0, std)
 
 
-def _candidates(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:
+def _of_matrices(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:
     """Give the schemes with their usual arguments, and what they would give this tensor."""
     sizes = [("", fans(piece))]
     if stored.dim() > 1 and sorted(fans(stored)) != sorted(fans(piece)):
@@ -255,7 +217,7 @@ def _candidates(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iter
                 gives = own
             if gives and not (where and (scheme.dims[0] < 2 or gives is own)):
                 order = (changed + 2 * surprise, list(SCHEMES).index(scheme.name))
-                yield Candidate(order, text + where, gives)
+                yield order, text + where, gives
 
 
 def _given(scheme: Scheme, fan_in: int, fan_out: int) -> Distribution | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from initlab.probe.preserving import keep_random_states
 
@@ -175,10 +177,6 @@ def _place(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _alive(tensor: Tensor) -> StorageWeakRef:
-    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-
-
 @dataclass
 class _Memory:
     """What has happened to one piece of memory.
@@ -213,20 +211,21 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         name, schema = func.overloadpacket.__name__, func._schema
-        written = False
-        for index, argument in enumerate(schema.arguments):
-            if argument.alias_info is not None and argument.alias_info.is_write:
-                value = args[index] if index < len(args) else kwargs.get(argument.name)
-                for tensor in value if isinstance(value, (list, tuple)) else [value]:
-                    if isinstance(tensor, Tensor):
-                        written = True
-                        self._write(tensor, name in _REPLACES or argument.is_out)
+        written = [
+            (tensor, name in _REPLACES or argument.is_out)
+            for argument, value in zip_longest(schema.arguments, args)
+            if argument.alias_info is not None and argument.alias_info.is_write
+            for tensor in tree_leaves(kwargs.get(argument.name, value))
+            if isinstance(tensor, Tensor)
+        ]
+        for tensor, replaces in written:
+            self._write(tensor, replaces)
         if not written and isinstance(result, Tensor):
             if name.startswith(_BLANK):
                 self.of(result).blank = True
             elif name in _MOVES and isinstance(args[0], Tensor):
-                moved = replace(self.of(args[0]), alive=_alive(result))
-                self.memory[_place(result)] = moved
+                came_from = self.of(args[0])
+                self.memory[_place(result)] = replace(came_from, alive=self.of(result).alive)
         return result
 
     def outcome(self, tensor: Tensor, before: int | None, old: Tensor | None) -> str:
@@ -266,7 +265,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Look up the memory of a tensor."""
         place = _place(tensor)
         if place not in self.memory:
-            self.memory[place] = _Memory(_alive(tensor), place)
+            self.memory[place] = _Memory(StorageWeakRef(tensor.untyped_storage()), place)
         return self.memory[place]
 
     def _write(self, tensor: Tensor, replaces: bool) -> None:
@@ -276,18 +275,14 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif call is None or memory.call is not call:
             region = (tensor.shape, tensor.stride(), tensor.storage_offset())
             memory.regions += (region,)
-        memory.call = call
+            memory.call = call
 
 
 def _call_of_init() -> FrameType | None:
     """Find the outermost call of `torch.nn.init` that is running."""
-    frame: FrameType | None = sys._getframe(2)
-    outermost = None
-    while frame is not None:
-        if frame.f_code.co_filename == nn.init.__file__:
-            outermost = frame
-        frame = frame.f_back
-    return outermost
+    frames = [frame for frame, _ in traceback.walk_stack(None)]
+    calls = [frame for frame in frames if frame.f_code.co_filename == nn.init.__file__]
+    return calls[-1] if calls else None
 
 
 def _differ(new: Tensor, old: Tensor) -> bool:
