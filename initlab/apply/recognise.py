@@ -237,12 +237,13 @@ def _usual() -> Iterator[tuple[int, str, Scheme]]:
     """Give schemes with usual arguments: how many a reader has to be told, text, scheme."""
     for std in _STDS:
         yield 0, f"normal(std={std:g})", find_scheme("normal", std=std)
-        for bound in {2.0, 2 * std}:
-            cut = find_scheme("trunc_normal", std=std, a=-bound, b=bound)
-            yield 0, repr(cut), cut
+        text = f"trunc_normal(std={std:g}, a={-2 * std:g}, b={2 * std:g})"
+        yield 0, text, find_scheme("trunc_normal", std=std, a=-2 * std, b=2 * std)
+        if std < 1:
+            yield 0, f"trunc_normal(std={std:g})", find_scheme("trunc_normal", std=std)
     for name, scheme in SCHEMES.items():
         if name != "normal" and scheme.distribution in ("normal", "uniform"):
-            yield 0, repr(scheme), scheme
+            yield 0, "uniform(a=0, b=1)" if name == "uniform" else repr(scheme), scheme
         if name.startswith("xavier"):
             for gain in _GAINS.values():
                 yield 1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)
