@@ -80,19 +80,10 @@ class Audit(Report):
     `rows()` gives a plain dict for every parameter, `audit["fc1.weight"]` one row.
     """
 
-    columns: ClassVar[dict[str, str]] = {
-        "parameter": "name",
-        "type": "type",
-        "shape": "shape",
-        "done": "done",
-        "scheme": "scheme",
-        "mean": "mean",
-        "std": "std",
-        "fan_in": "fan_in",
-        "fan_out": "fan_out",
-        "fan_in·var": "fan_in_variance",
-        "note": "note",
-    }
+    columns: ClassVar[tuple[str, ...]] = (
+        *("name", "type", "shape", "done", "scheme", "mean", "std"),
+        *("fan_in", "fan_out", "fan_in_variance", "note"),
+    )
     always: ClassVar[int] = 3
 
     @property
@@ -142,15 +133,11 @@ class Audit(Report):
         for name in schemes:
             choice("schemes", name, SCHEMES)
         weights = [row for row in self._rows if row.fan_in and row.std is not None]
-        expected = {
-            name: [_std(name, row.fan_in, row.fan_out) for row in weights] for name in schemes
-        }
+        expected = {}
+        for name in schemes:
+            stds = [SCHEMES[name].expected_std((row.fan_out, row.fan_in)) for row in weights]
+            expected[name] = [math.nan if std is None else std for std in stds]
         return std_by_depth([(row.name, row.std) for row in weights], expected, ax=ax)
-
-
-def _std(name: str, fan_in: int, fan_out: int) -> float:
-    variance = SCHEMES[name].variance(fan_in, fan_out)
-    return math.nan if variance is None else math.sqrt(variance)
 
 
 def _is_buffer(row: AuditRow) -> bool:

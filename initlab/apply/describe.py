@@ -159,13 +159,8 @@ def _describe(layer: str, weight: Held, kind: Kind | None, beside: _Beside) -> l
 
 def _measured(row: AuditRow, match: Match, parts: Sequence[Tensor]) -> AuditRow:
     """Add what the values look like, with fans, mean and standard deviation."""
-    row = replace(
-        row,
-        scheme=match.scheme,
-        others=match.others,
-        distribution=match.distribution,
-        note=joined(row.note, match.note),
-    )
+    row = replace(row, scheme=match.scheme, others=match.others, distribution=match.distribution)
+    row = replace(row, note=joined(row.note, match.note))
     if not parts or not parts[0].numel():
         return row
     row = replace(row, mean=match.mean, std=match.std)

@@ -50,7 +50,7 @@ def grouped(rows: Sequence[Any]) -> list[Group]:
 def _merged(lines: list[_Line], place: int) -> list[_Line]:
     """Merge lines whose names differ in the number at one place only."""
     found: list[tuple[_Line, list[int]]] = []
-    by_key = defaultdict(list)
+    by_key: dict[Any, list[tuple[_Line, list[int]]]] = defaultdict(list)
     for line in lines:
         numbers = [int(part) for part in line.parts[place : place + 1] if part.isdigit()]
         row, name = line.rows[0], list(line.parts)

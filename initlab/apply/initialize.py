@@ -219,6 +219,10 @@ def report_kept(model: nn.Module, note: str) -> Report:
 
 def _rows(step: Step) -> list[Row]:
     """Describe the parameters that hold one weight: one, or more behind a parametrization."""
+    scheme = ""
+    if step.filler is not None:
+        scheme = "values" if isinstance(step.filler, Tensor) else repr(step.filler)
+        scheme += "" if step.forget is None else f", forget gate {step.forget:g}"
     rows = [
         Row(
             layer=step.layer,
@@ -226,7 +230,7 @@ def _rows(step: Step) -> list[Row]:
             parameter=name,
             shape=tuple(parameter.shape),
             note=step.note,
-            scheme="" if step.filler is None else _scheme_name(step),
+            scheme=scheme,
         )
         for name, parameter in step.weight.parameters().items()
     ]
@@ -235,28 +239,18 @@ def _rows(step: Step) -> list[Row]:
         piece = pieces(step.kind, value)[0]
         matrix = piece.dim() > 1 and not isinstance(step.kind, Bias)
         fan_in, fan_out = fans(piece) if matrix else (None, None)
-        rows[0] = replace(
-            rows[0],
-            fan_in=fan_in,
-            fan_out=fan_out,
-            std_given=_std_given(step, value, piece),
-            std_got=spread(without_row(padding_row(step.kind), value)),
-        )
+        given = _std_given(step, value, piece) if piece.numel() else None
+        got = spread(without_row(padding_row(step.kind), value))
+        rows[0] = replace(rows[0], fan_in=fan_in, fan_out=fan_out, std_given=given, std_got=got)
     return rows
 
 
-def _scheme_name(step: Step) -> str:
-    if isinstance(step.filler, Tensor):
-        return "values"
-    return repr(step.filler) + ("" if step.forget is None else f", forget gate {step.forget:g}")
-
-
 def _std_given(step: Step, value: Tensor, piece: Tensor) -> float | None:
-    if not isinstance(step.filler, Scheme) or step.forget is not None or not piece.numel():
-        return None
     if isinstance(step.filler, TorchDefault):
         return step.kind.own_std(value) if isinstance(step.kind, Weight) else None
-    return step.filler.expected_std(piece.shape)
+    if isinstance(step.filler, Scheme) and step.forget is None:
+        return step.filler.expected_std(piece.shape)
+    return None
 
 
 def spread(value: Tensor) -> float | None:

@@ -87,9 +87,9 @@ def plan(
 def walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """List the modules in the order of `model.apply`: children first, each once."""
     names = {module: name for name, module in model.named_modules()}
-    order: dict[nn.Module, str] = {}
-    model.apply(lambda module: order.setdefault(module, names[module]))
-    return [(name, module) for module, name in order.items()]
+    order: dict[nn.Module, None] = {}
+    model.apply(order.setdefault)
+    return [(names[module], module) for module in order]
 
 
 def _first_fit(rules: Sequence[Rule], used: set[int], step: Step) -> tuple[Rule | None, Fit | None]:
@@ -134,7 +134,7 @@ def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) 
             forgets = step.kind.forget is not None and isinstance(filler, Scheme)
             return replace(step, filler=filler, forget=settings.forget if forgets else None)
         case Fixed():
-            chosen = exactly
+            chosen: Scheme | Tensor | None = exactly
             if rule and fit == "type":
                 chosen = rule.scheme if name == "weight" else rule.bias
             return replace(step, filler=step.kind.scheme if chosen is None else chosen)

@@ -46,6 +46,10 @@ class Row:
         return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
 
 
+_TITLES = {"name": "parameter", "fan_in_variance": "fan_in·var"}
+_TITLES |= {"std_given": "std given", "std_got": "std got"}
+
+
 class Report(Sequence[Any]):
     """A row for each parameter of a model, in the model's order.
 
@@ -53,19 +57,11 @@ class Report(Sequence[Any]):
     `report["fc1.weight"]` one row.
     """
 
-    columns: ClassVar[dict[str, str]] = {
-        "layer": "layer",
-        "type": "type",
-        "parameter": "parameter",
-        "shape": "shape",
-        "scheme": "scheme",
-        "fan_in": "fan_in",
-        "fan_out": "fan_out",
-        "std given": "std_given",
-        "std got": "std_got",
-        "note": "note",
-    }
-    """Title → attribute of a row."""
+    columns: ClassVar[tuple[str, ...]] = (
+        *("layer", "type", "parameter", "shape", "scheme"),
+        *("fan_in", "fan_out", "std_given", "std_got", "note"),
+    )
+    """Which attributes of a row are shown."""
     always: ClassVar[int] = 5
     """How many columns are shown also if every cell is empty."""
 
@@ -109,12 +105,12 @@ class Report(Sequence[Any]):
     def _table(self) -> list[tuple[str, str, list[str]]]:
         """Write out the columns that are not empty: title, alignment, cells."""
         lines, table = self._lines(), []
-        for place, (title, name) in enumerate(self.columns.items()):
+        for place, name in enumerate(self.columns):
             values = [getattr(line, name) for line in lines]
             cells = [_cell(value) for value in values]
             if place < self.always or any(cells):
                 text = all(isinstance(value, str) for value in values)
-                table.append((title, "left" if text else "right", cells))
+                table.append((_TITLES.get(name, name), "left" if text else "right", cells))
         return table
 
     def __repr__(self) -> str:

@@ -25,7 +25,8 @@ from torch.utils._pytree import tree_leaves
 
 from initlab.probe.preserving import keep_random_states
 
-Init = Callable[[Any], Any] | str
+Function = Callable[[Any], Any]
+Init = Function | str
 
 _REPLACES = {
     *("normal_", "uniform_", "fill_", "zero_", "copy_", "random_", "bernoulli_", "exponential_"),
@@ -90,7 +91,7 @@ def watch(model: nn.Module, init: Init) -> Watched:
         put_back()
 
 
-def _function_of(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Init], bool]:
+def _function_of(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Function], bool]:
     """Say which function of a copy of the model, or of its parts, is meant.
 
     Returns:
@@ -265,7 +266,8 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Look up the memory of a tensor."""
         place = _place(tensor)
         if place not in self.memory:
-            self.memory[place] = _Memory(StorageWeakRef(tensor.untyped_storage()), place)
+            alive = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+            self.memory[place] = _Memory(alive, place)
         return self.memory[place]
 
     def _write(self, tensor: Tensor, replaces: bool) -> None:
