@@ -302,6 +302,12 @@ def three_factors(fan_in, fan_out, rank):
     right=lambda found: all(one.is_right for one in found),
     mistakes=(
         Mistake(
+            name="small, not zero",
+            seen=lambda found: all(0 < one.change < 0.01 for one in found),
+            says="The product CBA is small, but not 0: the layer does not compute exactly what "
+            "the loaded one does. Could a factor be 0 without stopping all learning?",
+        ),
+        Mistake(
             name="function changed",
             seen=lambda found: any(one.change for one in found),
             says="The product CBA is not 0, so the layer computes something else than the loaded "

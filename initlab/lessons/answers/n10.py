@@ -152,7 +152,8 @@ RIGHT["three_factors"] = [
 ]
 WRONG["three_factors"] = [
     ("function changed", factors()),
-    ("function changed", lambda *sizes: [1e-3 * m for m in factors()(*sizes)]),
+    ("small, not zero", lambda *sizes: [0.01 * m for m in factors()(*sizes)]),
+    ("small, not zero", factors(c=lambda *shape: 1e-4 * torch.randn(shape))),
     ("no gradient", factors(zeros, zeros, zeros)),
     ("no gradient", factors(b=zeros, c=zeros)),
     ("no gradient", factors(a=zeros, c=zeros)),
