@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ _SIZES = [_Sizes(0.02, 6, 6), _Sizes(0.02, 12, 3), _Sizes(0.05, 2, 24)]
 
 
 def _right(sizes: _Sizes) -> float:
-    return sizes.std / (3 * sizes.decoder_blocks) ** 0.5
+    return sizes.std / math.sqrt(3 * sizes.decoder_blocks)
 
 
 def _told(values: Values) -> str:

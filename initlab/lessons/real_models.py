@@ -122,7 +122,7 @@ def _builders() -> dict[str, Callable[[], nn.Module]]:
         "Llama, width 256": lambda: llama(256),
         "BERT": lambda: hf.BertForMaskedLM(hf.BertConfig(vocab_size=512, **size)),
         "ViT": lambda: hf.ViTForImageClassification(
-            hf.ViTConfig(image_size=32, patch_size=8, num_labels=10, **size)
+            hf.ViTConfig(image_size=32, patch_size=8, **size)
         ),
         "T5": lambda: hf.T5ForConditionalGeneration(
             hf.T5Config(num_layers=1, num_heads=4, d_model=64, d_kv=16, d_ff=256, vocab_size=512)
