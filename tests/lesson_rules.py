@@ -19,7 +19,6 @@ FIRST_EDITION = {  # two digits of each lesson
     "09",
     "11",
     "12",
-    "14",
 }
 WORDS_A_MINUTE = 120
 MINUTES = {"code cell": 1 / 3, "exercise": 3, "explorer": 2}
