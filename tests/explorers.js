@@ -39,7 +39,7 @@ window.explorers = (() => {
         note(`${control.labels[0].firstChild.textContent} at ${value}`);
       }
       control.dispatchEvent(new Event("change"));
-      await pause(600);
+      await pause(300);
       note(`${control.labels[0].firstChild.textContent} at rest`);
     }
     for (const chip of root().querySelectorAll(".initlab-chip")) {

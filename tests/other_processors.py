@@ -7,8 +7,9 @@
 A processor of another model, or another number of threads, adds up in another order: the last bits
 of a float32 differ, and after some steps of training its first digits. Here the libraries are told
 to use the instructions of other processors, and pytest does the rest: a cell that raises, a stored
-text that differs or a failing test is named, and the exit status is that of failed tests. What is
-given beside `--kind` goes to pytest.
+text that differs or a failing test is named, and the exit status is that of failed tests. Two kinds
+are played: `oldest`, and `threads` (AVX2 and two threads); plain `pytest` is a third, with all that
+this processor has and one thread. What is given beside `--kind` goes to pytest.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def kinds() -> dict[str, dict[str, str]]:
     newer = simd.get("found", [])  # what NumPy would choose from on this processor
     newest = [name for name in newer if "512" in name or name == "X86_V4"]
     found = {
-        "threads": {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
         "oldest": {"ATEN_CPU_CAPABILITY": "default", "NPY_DISABLE_CPU_FEATURES": " ".join(newer)},
+        "threads": {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
     }
     if platform.machine().lower() in ("x86_64", "amd64"):
         found["oldest"] |= {
@@ -46,7 +47,7 @@ def kinds() -> dict[str, dict[str, str]]:
             "ONEDNN_MAX_CPU_ISA": "SSE41",
             "OPENBLAS_CORETYPE": "Prescott",
         }
-        found["avx2"] = {
+        found["threads"] |= {  # with the instructions that most laptops have
             "ATEN_CPU_CAPABILITY": "avx2",
             "MKL_ENABLE_INSTRUCTIONS": "AVX2",
             "MKL_CBWR": "AVX2",

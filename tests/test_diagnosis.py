@@ -51,15 +51,16 @@ def wrongly_named(letter, cases):
 
 @pytest.mark.parametrize("letter", VARIANTS)
 def test_the_right_illness_is_named_first(letter):
-    """A ninth of each variant; all of it is for the thorough run."""
+    """A ninth of each variant."""
     cases = [*labelled(letter)][sum(map(ord, letter)) % 9 :: 9]
     assert len(cases) >= 10
     assert len(wrongly_named(letter, cases)) == 0
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("letter", VARIANTS)
-def test_the_right_illness_is_named_first_in_all_of_the_set(letter):
+def test_the_right_illness_is_named_first_in_all_of_a_variant():
+    """Of all variants: `tests/benchmarks/diagnosis.py`."""
+    letter = "B"
     cases = list(labelled(letter))
     assert len(cases) >= 90
     wrong = wrongly_named(letter, cases)

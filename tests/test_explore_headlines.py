@@ -55,7 +55,7 @@ HEADLINES = [
     (
         phase,
         {"weight_var": 0.05, "bias_var": 0.0, "depth": 60, "activation": "linear"},
-        "Ordered, the signal dies out: two inputs stay apart over 60 layers.",
+        "Signal lost in the end: two inputs stay apart over 60 layers.",
     ),
     (phase, {"similarity": 1.0}, "At the edge of chaos: two equal inputs stay equal."),
     (

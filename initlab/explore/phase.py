@@ -198,7 +198,7 @@ def _phase(records: PhaseRecords) -> str:
     if abs(fixed.chi_1 - 1) <= AT_EDGE:
         return "At the edge of chaos"
     if not fixed.q_star:  # what it is led to; χ₁ on the way there may be above 1
-        return "Ordered, the signal dies out"
+        return "Signal lost in the end"
     return "Ordered" if fixed.chi_1 < 1 else "Chaotic"
 
 

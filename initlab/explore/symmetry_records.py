@@ -50,7 +50,7 @@ class SymmetrySettings:
     )  # fmt: skip
     start: str = choice(
         "constant", label="start",
-        options={"zeros": "all 0", "constant": "all one value", "normal": "normal, std = value"},
+        options={"zeros": "all 0", "constant": "all one value", "normal": "random, normal"},
         hint="How the weights start", main=True,
     )  # fmt: skip
     perturb: float = slider(

@@ -212,6 +212,14 @@ test("lines: rule, cursor, note and remark are drawn", () => {
   for (const text of ["ln 10", "no theory", "nan from layer 3"]) assert.ok(texts(context).includes(text), text);
 });
 
+test("lines: a long note is broken between words, and no letter is squeezed", () => {
+  const note = "Theory does not apply: uniform does not draw independent weights with mean 0 and one variance.";
+  const { context } = profile([1, 1, 1], { note });
+  const lines = called(context, "fillText").filter(({ values }) => note.includes(values[0]) && values[0].includes(" "));
+  assert.equal(lines.map(({ values }) => values[0]).join(" "), note);
+  for (const { values } of lines) assert.ok(8 * values[0].length <= SIZE.width && values.length === 3, values[0]);
+});
+
 test("lines: the legend names theory once, and nothing that the table names", () => {
   const curve = (name, style, more) => ({ name, x: [1], y: [1], style, colour: "ink", ...more });
   const series = [curve("with", "dots", { listed: false }), curve("theory", "dashes"), curve("without", "dots"), curve("theory", "dashes")];

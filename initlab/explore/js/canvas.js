@@ -105,6 +105,17 @@ export function patch(ctx, text, x, y, size, theme) {
   ctx.fillText(text, left + 6, top + height / 2 + 1, width - 12);
 }
 
+/** A text in lines that fit into a width; breaks between words. */
+export function wrapped(ctx, text, width) {
+  const lines = [];
+  for (const word of text.split(" ").filter(Boolean)) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && ctx.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Title, axes, grid and labels; returns the plot's rectangle and its two scales. */
 export function frame(ctx, panel, size, theme, { right = 14, above = 0, grid = true } = {}) {
   const em = theme.letter;

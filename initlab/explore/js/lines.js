@@ -1,6 +1,6 @@
 // Curves: dots are measured, dashes are theory, the pale line is what was there before the last move.
 
-import { colourOf, font, frame, mark, patch, stroke } from "./canvas.js";
+import { colourOf, font, frame, mark, patch, stroke, wrapped } from "./canvas.js";
 import { format } from "./numbers.js";
 
 const DASHES = [7, 5];
@@ -10,11 +10,12 @@ const DOTTED = [2, 3];
 export function paintLines(ctx, panel, size, theme, { ghost } = {}) {
   const em = theme.letter;
   const rows = legendRows(ctx, entriesOf(panel, ghost), size.width, theme);
-  const note = panel.note ? 1.3 * em : 0;
-  const plot = frame(ctx, panel, size, theme, { above: 1.35 * em * rows.length + note });
+  const notes = wrapped(ctx, panel.note ?? "", size.width - 4);
+  const line = 1.35 * em;
+  const plot = frame(ctx, panel, size, theme, { above: line * (rows.length + notes.length) });
   paintLegend(ctx, rows, theme, 2.1 * em);
   ctx.textBaseline = "middle";
-  if (note) ctx.fillText(panel.note, 2, 2.1 * em + 1.35 * em * rows.length, size.width - 4);
+  notes.forEach((note, k) => ctx.fillText(note, 2, 2.1 * em + line * (rows.length + k)));
   ctx.save();
   ctx.beginPath();
   ctx.rect(plot.left - 6, plot.top - 6, plot.right - plot.left + 12, plot.bottom - plot.top + 12);
