@@ -218,7 +218,7 @@ def recorded(explorer: Explorer) -> str:
         the code that replaces the picture once it is near the screen.
     """
     still = explorer.still().shown(repr(explorer))["text/html"]
-    record = pack(explorer, messages(explorer, states(explorer)))
+    record = pack(explorer, messages(explorer, states(type(explorer), explorer.values)))
     packed = base64.b64encode(record).decode("ascii")
     if len(packed) > MOST:
         raise RuntimeError(

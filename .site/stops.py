@@ -58,8 +58,7 @@ PLANS = {
     "Spectrum": Plan(
         main={
             "scheme": ["xavier_normal", "xavier_uniform", "orthogonal", "torch_default", "sparse"],
-            "activation": ["linear", "tanh", "relu"],
-            "depth": [1, 2, 5, 10, 20, 50, 100],
+            "depth": [1, 2, 3, 5, 7, 10, 14, 20, 30, 50, 100],
             "gain": FACTORS,
         },
         chip={"gain": FACTORS},
@@ -83,15 +82,15 @@ PLANS = {
 }  # fmt: skip
 
 
-def states(explorer: Explorer) -> list[Values]:
+def states(kind: type[Explorer], start: Values) -> list[Values]:
     """List the settings to record, each once, the start first.
 
     Args:
-        explorer: One whose controls stand where the record is to start.
+        kind: Of which explorer.
+        start: Where its controls stand at first.
     """
-    plan = PLANS[type(explorer).__name__]
-    start = explorer.values
-    chips = [{**explorer.defaults(), **values} for values in explorer.presets.values()]
+    plan = PLANS[kind.__name__]
+    chips = [{**kind.defaults(), **values} for values in kind.presets.values()]
     found = [start, *_around(start, plan.main)]
     for chip in chips:
         found += [chip, *_around(chip, plan.chip)]
