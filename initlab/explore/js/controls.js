@@ -86,20 +86,25 @@ const CONTROLS = {
 
 /** One control; a main one is large and says what it means, the others say it to who asks. */
 export function buildControl(control, hand) {
-  const made = CONTROLS[control.kind]((control = { ...control }), hand);
-  const element = node("div", { class: `initlab-control initlab-${control.kind}${control.main ? " initlab-main-control" : ""}` }, ...made.parts);
-  if (control.hint) {
-    made.input.setAttribute("title", control.hint);
-    if (control.main) element.append(node("span", { class: "initlab-hint", "aria-hidden": "true" }, control.hint));
-  }
-  const elsewhere = node("span", { class: "initlab-hint" }, ELSEWHERE);
+  const own = { ...control }; // it gets stops
+  const made = CONTROLS[own.kind](own, hand);
+  const element = node("div", { class: `initlab-control initlab-${own.kind}${own.main ? " initlab-main-control" : ""}` }, ...made.parts);
+  const below = node("span", { class: "initlab-hint", "aria-hidden": "true" });
+  element.append(below);
+  const say = (text) => {
+    below.textContent = text;
+    below.hidden = !text;
+  };
+  const hint = own.main ? own.hint : "";
+  say(hint);
+  if (own.hint) made.input.setAttribute("title", own.hint);
   const limit = (stops) => {
     made.limit?.(stops);
-    made.input.disabled = stops.length < 2;
-    if (made.input.disabled) element.append(elsewhere);
-    else elsewhere.remove();
+    const isDead = (made.input.disabled = stops.length < 2);
+    say(isDead ? ELSEWHERE : hint);
+    made.input.setAttribute("title", [own.hint, ...(isDead ? [`(${ELSEWHERE})`] : [])].join(" "));
   };
-  return { ...made, element, control, limit };
+  return { ...made, element, control: own, limit };
 }
 
 /** The presets as questions: a press tries one. */
