@@ -1,4 +1,9 @@
-"""How `slides` asks nbconvert for slides: their size, and nothing from another host."""
+"""How `slides` asks nbconvert for slides: their content, their size, nothing from another host."""
+
+import sys
+
+sys.path.insert(0, ".site")
+from lecture import Lecture
 
 c = get_config()  # noqa: F821 (nbconvert puts it there)
 
@@ -18,5 +23,4 @@ c.SlidesExporter.reveal_scroll = True
 c.SlidesExporter.reveal_transition = "none"
 c.SlidesExporter.reveal_number = "c/t"
 
-c.TagRemovePreprocessor.enabled = True
-c.TagRemovePreprocessor.remove_input_tags = {"hide-input"}  # code that would distract
+c.SlidesExporter.preprocessors = [Lecture]

@@ -26,10 +26,11 @@ def summary(values):
     )
 
 
-def layer(name, values, *, nonlinearity=True, gradient=None):
+def layer(name, values, *, nonlinearity=True, gradient=None, saturated=None):
     return SimpleNamespace(
         name=name,
         nonlinearity=nonlinearity,
+        saturated=saturated,
         activation=summary(values),
         gradient=None if gradient is None else summary(gradient),
         weight=None,

@@ -27,7 +27,7 @@ def choose(widget, *chosen):
 @pytest.mark.parametrize(
     ("chosen", "measured", "text", "colour"),
     [
-        (-1, "it shrinks", "○ You made no prediction. Measured: it shrinks. Why.", "#5b7db1"),
+        (-1, "it shrinks", "Measured: it shrinks. Why.", "#5b7db1"),
         (0, "it shrinks", "✓ You predicted: it shrinks. Measured: it shrinks. They agree. Why.",
          "#2e8b57"),
         (2, "it shrinks", "✗ You predicted: it grows. Measured: it shrinks. They differ. Why.",

@@ -49,6 +49,18 @@ def test_across_depth(names, said):
     assert headlines.across_depth(rows(*names), "activation") == said
 
 
+def test_a_level_signal_may_be_saturated():
+    full = [
+        row._replace(saturated=share)
+        for row, share in zip(rows("level")[""], (0.4, 0.6, 0.8), strict=True)
+    ]
+    said = headlines.across_depth({"normal": full, "xavier": rows("level")[""]}, "activation")
+    assert said == "xavier keeps the signal; normal saturates"
+    assert headlines.across_depth({"": full}, "activation") == (
+        "The signal is saturated from layer 2 on"
+    )
+
+
 def test_names_may_hold_signs():
     two = {"net #1 {a}": rows("level")[""], "net #2": rows("gone")[""]}
     said = headlines.across_depth(two, "activation")

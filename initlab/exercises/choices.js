@@ -1,5 +1,70 @@
 // Questions with radio buttons: one fieldset each, and a line of feedback that screen readers announce.
-// Traits: questions [{question, options}], chosen [index, -1 for none], feedback [{kind, text}].
+// Traits: questions [{question, options}], chosen [index, -1 for none], feedback [{kind, text}], and
+// holds: the measurement that follows is hidden until an option is chosen or a button is pressed.
+
+const MOST_CELLS = 8; // between a question and the cell that reveals
+
+/** The cells that would give the answer away: [cell, what is hidden of it]. None outside of JupyterLab. */
+function telltale(el) {
+  const cell = el.closest(".jp-Cell");
+  if (!cell?.parentElement) return [];
+  const cells = [...cell.parentElement.children];
+  const after = cells.slice(cells.indexOf(cell) + 1, cells.indexOf(cell) + 1 + MOST_CELLS);
+  const code = (one) => one.querySelector(".jp-InputArea-editor")?.textContent ?? "";
+  const last = after.findIndex((one) => one.matches(".jp-CodeCell") && code(one).includes(".reveal("));
+  if (last < 0) return [];
+  const measuring = after.slice(0, last).filter((one) => one.matches(".jp-CodeCell"));
+  const why = after[last + 1];
+  const explains = why?.matches(".jp-MarkdownCell") && !why.querySelector(":is(h1, h2, h3)");
+  return [
+    ...measuring.map((one) => [one, "initlab-held-output"]),
+    ...[after[last], ...(explains ? [why] : [])].map((one) => [one, "initlab-held"]),
+  ];
+}
+
+/** Hide what follows as long as `model` holds it; `button` shows it. Returns what ends the watch. */
+function hold(model, el, button) {
+  const hidden = new Map();
+  let scheduled = 0;
+  const look = () => {
+    const found = model.get("holds") ? telltale(el) : [];
+    if (model.get("holds") && !el.isConnected) return; // scrolled away: all stays as it is
+    hidden.forEach((name, cell) => cell.classList.remove(name));
+    hidden.clear();
+    found.forEach(([cell, name]) => {
+      cell.classList.add(name);
+      hidden.set(cell, name);
+    });
+    button.hidden = found.length === 0;
+  };
+  const later = () => {
+    clearTimeout(scheduled);
+    scheduled = setTimeout(look, 100);
+  };
+  const cells = new MutationObserver(later); // cells come and are rendered
+  const shown = new ResizeObserver(() => {
+    const notebook = el.closest(".jp-Cell")?.parentElement;
+    if (notebook && model.get("holds")) cells.observe(notebook, { childList: true, subtree: true });
+    look();
+  });
+  const changed = () => {
+    if (!model.get("holds")) cells.disconnect();
+    look();
+  };
+  shown.observe(el);
+  model.on("change:holds", changed);
+  button.addEventListener("click", () => {
+    model.set("holds", false);
+    model.save_changes();
+  });
+  return () => {
+    shown.disconnect();
+    cells.disconnect();
+    clearTimeout(scheduled);
+    model.off("change:holds", changed);
+    hidden.forEach((name, cell) => cell.classList.remove(name));
+  };
+}
 
 function write(element, text) {
   // what stands in backticks is code
@@ -42,6 +107,7 @@ function render({ model, el }) {
   const fieldsets = model.get("questions").map((asked, q) =>
     question(asked, (i) => {
       model.set("chosen", model.get("chosen").map((old, at) => (at === q ? i : old)));
+      model.set("holds", false);
       model.save_changes();
     }),
   );
@@ -64,11 +130,17 @@ function render({ model, el }) {
   };
   el.classList.add("initlab-choices");
   el.addEventListener("keydown", keep);
-  el.replaceChildren(...fieldsets);
+  const button = document.createElement("button");
+  button.textContent = "Show the measurement";
+  button.className = "initlab-show";
+  button.hidden = true;
+  el.replaceChildren(...fieldsets, button);
+  const release = hold(model, el, button);
   model.on("change:chosen", update);
   model.on("change:feedback", update);
   update();
   return () => {
+    release();
     model.off("change:chosen", update);
     model.off("change:feedback", update);
     el.removeEventListener("keydown", keep);

@@ -37,6 +37,7 @@ class Choices(anywidget.AnyWidget):
     questions: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     chosen = traitlets.List(traitlets.Int()).tag(sync=True)
     feedback: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
+    holds = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, questions: Sequence[tuple[str, Sequence[str]]]) -> None:
         super().__init__(
@@ -90,13 +91,18 @@ class Choices(anywidget.AnyWidget):
 
 
 class Prediction(Choices):
-    """A question to answer before the cell that measures; `ask` makes it."""
+    """A question to answer before the cell that measures; `ask` makes it.
+
+    While it `holds`, JupyterLab hides what the cells after it show, to the one that reveals and its
+    explanation: an answer or the button "Show the measurement" ends that.
+    """
 
     def __init__(self, question: str, options: Sequence[str], name: str | None) -> None:
         super().__init__([(question, options)])
         self._name = name
         if name is not None and _predicted.get(name) in options:
             self.chosen = [list(options).index(_predicted[name])]
+        self.holds = self.choice is None
 
     @property
     def choice(self) -> str | None:
@@ -107,7 +113,7 @@ class Prediction(Choices):
     def _feedback(self, question: int, option: int) -> dict[str, str]:
         if self._name is not None and self.choice is not None:
             _predicted[self._name] = self.choice
-        return {"kind": "open", "text": "Noted. Now run the next cell."}
+        return {"kind": "open", "text": "Noted. The cells below measure it."}
 
     def reveal(self, measured: str, because: str = "") -> Note:
         """Put the measurement beside the prediction.
@@ -121,8 +127,11 @@ class Prediction(Choices):
             A note that shows as text and as HTML, also where nothing was predicted.
         """
         if self.choice is None:
-            colour, said = OPEN, "○ You made no prediction."
-        elif measured == self.choice:
+            return Note(
+                f"Measured: {measured}. {because}".rstrip(),
+                box(OPEN, f"Measured: {measured}.", because),
+            )
+        if measured == self.choice:
             colour, said = GOOD, f"✓ You predicted: {self.choice}."
         elif measured in self.questions[0]["options"]:
             colour, said = BAD, f"✗ You predicted: {self.choice}."
@@ -155,7 +164,7 @@ def ask(question: str, options: Sequence[str], *, name: str | None = None) -> Pr
 
     >>> guess = ask("What happens to the std?", ["it shrinks", "it stays"])
     >>> guess.reveal("it shrinks", "Each layer takes its part.")
-    ○ You made no prediction. Measured: it shrinks. Each layer takes its part.
+    Measured: it shrinks. Each layer takes its part.
     """
     if isinstance(options, str):
         raise TypeError(f"options must be a list of texts, got the single text {options!r}.")

@@ -13,6 +13,7 @@ from initlab.format import number
 from initlab.plots.records import Row
 
 SAME, MUCH = 2.0, 100.0
+HALF = 0.5  # of the activations: more of them are saturated, and the layer is
 ALIKE = 0.05  # of the larger: values this close are said to be alike
 LETTERS = 150
 MOST = 3  # parts of a headline
@@ -24,6 +25,7 @@ SUBJECTS = {
 }
 COURSES = {  # of one network among others, of several, of a single one; {}: what, #: how much
     "keeps": ("keeps {}", "keep {}", "keeps its size"),
+    "saturates": ("saturates", "saturate", "is saturated from # on"),
     "shrinks": ("shrinks {} #", "shrink {}", "shrinks #"),
     "loses": ("loses {}", "lose {}", "is lost: it shrinks #"),
     "amplifies": ("amplifies {} #", "amplify {}", "grows #"),
@@ -64,6 +66,8 @@ def _course(rows: Sequence[Row], quantity: str) -> tuple[str, str]:
     for course, is_so in (("broken", _is_broken), ("zero", _is_zero)):
         if is_so(way[-1]) or is_so(way[0]):
             return course, f"layer {next(row for row in way if is_so(row)).position}"
+    if way[-1].saturated > HALF:
+        return "saturates", f"layer {next(row for row in way if row.saturated > HALF).position}"
     sizes = [float(row.summary.rms) for row in way if not _is_broken(row) and not _is_zero(row)]
     factor = sizes[-1] / sizes[0]
     if 1 / SAME < factor < SAME and max(sizes) < 1.5 * SAME * min(sizes):

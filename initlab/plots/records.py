@@ -52,6 +52,7 @@ class Row(NamedTuple):
     position: int
     name: str
     summary: Any
+    saturated: float = 0.0  # share of the activations
 
 
 def named(records: Any, what: str = "trace") -> dict[str, Any]:
@@ -99,7 +100,8 @@ def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
         sizes = [_size(row.summary) for row in layer]
         rms = median(sizes)
         seen = SeedBand(rms, min(sizes), max(sizes), zeros=rms == 0, nonfinite=rms == math.inf)
-        band.append(Row(layer[0].position, layer[0].name, seen))
+        saturated = median(row.saturated for row in layer)
+        band.append(Row(layer[0].position, layer[0].name, seen, saturated))
     return band
 
 
@@ -125,7 +127,12 @@ def picked(trace: Any, quantity: str, layers: Sequence[str] | str | None) -> lis
         chosen = [layer for layer in known if layer.nonlinearity] or known
     places = positions([layer.name for layer in chosen])
     return [
-        Row(place, layer.name, getattr(layer, quantity))
+        Row(
+            place,
+            layer.name,
+            getattr(layer, quantity),
+            (layer.saturated or 0.0) if quantity == "activation" else 0.0,
+        )
         for place, layer in zip(places, chosen, strict=True)
     ]
 

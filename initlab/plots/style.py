@@ -97,7 +97,7 @@ OTHERS: tuple[Look, ...] = (  # for every name that stands in no table
     Look("#1D8376", ">"),
     Look("#3D1433", "o"),
     Look("#19A1C6", "v"),
-    Look("#831569", "P"),
+    Look("#831569", "H"),
     Look("#94844C", "s"),
     Look("#013B16", "^"),
 )
