@@ -262,9 +262,9 @@ def record(notebook: Path, folder: Path) -> str:
     told = [notebook.name]
     for cell in read.cells:
         call = call_in(cell.source) if cell.cell_type == "code" else ""
-        if not call:
+        explorer = eval(call, vars(explore)) if call else None
+        if not isinstance(explorer, Explorer):
             continue
-        explorer = eval(call, vars(explore))
         shown = recorded(explorer, call)
         cell.outputs = [nbformat.v4.new_output("display_data", shown)]
         told.append(f"{type(explorer).__name__} {len(shown['text/html']) / 1e6:.2f} MB")

@@ -135,13 +135,10 @@ LESSONS: dict[str, list[Stops]] = {
             "gain": [0.5, 1.0, 2.0],
         }
     ],
-    "signal(scheme='kaiming_normal', activation='relu', depth=10, gain=0.6)": [
-        {
-            "scheme": ["kaiming_normal", "xavier_normal", "torch_default"],
-            "depth": [2, 5, 10, 20, 30],
-            "gain": [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0, 1.01, 1.02,
-                     1.03, 1.05, 1.07, 1.1, 1.2, 1.41, 1.73, 2.0],
-        }
+    "race(data='digits', step=60)": [
+        {"depth": [2, 3, 5, 10, 20], "step": FILM},
+        {"optimizer": ["momentum", "adam"], "lr": [0.005, 0.02], "depth": [3, 10], "step": FILM},
+        {"data": ["spirals", "moons", "digits"], "step": FILM},
     ],
     "symmetry(start='constant', activation='tanh', value=0.1, step=60)": [
         PLANS["Symmetry"].main,
