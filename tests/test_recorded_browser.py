@@ -82,11 +82,8 @@ def reading(browser, file, **how):
 
 def thinned(plan):
     """The same plan with fewer stops: what moves is the same, and is recorded sooner."""
-    main, chip = (
-        {name: [stops[0], *stops[1::4]] for name, stops in one.items()}
-        for one in (plan.main, plan.chip)
-    )
-    return Plan(main, chip)
+    main = {name: [stops[0], *stops[1::4]] for name, stops in plan.main.items()}
+    return Plan(main, {name: stops[:1] for name, stops in plan.chip.items()})
 
 
 def move_by_keyboard(reader, control):
