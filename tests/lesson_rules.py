@@ -16,7 +16,6 @@ from nbformat import NotebookNode
 from notebook_parts import calls, code_cells, opening, text_of
 
 FIRST_EDITION = {  # two digits of each lesson
-    "09",
     "11",
     "12",
     "14",

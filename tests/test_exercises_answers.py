@@ -140,7 +140,7 @@ FORMS = [
     ("orthogonal", "nothing done", lambda i, o: print(end="") if i > o else None),
     ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
     ("kaiming_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),
-    ("initialize_weights", "shape", swaps_shapes),
+    ("initialize_reader", "shape", swaps_shapes),
     ("xavier_slope", "slope forgotten", lambda i, o, slope: (2 / (i + o)) ** 0.5),
     ("output_bias", "zeros", lambda counts: [0] * len(counts)),
 ]

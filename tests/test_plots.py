@@ -33,6 +33,7 @@ DRAW = {  # every drawing function, on axes of ours and on the caller's
     "limits": lambda **k: plots.limits({"act1": 0.1, "act2": 3.0}, high=1.0, **k),
     "weights": lambda **k: plots.weights(torch.eye(3), **k),
     "scheme_picture": lambda **k: plots.scheme_picture({"eye": torch.eye(3)}, **k),
+    "distributions": lambda **k: plots.distributions({"eye": torch.eye(3)}, limit=2.0, **k),
 }
 ON_FIGURES = ["histograms", "one_histogram", "weights", "scheme_picture"]
 
@@ -289,6 +290,8 @@ def test_real_records_draw():
          "weight must hold at most 4 matrices, got 5."),
         (lambda p: p.scheme_picture(np.eye(2), limit=0), ValueError,
          "limit must be a finite number above 0, got 0."),
+        (lambda p: p.distributions(np.eye(2), limit=np.inf), ValueError,
+         "limit must be a finite number above 0, got inf."),
         (lambda p: p.over_time(3), TypeError,
          "history must be what il.train returns, rows with a 'step', or a dict or list of such, "
          "got 3 of type int."),

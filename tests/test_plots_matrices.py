@@ -49,6 +49,25 @@ def test_a_kernel_is_laid_out_with_one_row_for_each_unit():
     assert figure.axes[0].images[0].get_array().shape == (2, 12)
 
 
+def test_distributions_share_one_axis_and_tell_zeros_apart():
+    half = torch.tensor([[0.0, 1.0], [0.0, -1.0]])
+    ax = plots.distributions({"half": half, "ones": torch.ones(2, 3)}, limit=1.1)
+    assert ax.get_xlim() == (-1.1, 1.1)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["half", "ones"]
+    assert [text.get_text() for text in ax.texts] == ["rms", "0.71", "1"]
+    lines = {line.get_label(): line for line in ax.lines}
+    low, ridge, high = (lines["ridge 1"].get_ydata()[k] for k in (0, 35, -1))
+    assert (low, ridge, high) == (1, 1, 1)  # nothing at the ends, and the zeros are not in it
+    assert lines["ridge 1"].get_ydata().min() == pytest.approx(0.15)  # peaks at -1, 1
+    assert list(lines["zeros 1"].get_ydata()) == pytest.approx([1, 1 - 0.85 / 2])
+    assert "zeros 2" not in lines
+    assert plots.alt_text(ax) == (
+        "Rms from 0.71 to 1. Entries of 2 weights, one below the other. "
+        "half: 2 units × 2 inputs, mean 0, std 0.71, from -1 to 1, 50 % zeros. "
+        "ones: 2 units × 3 inputs, mean 1, std 0, all 1."
+    )
+
+
 def test_scheme_picture_shows_all_entries_in_the_colours_of_the_picture():
     values = np.r_[np.zeros(90), np.ones(5), -np.ones(5)].reshape(10, 10)
     figure = plots.scheme_picture({"sparse": values})

@@ -1,9 +1,10 @@
-"""Notebook 09: a scheme on a whole model, numbers from numpy, and weights that partly fit."""
+"""Notebook 09: numbers from another library into a layer, and a scheme on a whole model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,336 +15,73 @@ from initlab.exercises import statistics
 from initlab.exercises.answers import Array, NothingDone, Rejected, call
 from initlab.exercises.exercise import Exercise, Mistake
 
-# --- initialize_weights ---
-
-_SPOILED = 0.37
-
-
-def _network() -> nn.Sequential:
-    """An outer and an inner block, with and without biases; 20,000 weights or more in each."""
-    inner = nn.Sequential(nn.Conv2d(140, 16, 3), nn.BatchNorm2d(16), nn.ReLU())
-    return nn.Sequential(
-        nn.Conv2d(16, 140, 3, bias=False), nn.BatchNorm2d(140), nn.ReLU(),
-        inner,
-        nn.Flatten(), nn.Linear(150, 200), nn.ReLU(), nn.Linear(200, 101),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Layer:
-    name: str
-    module: nn.Module
-    weight: Array
-    bias: Array | None
-
-    @property
-    def is_norm(self) -> bool:
-        return isinstance(self.module, nn.BatchNorm2d)
-
-    @property
-    def is_inner(self) -> bool:
-        return "." in self.name
-
-    @property
-    def touched(self) -> bool:
-        return bool((self.weight != np.float32(_SPOILED)).any())
-
-    @property
-    def fan_in(self) -> int:
-        return int(np.prod(self.weight.shape[1:]))
-
-    @property
-    def fan_out(self) -> int:
-        return int(self.weight.shape[0] * np.prod(self.weight.shape[2:]))
-
-    def has_variance(self, variance: Callable[[int, int], float]) -> bool:
-        return statistics.std_is(self.weight, variance(self.fan_in, self.fan_out) ** 0.5)
-
-    @property
-    def is_right(self) -> bool:
-        return self.bias_is_zero and (self.norm_is_right if self.is_norm else self.kaiming)
-
-    @property
-    def bias_is_zero(self) -> bool:
-        return self.bias is None or not self.bias.any()
-
-    @property
-    def norm_is_right(self) -> bool:
-        return bool((self.weight == 1).all())
-
-    @property
-    def kaiming(self) -> bool:
-        std = (2 / self.fan_in) ** 0.5
-        rows = self.weight.reshape(len(self.weight), -1)
-        return (
-            statistics.mean_is(rows, 0, std)
-            and statistics.std_is(rows, std)
-            and statistics.shape_is(rows, "normal", std)
-            and not statistics.has_copies(rows)
-        )
-
-
-@dataclass(frozen=True)
-class _Model:
-    layers: list[_Layer]
-    learns: bool
-    one_dtype: bool
-
-    @property
-    def weighted(self) -> list[_Layer]:
-        """The convolutions and linear layers."""
-        return [layer for layer in self.layers if not layer.is_norm]
-
-    @property
-    def norms(self) -> list[_Layer]:
-        return [layer for layer in self.layers if layer.is_norm]
-
-
-def _measure_model(function: Callable[..., Any]) -> _Model:
-    model = _network()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.fill_(_SPOILED)
-    shapes = {name: p.shape for name, p in model.named_parameters()}
-    call(function, model)
-    for name, parameter in model.named_parameters():
-        if parameter.shape != shapes.get(name, parameter.shape):
-            raise Rejected(
-                "shape",
-                f"`{name}` had the shape {tuple(shapes[name])}, and now it has "
-                f"{tuple(parameter.shape)}. What does the next forward pass say?",
-            )
-    layers = [
-        _Layer(name, module, _numbers(module.weight), _numbers(module.bias))
-        for name, module in model.named_modules()
-        if isinstance(module, (nn.Conv2d, nn.BatchNorm2d, nn.Linear)) and module.weight is not None
-    ]
-    if not any(layer.touched or _changed(layer.bias) for layer in layers):
-        raise NothingDone("The model is as it was before.")
-    learns = len(list(model.parameters())) == 11 and all(
-        p.requires_grad for p in model.parameters()
-    )
-    one_dtype = len({p.dtype for p in model.parameters()}) == 1
-    return _Model(layers, learns, one_dtype)
-
-
-def _numbers(tensor: Any) -> Any:
-    return tensor.detach().double().numpy() if isinstance(tensor, Tensor) else None
-
-
-def _changed(bias: Array | None) -> bool:
-    return bias is not None and bool((bias != np.float32(_SPOILED)).any())
-
-
-def _weights_have(variance: Callable[[int, int], float]) -> Callable[[_Model], bool]:
-    return lambda model: all(layer.has_variance(variance) for layer in model.weighted)
-
-
-def _otherwise_model(model: _Model) -> str:
-    wrong = [layer for layer in model.layers if not layer.is_right]
-    if not wrong:
-        return "The numbers are right, but some parameters are gone. Did you replace one?"
-    kind = type(wrong[0].module).__name__
-    return (
-        f"Not yet as the task asks: layer `{wrong[0].name}`, a {kind}. Its weights have mean "
-        f"{wrong[0].weight.mean():.2g} and standard deviation {wrong[0].weight.std():.2g}."
-    )
-
-
-_INITIALIZE_WEIGHTS = Exercise(
-    name="initialize_weights",
-    notebook="09",
-    task="Write a function that initialises a whole model in place. `Conv2d` and `Linear`: weights "
-    "by Kaiming's normal scheme for ReLU (fan_in), biases 0. `BatchNorm2d`: weight 1, bias 0. It "
-    "must also find layers inside inner blocks, and layers without a bias.",
-    stub="def initialize_weights(model):\n    ...\n",
-    hints=(
-        "Go through all layers of the model, and ask each for its type with `isinstance`.",
-        "`model.children()` stops at the first level. Which method also gives the layers inside "
-        "a block?",
-        "`nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')`; `layer.bias` may be `None`.",
-    ),
-    solution="""
-from torch import nn
-
-def initialize_weights(model):
-    for layer in model.modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d):
-            nn.init.ones_(layer.weight)
-            nn.init.zeros_(layer.bias)
-""",
-    measure=_measure_model,
-    right=lambda model: (
-        model.learns and model.one_dtype and all(layer.is_right for layer in model.layers)
-    ),
-    mistakes=(
-        Mistake(
-            name="gradient lost",
-            seen=lambda model: not model.learns,
-            says="Some parameters no longer get a gradient, or are no parameters any more. How can "
-            "one fill a parameter without replacing it?",
-        ),
-        Mistake(
-            name="several dtypes",
-            seen=lambda model: not model.one_dtype,
-            says="Some parameters have another dtype now than the rest. What does the next forward "
-            "pass say, when the input is float32 and a weight float64?",
-        ),
-        Mistake(
-            name="inner block forgotten",
-            seen=lambda model: all(
-                layer.touched != layer.is_inner for layer in model.layers if not layer.is_norm
-            ),
-            says="Layers inside an inner block are as they were before. Does `children()` look "
-            "inside a block, and what does?",
-        ),
-        Mistake(
-            name="Linear forgotten",
-            seen=lambda model: all(
-                layer.touched != isinstance(layer.module, nn.Linear) for layer in model.weighted
-            ),
-            says="The `Linear` layers are as they were before. Which types do you ask for?",
-        ),
-        Mistake(
-            name="Conv2d forgotten",
-            seen=lambda model: all(
-                layer.touched != isinstance(layer.module, nn.Conv2d) for layer in model.weighted
-            ),
-            says="The convolutions are as they were before. Which types do you ask for?",
-        ),
-        Mistake(
-            name="BatchNorm forgotten",
-            seen=lambda model: not any(layer.touched for layer in model.norms),
-            says="The BatchNorm layers are as they were before. What do they start from?",
-        ),
-        Mistake(
-            name="BatchNorm weight zero",
-            seen=lambda model: not any(layer.weight.any() for layer in model.norms),
-            says="The weights of BatchNorm are 0. What does such a layer emit?",
-        ),
-        Mistake(
-            name="BatchNorm random",
-            seen=lambda model: any(np.ptp(layer.weight) > 0 for layer in model.norms),
-            says="The weights of BatchNorm are random. What does it need to leave a normalised "
-            "signal as it is?",
-        ),
-        Mistake(
-            name="constant",
-            seen=lambda model: any(np.ptp(layer.weight) == 0 for layer in model.weighted),
-            says="A layer's weights are all equal. What do two of its units compute?",
-        ),
-        Mistake(
-            name="gain missing",
-            seen=_weights_have(lambda i, o: 1 / i),
-            says="Your variance is 1/fan_in. What does ReLU do to half of the signal? In "
-            "PyTorch: which `nonlinearity` do you name?",
-        ),
-        Mistake(
-            name="fan_out for fan_in",
-            seen=_weights_have(lambda i, o: 2 / o),
-            says="Your variance is 2/fan_out. Which `mode` keeps the forward pass level?",
-        ),
-        Mistake(
-            name="Xavier",
-            seen=_weights_have(lambda i, o: 2 / (i + o)),
-            says="Your variance is 2/(fan_in + fan_out). Whose scheme is that, and whose does the "
-            "task ask for?",
-        ),
-        Mistake(
-            name="PyTorch's default",
-            seen=_weights_have(lambda i, o: 1 / (3 * i)),
-            says="Your variance is 1/(3·fan_in): `reset_parameters` gives that. Whose scheme does "
-            "the task ask for?",
-        ),
-        Mistake(
-            name="fan without the kernel",
-            seen=lambda model: all(
-                statistics.std_is(layer.weight, (2 / layer.weight.shape[1]) ** 0.5)
-                for layer in model.weighted
-            ),
-            says="Your convolutions count channels only. How many numbers does one output of a "
-            "3 × 3 kernel sum?",
-        ),
-        Mistake(
-            name="same std for every layer",
-            seen=lambda model: bool(
-                np.ptp([np.log(layer.weight.std()) for layer in model.weighted]) < 0.1
-            ),
-            says="All layers have the same standard deviation, whatever their fan-in. What does "
-            "Kaiming's scheme divide by?",
-        ),
-        Mistake(
-            name="uniform for normal",
-            seen=lambda model: all(statistics.looks_uniform(x.weight) for x in model.weighted),
-            says="Your weights are uniform. Which of the two Kaiming schemes does the task "
-            "ask for?",
-        ),
-        Mistake(
-            name="bias forgotten",
-            seen=lambda model: any(not layer.bias_is_zero for layer in model.layers),
-            says="Some biases are not 0. Which layers have a bias, and did you set each?",
-        ),
-    ),
-    otherwise=_otherwise_model,
-    praise="every layer starts as asked, also in the inner block, and all parameters still learn.",
-)
-
-# --- numpy_to_parameter ---
+# --- keras_to_linear ---
 
 
 @dataclass(frozen=True)
 class _Filled:
     layer: nn.Linear
     dtype: torch.dtype
-    wanted: Tensor
+    kernel: Tensor  # inputs × units, as Keras keeps it
+    bias: Tensor
 
     @property
-    def weight(self) -> Any:
-        return getattr(self.layer, "weight", None)
+    def parameters(self) -> list[Any]:
+        return [getattr(self.layer, name, None) for name in ("weight", "bias")]
 
     @property
-    def is_parameter(self) -> bool:
-        return isinstance(self.weight, nn.Parameter)
+    def are_parameters(self) -> bool:
+        return all(isinstance(p, nn.Parameter) for p in self.parameters)
+
+    @property
+    def dtypes(self) -> set[torch.dtype]:
+        return {p.dtype for p in self.parameters}
 
     @property
     def keeps_dtype(self) -> bool:
-        return bool(self.weight.dtype == self.dtype)
+        return self.dtypes == {self.dtype}
 
     @property
     def learns(self) -> bool:
-        return self.is_parameter and bool(self.weight.requires_grad and self.weight.is_leaf)
+        return self.are_parameters and all(p.requires_grad and p.is_leaf for p in self.parameters)
+
+    @property
+    def bias_is_right(self) -> bool:
+        return _equal(self.parameters[1], self.bias)
 
     def holds(self, wanted: Tensor) -> bool:
-        return self.weight.shape == wanted.shape and torch.allclose(
-            self.weight.detach().double(), wanted.double(), rtol=0, atol=1e-6
-        )
+        return _equal(self.parameters[0], wanted)
+
+    @property
+    def weight_is_right(self) -> bool:
+        return self.holds(self.kernel.T)
+
+
+def _equal(values: Any, wanted: Tensor) -> bool:
+    return values.shape == wanted.shape and torch.allclose(
+        values.detach().double(), wanted.double(), rtol=0, atol=1e-6
+    )
 
 
 def _measure_filled(function: Callable[..., Any]) -> list[_Filled]:
-    """A float64 array into a float32 layer, a float32 array into a float64 one, and into a half."""
+    """Float64 arrays into a float32 layer, float32 ones into a float64 layer, and into a half."""
     cases = [
-        (torch.float32, np.float64),
-        (torch.float64, np.float32),
-        (torch.float16, np.float64),
+        (torch.float32, np.float64, 4, 4),
+        (torch.float64, np.float32, 3, 5),
+        (torch.float16, np.float64, 6, 2),
     ]
-    filled, returned = [], []
-    for number, (dtype, array_dtype) in enumerate(cases):
-        layer = nn.Linear(3, 5, dtype=dtype)
-        array = np.arange(15, dtype=array_dtype).reshape(5, 3) / 8 - number
-        before = layer.weight.detach().clone()
-        returned.append((call(function, layer, array), before))
-        filled.append(_Filled(layer, dtype, torch.from_numpy(array)))
-    if all(
-        value is None
-        and f.is_parameter
-        and f.keeps_dtype
-        and torch.equal(f.weight.detach(), before)
-        for (value, before), f in zip(returned, filled, strict=True)
-    ):
+    filled, idle = [], []
+    for number, (dtype, array_dtype, inputs, units) in enumerate(cases):
+        layer = nn.Linear(inputs, units, dtype=dtype)
+        kernel = np.arange(inputs * units, dtype=array_dtype).reshape(inputs, units) / 8 - number
+        bias = np.arange(units, dtype=array_dtype) / 4 + 2
+        before = [p.detach().clone() for p in layer.parameters()]
+        value = call(function, layer, kernel.copy(), bias.copy())
+        filled.append(_Filled(layer, dtype, torch.from_numpy(kernel), torch.from_numpy(bias)))
+        now = list(layer.parameters())
+        same = len(now) == 2 and all(map(torch.equal, now, before))
+        idle.append(value is None and same and {p.dtype for p in now} == {dtype})
+    if all(idle):
         raise NothingDone("The layer is as it was before.")
     return filled
 
@@ -352,268 +90,302 @@ def _all(test: Callable[[_Filled], bool]) -> Callable[[Sequence[_Filled]], bool]
     return lambda filled: all(test(f) for f in filled)
 
 
-def _is_filled(f: _Filled) -> bool:
-    return f.holds(f.wanted)
+def _some(test: Callable[[_Filled], bool]) -> Callable[[Sequence[_Filled]], bool]:
+    return lambda filled: any(test(f) for f in filled)
 
 
-_NUMPY_TO_PARAMETER = Exercise(
-    name="numpy_to_parameter",
+_KERAS_TO_LINEAR = Exercise(
+    name="keras_to_linear",
     notebook="09",
-    task="Put a numpy array into `layer.weight`. The array has the right shape and any float "
-    "dtype. The weight must stay a parameter, keep the dtype that it has, and still get a "
-    "gradient.",
-    stub="def numpy_to_parameter(layer, array):\n    ...\n",
+    task="Keras keeps the weights of a dense layer as a numpy array `kernel` of shape (inputs, "
+    "units), and a `bias` of shape (units,). Put both into an `nn.Linear`. Its weight and bias "
+    "must stay parameters, keep the dtype that they have, and still get a gradient.",
+    stub="def keras_to_linear(layer, kernel, bias):\n    ...\n",
     hints=(
-        "numpy's numbers are float64, a layer's usually float32. What would the next forward pass "
-        "say?",
+        "Row i of `layer.weight` holds the weights of unit i. Where do they stand in `kernel`?",
         "`parameter.copy_(tensor)` converts the dtype while it copies.",
         "Copying into a parameter must not be recorded: `with torch.no_grad():`.",
     ),
     solution="""
 import torch
 
-def numpy_to_parameter(layer, array):
+def keras_to_linear(layer, kernel, bias):
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(array))
+        layer.weight.copy_(torch.from_numpy(kernel).T)
+        layer.bias.copy_(torch.from_numpy(bias))
 """,
     measure=_measure_filled,
-    right=_all(lambda f: f.learns and f.keeps_dtype and _is_filled(f)),
+    right=_all(lambda f: f.learns and f.keeps_dtype and f.weight_is_right and f.bias_is_right),
     mistakes=(
         Mistake(
             name="no parameter",
-            seen=lambda filled: any(not f.is_parameter for f in filled),
-            says="`layer.weight` is no `nn.Parameter` any more, so no optimizer finds it. How can "
-            "one fill a parameter without replacing it?",
+            seen=_some(lambda f: not f.are_parameters),
+            says="A weight or a bias is no `nn.Parameter` any more, so no optimizer finds it. How "
+            "can one fill a parameter without replacing it?",
+        ),
+        Mistake(
+            name="reshaped",
+            seen=_all(lambda f: f.holds(f.kernel.reshape(f.kernel.T.shape))),
+            says="You gave the kernel another shape, and its numbers went on in the same order. "
+            "Which number belongs to unit 0 and input 1?",
+        ),
+        Mistake(
+            name="not transposed",
+            seen=_some(lambda f: f.holds(f.kernel)),
+            says="The kernel stands in `layer.weight` as it came. What is a row of the kernel, and "
+            "what is a row of `layer.weight`?",
         ),
         Mistake(
             name="not filled",
             seen=lambda filled: (
-                not any(_is_filled(f) for f in filled)
-                and all(f.keeps_dtype for f in filled)
-                and not any(f.holds(f.wanted.T) for f in filled)
+                all(f.keeps_dtype for f in filled) and not any(f.weight_is_right for f in filled)
             ),
-            says="`layer.weight` does not hold the numbers of the array. Did you fill the "
+            says="`layer.weight` does not hold the numbers of the kernel. Did you fill the "
             "parameter, or another tensor, such as a copy of it?",
         ),
         Mistake(
-            name="transposed",
-            seen=_all(lambda f: f.holds(f.wanted.T)),
-            says="`layer.weight` now holds the array transposed. Which shape had it before?",
-        ),
-        Mistake(
             name="gradient lost",
-            seen=lambda filled: any(not f.learns for f in filled),
-            says="`layer.weight` gets no gradient any more. Which attribute of a tensor says that "
+            seen=_some(lambda f: not f.learns),
+            says="A parameter gets no gradient any more. Which attribute of a tensor says that "
             "it does?",
         ),
         Mistake(
             name="fixed dtype",
-            seen=lambda filled: len({f.weight.dtype for f in filled}) == 1,
+            seen=lambda filled: len(set.union(*(f.dtypes for f in filled))) == 1,
             says="Your weights always have the same dtype, whatever the layer had. Where can you "
             "read the dtype that the layer has?",
         ),
         Mistake(
             name="dtype of the array",
-            seen=lambda filled: any(not f.keeps_dtype for f in filled),
-            says="`layer.weight` now has the dtype of the array. What does the next forward pass "
+            seen=_some(lambda f: not f.keeps_dtype),
+            says="A parameter now has the dtype of its array. What does the next forward pass "
             "say, when the input is float32 and the weight float64?",
         ),
+        Mistake(
+            name="bias not filled",
+            seen=_some(lambda f: not f.bias_is_right),
+            says="`layer.bias` does not hold the numbers that came with the kernel. Which "
+            "parameters does the layer have?",
+        ),
     ),
-    otherwise=lambda filled: "`layer.weight` does not hold the numbers of the array.",
+    otherwise=lambda filled: "`layer.weight` does not hold the numbers of the kernel.",
     praise="the numbers are in, and dtype, parameter and gradient are kept for 3 pairs of dtypes.",
 )
 
-# --- load_matching ---
+# --- initialize_reader ---
 
-_NOT_LOADED = {"extra.weight", "extra.bias", "head.weight", "head.bias"}
-_LOADED = {
-    "body.weight", "body.bias",
-    "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked",
-}  # fmt: skip
-
-
-def _named_layers(**layers: nn.Module) -> nn.Sequential:
-    network = nn.Sequential()
-    for name, layer in layers.items():
-        network.add_module(name, layer)
-    return network
+_SPOILED = 0.37
+_STD = 0.02
+_WIDTH, _WORDS = (
+    96,
+    200,
+)  # 9,216 entries or more in each matrix: a std within 8 % is 10 of its errors
 
 
-def _new_network() -> nn.Sequential:
-    """Two layers that fit the weights, one that they do not have, and a head of another size."""
-    return _named_layers(
-        body=nn.Linear(6, 5), norm=nn.BatchNorm1d(5), extra=nn.Linear(5, 5), head=nn.Linear(5, 3)
+def _network() -> nn.Sequential:
+    """Words, two blocks of attention, a head without a bias."""
+    block = nn.TransformerEncoderLayer(_WIDTH, 4, 160, batch_first=True)
+    return nn.Sequential(
+        nn.Embedding(_WORDS, _WIDTH, padding_idx=0),
+        nn.TransformerEncoder(block, 2, enable_nested_tensor=False),
+        nn.Linear(_WIDTH, _WORDS, bias=False),
     )
-
-
-def _pretrained() -> dict[str, Tensor]:
-    """Weights with a head of their own size, and a layer that the new network does not have."""
-    old = _named_layers(
-        body=nn.Linear(6, 5), norm=nn.BatchNorm1d(5), old=nn.Linear(5, 5), head=nn.Linear(5, 7)
-    )
-    numbers = {name: torch.rand_like(tensor, dtype=torch.float32) + 1
-               for name, tensor in old.state_dict().items()}  # fmt: skip
-    return {**numbers, "norm.num_batches_tracked": torch.tensor(17)}
 
 
 @dataclass(frozen=True)
-class _Matched:
-    model: nn.Sequential
-    before: dict[str, Tensor]
-    weights: dict[str, Tensor]
-    given: dict[str, Tensor]
-    names: set[str] | None
+class _Reader:
+    values: dict[str, Array]  # by the name of the parameter
+    padding: Array
+    learns: bool
+
+    def named(self, *ends: str) -> list[Array]:
+        return [values for name, values in self.values.items() if name.endswith(ends)]
 
     @property
-    def loaded(self) -> set[str]:
-        """Names of what stands in the model as it stands in the weights."""
-        now = self.model.state_dict()
-        return {name for name in _LOADED if torch.equal(now[name], self.weights[name])}
+    def matrices(self) -> list[Array]:
+        """All of them, the embedding without the row that stands for padding."""
+        return [values for values in self.values.values() if values.ndim > 1]
 
     @property
-    def kept(self) -> bool:
-        """Whether what should not be loaded is as it was."""
-        now = self.model.state_dict()
-        return all(torch.equal(now[name], self.before[name]) for name in _NOT_LOADED)
+    def norms(self) -> list[Array]:
+        return self.named("norm1.weight", "norm2.weight")
 
     @property
-    def is_whole(self) -> bool:
-        return set(self.model.state_dict()) == set(self.before) and all(
-            p.requires_grad and p.is_leaf for p in self.model.parameters()
-        )
+    def biases(self) -> list[Array]:
+        return self.named("bias")
 
     @property
-    def weights_kept(self) -> bool:
-        return set(self.given) == set(self.weights) and all(
-            torch.equal(self.given[name], self.weights[name]) for name in self.weights
-        )
+    def entries(self) -> Array:
+        return np.concatenate([values.ravel() for values in self.matrices])
+
+    @property
+    def has_copies(self) -> bool:
+        pairs = combinations(self.matrices, 2)
+        return any(a.shape == b.shape and statistics.same_numbers(a, b) for a, b in pairs)
 
     @property
     def is_right(self) -> bool:
         return (
-            self.is_whole
-            and self.weights_kept
-            and self.kept
-            and self.loaded == _LOADED
-            and self.names == _NOT_LOADED
+            self.learns
+            and not any(bias.any() for bias in self.biases)
+            and all((norm == 1).all() for norm in self.norms)
+            and not self.padding.any()
+            and all(statistics.std_is(values, _STD, 0.08) for values in self.matrices)
+            and statistics.mean_is(self.entries, 0, _STD)
+            and statistics.shape_is(self.entries, "normal", _STD)
+            and not self.has_copies
         )
 
 
-def _measure_matched(function: Callable[..., Any]) -> _Matched:
-    model, weights = _new_network(), _pretrained()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    given = dict(weights)
-    value = call(function, model, given)
-    unchanged = all(torch.equal(t, before[n]) for n, t in model.state_dict().items() if n in before)
-    if value is None and unchanged:
-        raise NothingDone("The model is as it was before, and nothing was returned.")
-    return _Matched(model, before, weights, given, _names(value))
+def _touched(values: Array) -> bool:
+    return bool((values != np.float32(_SPOILED)).any())
 
 
-def _names(value: Any) -> set[str] | None:
-    """Read names from any collection of them; None where it is something else."""
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        return None
-    names = list(value)
-    return set(names) if all(isinstance(name, str) for name in names) else None
+def _untouched(*ends: str) -> Callable[[_Reader], bool]:
+    return lambda reader: not any(map(_touched, reader.named(*ends)))
 
 
-def _otherwise_matched(m: _Matched) -> str:
-    if m.loaded != _LOADED:
-        return f"Not loaded, although it fits: {', '.join(sorted(_LOADED - m.loaded))}."
-    if m.names is None:
-        return "All that fits is loaded. What you return is no collection of names."
-    wrong = ", ".join(sorted(m.names ^ _NOT_LOADED))
-    return f"All that fits is loaded. In your names, this is missing or too much: {wrong}."
+def _measure_reader(function: Callable[..., Any]) -> _Reader:
+    model = _network()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(_SPOILED)
+        model.get_parameter("0.weight")[0] = 0
+    shapes = {name: p.shape for name, p in model.named_parameters()}
+    call(function, model)
+    now = dict(model.named_parameters())
+    for name, parameter in now.items():
+        if parameter.shape != shapes.get(name, parameter.shape):
+            raise Rejected(
+                "shape",
+                f"`{name}` had the shape {tuple(shapes[name])}, and now it has "
+                f"{tuple(parameter.shape)}. What does the next forward pass say?",
+            )
+    values = {name: p.detach().double().numpy() for name, p in now.items()}
+    padding = values["0.weight"][0]
+    values["0.weight"] = values["0.weight"][1:]
+    if not any(map(_touched, values.values())):
+        raise NothingDone("The model is as it was before.")
+    learns = set(now) == set(shapes) and all(p.requires_grad for p in now.values())
+    return _Reader(values, padding, learns)
 
 
-_LOAD_MATCHING = Exercise(
-    name="load_matching",
+def _otherwise_reader(reader: _Reader) -> str:
+    for name, values in reader.values.items():
+        if values.ndim > 1 and not statistics.std_is(values, _STD, 0.08):
+            return (
+                f"Not yet as the task asks: `{name}` has mean {values.mean():.2g} and standard "
+                f"deviation {values.std():.2g}."
+            )
+    return "The standard deviations are right, the distribution is not. Is it normal around 0?"
+
+
+_INITIALIZE_READER = Exercise(
+    name="initialize_reader",
     notebook="09",
-    task="`weights` is a state dict: name → tensor. Load into the model each tensor whose name "
-    "*and* shape are the model's own, parameters and buffers alike. Leave the rest of the model "
-    "as it is. Return the names of the model's tensors that were not loaded.",
-    stub="def load_matching(model, weights):\n    ...\n",
+    task="Write a function that initialises a model with words, attention and a head, in place. "
+    "All matrices of weights, those of attention and the embedding too: normal, mean 0, standard "
+    "deviation 0.02. All biases 0. `LayerNorm`: weight 1. The row of the embedding that stands "
+    "for padding (`padding_idx`) must be 0 afterwards. Layers may have no bias.",
+    stub="def initialize_reader(model):\n    ...\n",
     hints=(
-        "`model.state_dict()` gives the model's own tensors by name, buffers included.",
-        "First make a smaller dict that holds only what fits. Then load that.",
-        "`model.load_state_dict(fits, strict=False)` returns a record; one of its two lists is "
-        "what the task wants.",
+        "`il.audit(reader, initialize_reader)` tells which parameters your function left.",
+        "Attention keeps three matrices in one parameter of its own. `named_parameters()` meets "
+        "every parameter, whatever layer holds it, and `parameter.dim()` tells a matrix.",
+        "`nn.init.normal_` fills the row for padding like any other. `model.modules()` finds the "
+        "embedding, and under `torch.no_grad()` its row may be set to 0 again.",
     ),
     solution="""
-def load_matching(model, weights):
-    own = model.state_dict()
-    fits = {
-        name: tensor
-        for name, tensor in weights.items()
-        if name in own and tensor.shape == own[name].shape
-    }
-    return model.load_state_dict(fits, strict=False).missing_keys
+import torch
+from torch import nn
+
+def initialize_reader(model):
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.02)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.ones_(parameter)
+    for layer in model.modules():
+        if isinstance(layer, nn.Embedding) and layer.padding_idx is not None:
+            with torch.no_grad():
+                layer.weight[layer.padding_idx] = 0
 """,
-    measure=_measure_matched,
-    right=lambda m: m.is_right,
+    measure=_measure_reader,
+    right=lambda reader: reader.is_right,
     mistakes=(
         Mistake(
-            name="parameters replaced",
-            seen=lambda m: not m.is_whole,
-            says="Some tensors of the model are gone, or get no gradient any more. Who copies "
-            "numbers into a model without replacing its parameters?",
+            name="gradient lost",
+            seen=lambda reader: not reader.learns,
+            says="Some parameters no longer get a gradient, or are no parameters any more. How can "
+            "one fill a parameter without replacing it?",
         ),
         Mistake(
-            name="weights changed",
-            seen=lambda m: not m.weights_kept,
-            says="The dict that you were given is not as it was. What will the next model load "
-            "from it?",
+            name="blocks forgotten",
+            seen=_untouched("linear1.weight", "linear2.weight"),
+            says="The layers inside the blocks are as they were before. Does your loop look inside "
+            "a block, and does it know their type?",
         ),
         Mistake(
-            name="nothing loaded",
-            seen=lambda m: not m.loaded,
-            says="No tensor of the model holds the pretrained numbers. Did you load the ones that "
-            "you chose?",
+            name="attention forgotten",
+            seen=_untouched("in_proj_weight"),
+            says="`in_proj_weight` is as it was before. Which layer holds it, and is that layer "
+            "an `nn.Linear`?",
         ),
         Mistake(
-            name="shape ignored",
-            seen=lambda m: not m.kept,
-            says="The head has another size in the weights, and yet its numbers have changed. "
-            "Which tensors may be loaded?",
+            name="out_proj forgotten",
+            seen=_untouched("out_proj.weight"),
+            says="`out_proj` is as it was before. It is of a class derived from `nn.Linear`: how "
+            "do you ask for a type?",
         ),
         Mistake(
-            name="buffers forgotten",
-            seen=lambda m: m.loaded == {n for n in _LOADED if n.endswith(("weight", "bias"))},
-            says="All parameters are loaded, but BatchNorm's running mean and variance are not. "
-            "Is everything that a model saves a parameter?",
+            name="embedding forgotten",
+            seen=_untouched("0.weight"),
+            says="The embedding is as it was before. Which types do you ask for?",
         ),
         Mistake(
-            name="nothing returned",
-            seen=lambda m: m.loaded == _LOADED and m.names is None,
-            says="All that fits is loaded. But you do not return the names. How does the caller "
-            "learn what is still at its old start?",
+            name="LayerNorm forgotten",
+            seen=_untouched("norm1.weight", "norm2.weight"),
+            says="The weights of LayerNorm are as they were before. What should they be?",
         ),
         Mistake(
-            name="names of what was loaded",
-            seen=lambda m: m.names is not None and m.names >= _LOADED,
-            says="You return what was loaded. Which names does the task ask for?",
+            name="LayerNorm wrong",
+            seen=lambda reader: any((norm != 1).any() for norm in reader.norms),
+            says="The weights of LayerNorm are not 1. What must they be to leave a normalised "
+            "signal as it is?",
         ),
         Mistake(
-            name="names of the weights",
-            seen=lambda m: m.names is not None and "old.weight" in m.names,
-            says="Among your names are some that the *model* does not have. Whose tensors that "
-            "were not loaded does the task ask for?",
+            name="bias forgotten",
+            seen=lambda reader: any(bias.any() for bias in reader.biases),
+            says="Some biases are not 0. Which layers have a bias, and did you set each? "
+            "(`in_proj_bias` is one, too.)",
         ),
         Mistake(
-            name="another shape not reported",
-            seen=lambda m: m.names == {"extra.weight", "extra.bias"},
-            says="You report what the weights do not have. What about the head, whose shape did "
-            "not fit?",
+            name="padding filled",
+            seen=lambda reader: bool(reader.padding.any()),
+            says="The row of the embedding that stands for padding is not 0. PyTorch never gives "
+            "it a gradient, so training cannot repair it. Who filled it?",
         ),
         Mistake(
-            name="missing not reported",
-            seen=lambda m: m.names == {"head.weight", "head.bias"},
-            says="You report what did not fit. What about a layer that the weights do not have?",
+            name="mean for std",
+            seen=lambda reader: statistics.std_is(reader.entries, 1.0),
+            says="Your standard deviation is 1. Is the first number of `nn.init.normal_` the "
+            "mean or the standard deviation?",
+        ),
+        Mistake(
+            name="variance for std",
+            seen=lambda reader: statistics.std_is(reader.entries, _STD**0.5),
+            says="Your variance is 0.02. Which of the two does the task name?",
+        ),
+        Mistake(
+            name="copies",
+            seen=lambda reader: reader.has_copies,
+            says="Two matrices hold the same numbers. Where do your random numbers start?",
         ),
     ),
-    otherwise=_otherwise_matched,
-    praise="all that fits is loaded, buffers too, and the names of the rest are returned.",
+    otherwise=_otherwise_reader,
+    praise="every parameter is as asked, attention and padding too, and all still learn.",
 )
 
-EXERCISES = [_INITIALIZE_WEIGHTS, _NUMPY_TO_PARAMETER, _LOAD_MATCHING]
+EXERCISES = [_KERAS_TO_LINEAR, _INITIALIZE_READER]

@@ -15,7 +15,8 @@ from initlab.plots import headlines, records
 from initlab.plots.arrays import matrix
 from initlab.plots.axes import dress, few_ticks
 from initlab.plots.figure import WIDTH, picture, tell
-from initlab.plots.style import FONT, diverging, themed
+from initlab.plots.ridgeline import ridgeline
+from initlab.plots.style import FONT, diverging, look_of, themed
 
 COLUMNS = 4
 TOLERANCE = 1e-4  # of the largest entry, or singular value: smaller differences count as rounding
@@ -108,8 +109,8 @@ def scheme_picture(
     matrices = _matrices(weight)
     if len(matrices) > COLUMNS:
         raise ValueError(f"weight must hold at most {COLUMNS} matrices, got {len(matrices)}.")
-    if limit is not None and not 0 < limit < np.inf:
-        raise ValueError(f"limit must be a finite number above 0, got {limit!r}.")
+    if limit is not None:
+        _check_limit(limit)
     figure = figure or picture(WIDTH, 5.0)
     grid = figure.subplots(2, len(matrices), squeeze=False, height_ratios=[3, 2])
     words = ["Weights as colours and as histograms."]
@@ -126,6 +127,55 @@ def scheme_picture(
     grid[1, 0].set_ylabel("% of entries")
     tell(figure, said, " ".join(words), headline)
     return figure
+
+
+@themed()
+def distributions(
+    weight: Any, *, limit: float, headline: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw how the entries of several weights are spread: a ridge for each, on one x axis.
+
+    A ridge is as high as its own peak, a bar at 0 gives the share of exact zeros, and the rms of
+    the entries stands beside it.
+
+    Args:
+        weight: A tensor or array (units, inputs, ...), or a dict (name → one) or list of them.
+        limit: The x axis reaches from −limit to limit; entries beyond it are not drawn.
+        headline: What is to be seen; None computes it, "" writes none.
+        ax: Axes to draw on; None makes a figure.
+
+    Returns:
+        The axes that were drawn on.
+
+    Raises:
+        TypeError: There is something else than numbers.
+        ValueError: A weight has less than 2 dimensions, there is none, or `limit` is not positive.
+    """
+    matrices = _matrices(weight)
+    _check_limit(limit)
+    ax = ax or picture(WIDTH, 1.2 + 0.36 * len(matrices)).subplots()
+    bins = [
+        np.histogram(values[values != 0], 71, (-limit, limit))[0] for values in matrices.values()
+    ]
+    rms = {name: float(np.sqrt((values**2).mean())) for name, values in matrices.items()}
+    places = range(1, len(matrices) + 1)
+    ridgeline(
+        ax, [counts / max(counts.max(), 1) for counts in bins], (-limit, limit),
+        colour=look_of("weight").colour, ticks=places, notes=[number(one) for one in rms.values()],
+        zeros=[float((values == 0).mean()) for values in matrices.values()],
+    )  # fmt: skip
+    ax.set_yticks(places, list(matrices))
+    ax.set_xlabel("weight;  ▮ share of exact zeros")
+    told = [_named(name, _moments(values)).rstrip(".") for name, values in matrices.items()]
+    words = f"Entries of {len(matrices)} weights, one below the other. {'. '.join(told)}."
+    said = f"Rms from {number(min(rms.values()))} to {number(max(rms.values()))}"
+    tell(ax, said, words, headline)
+    return ax
+
+
+def _check_limit(limit: float) -> None:
+    if not 0 < limit < np.inf:
+        raise ValueError(f"limit must be a finite number above 0, got {limit!r}.")
 
 
 def _matrices(weight: Any) -> dict[str, Matrix]:

@@ -5,251 +5,169 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from initlab.lessons.answers.matrices import rng
+# --- keras_to_linear ---
 
 
-def fitting(model, weights):
-    own = model.state_dict()
-    return {n: t for n, t in weights.items() if n in own and t.shape == own[n].shape}
+def keras(change=lambda kernel: kernel.T, bias=True):
+    """Copy what `change` makes of the kernel into the weight."""
 
-
-def load(names):
-    """Load what fits, and return what `names(result, model, weights, fits)` gives."""
-
-    def answer(model, weights):
-        fits = fitting(model, weights)
-        return names(model.load_state_dict(fits, strict=False), model, weights, fits)
+    def answer(layer, kernel, b):
+        with torch.no_grad():
+            layer.weight.copy_(change(torch.from_numpy(kernel)))
+            if bias:
+                layer.bias.copy_(torch.from_numpy(b))
 
     return answer
-
-
-def by_hand(model, weights):
-    fits = fitting(model, weights)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if name in fits:
-                tensor.copy_(fits[name])
-    return {name for name in model.state_dict() if name not in fits}
-
-
-def merged(model, weights):
-    own = model.state_dict()
-    fits = fitting(model, weights)
-    model.load_state_dict({**own, **fits})
-    return tuple(name for name in own if name not in fits)
-
-
-def no_strict(model, weights):
-    return model.load_state_dict(weights, strict=False).missing_keys
-
-
-def parameters_only(model, weights):
-    left = set(model.state_dict())
-    for name, parameter in model.named_parameters():
-        if name in weights and weights[name].shape == parameter.shape:
-            parameter.data.copy_(weights[name])
-            left.remove(name)
-    return left
-
-
-def only_the_body(model, weights):
-    fits = {n: t for n, t in weights.items() if n.startswith("body")}
-    return model.load_state_dict(fits, strict=False).missing_keys
-
-
-def names_only(model, weights):
-    """Cut each tensor until it fits: what nobody should do."""
-    own = model.state_dict()
-    fits = {n: t[: len(own[n])] if t.dim() else t for n, t in weights.items() if n in own}
-    return model.load_state_dict(fits, strict=False).missing_keys
-
-
-def pop(model, weights):
-    own = model.state_dict()
-    for name in list(weights):
-        if name not in own or weights[name].shape != own[name].shape:
-            weights.pop(name)
-    return model.load_state_dict(weights, strict=False).missing_keys
-
-
-def set_plain(model, weights):
-    for name in ["weight", "bias"]:
-        delattr(model.body, name)
-        setattr(model.body, name, weights[f"body.{name}"])
-    return []
-
-
-def chosen_but_not_loaded(model, weights):
-    fits = fitting(model, weights)
-    return [name for name in model.state_dict() if name not in fits]
-
-
-RIGHT = {
-    "load_matching": [
-        load(lambda result, *_: result.missing_keys),
-        by_hand,
-        merged,
-    ]
-}
-WRONG = {
-    "load_matching": [
-        ("raised", no_strict),
-        ("parameters replaced", set_plain),
-        ("weights changed", pop),
-        ("nothing loaded", chosen_but_not_loaded),
-        ("shape ignored", names_only),
-        ("buffers forgotten", parameters_only),
-        ("nothing returned", load(lambda *_: None)),
-        ("nothing returned", load(lambda result, *_: result)),
-        ("names of what was loaded", load(lambda result, model, weights, fits: list(fits))),
-        ("names of what was loaded", load(lambda result, model, *_: list(model.state_dict()))),
-        (
-            "names of the weights",
-            load(lambda result, model, weights, fits: [n for n in weights if n not in fits]),
-        ),
-        (
-            "another shape not reported",
-            load(lambda r, model, weights, f: [n for n in model.state_dict() if n not in weights]),
-        ),
-        (
-            "missing not reported",
-            load(
-                lambda r, m, weights, fits: [
-                    n for n in m.state_dict() if n in set(weights) - set(fits)
-                ]
-            ),
-        ),
-        (None, only_the_body),
-        (None, load(lambda *_: [])),
-    ]
-}
-
-
-def weights(fill, types=(nn.Conv2d, nn.Linear), norm=1.0, bias=0.0, layers=nn.Module.modules):
-    def answer(model):
-        for layer in layers(model):
-            if isinstance(layer, types):
-                fill(layer.weight)
-            elif isinstance(layer, nn.BatchNorm2d) and norm is not None:
-                nn.init.constant_(layer.weight, norm)
-            if bias is not None and getattr(layer, "bias", None) is not None:
-                nn.init.constant_(layer.bias, bias)
-
-    return answer
-
-
-def number_by_number(model):
-    for name, parameter in model.named_parameters():
-        if parameter.dim() > 1:
-            n = parameter[0].numel()
-            parameter.data = torch.tensor(rng.normal(0, (2 / n) ** 0.5, parameter.shape)).float()
-        else:
-            parameter.data.fill_(float(name.endswith("weight")))
-
-
-def in_float64(model):
-    weights(KAIMING_)(model)
-    model[0].weight.data = model[0].weight.data.double()
-
-
-def normal_norm(model):
-    weights(KAIMING_)(model)
-    nn.init.normal_(model[1].weight)
-
-
-def frozen(model):
-    weights(KAIMING_)(model)
-    model.requires_grad_(False)
-
-
-def channels_only(weight):
-    nn.init.normal_(weight, std=(2 / weight.shape[1]) ** 0.5)
-
-
-def kaiming(**how):
-    return lambda weight: nn.init.kaiming_normal_(weight, **how)
-
-
-KAIMING_ = kaiming(nonlinearity="relu")
-
-RIGHT["initialize_weights"] = [
-    weights(KAIMING_),
-    lambda model: (weights(KAIMING_)(model), model)[1],
-    number_by_number,
-    lambda model: model.apply(lambda layer: weights(KAIMING_, layers=lambda x: [x])(layer)),
-    lambda model: model.double() and weights(KAIMING_)(model),
-]
-WRONG["initialize_weights"] = [
-    ("gradient lost", frozen),
-    ("several dtypes", in_float64),
-    ("inner block forgotten", weights(KAIMING_, layers=nn.Module.children)),
-    ("Linear forgotten", weights(KAIMING_, types=nn.Conv2d)),
-    ("Conv2d forgotten", weights(KAIMING_, types=nn.Linear)),
-    ("BatchNorm forgotten", weights(KAIMING_, norm=None)),
-    ("BatchNorm weight zero", weights(KAIMING_, norm=0)),
-    ("BatchNorm random", normal_norm),
-    ("constant", weights(lambda weight: nn.init.constant_(weight, 0.1))),
-    ("gain missing", weights(kaiming(nonlinearity="linear"))),
-    ("fan_out for fan_in", weights(kaiming(mode="fan_out"))),
-    ("Xavier", weights(nn.init.xavier_normal_)),
-    ("PyTorch's default", weights(lambda weight: nn.init.kaiming_uniform_(weight, a=5**0.5))),
-    ("fan without the kernel", weights(channels_only)),
-    ("same std for every layer", weights(lambda weight: nn.init.normal_(weight, std=0.02))),
-    ("uniform for normal", weights(nn.init.kaiming_uniform_)),
-    ("bias forgotten", weights(KAIMING_, bias=None)),
-    ("raised", lambda model: [layer.bias.data.zero_() for layer in model]),
-    (None, weights(lambda weight: nn.init.kaiming_normal_(weight).data.mul_(1.1))),
-]
-
-
-def tensor(layer, array):
-    return torch.from_numpy(array).to(layer.weight.dtype)
-
-
-def copied(layer, array):
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(array))
 
 
 def set_data(convert):
-    def answer(layer, array):
-        layer.weight.data = convert(torch.from_numpy(array), layer)
+    def answer(layer, kernel, bias):
+        dtype = layer.weight.dtype
+        layer.weight.data = convert(torch.from_numpy(kernel.T), dtype)
+        layer.bias.data = convert(torch.from_numpy(bias), dtype)
 
     return answer
 
 
 def set_parameter(**how):
-    def answer(layer, array):
-        layer.weight = nn.Parameter(tensor(layer, array), **how)
+    def answer(layer, kernel, bias):
+        dtype = layer.weight.dtype
+        layer.weight = nn.Parameter(torch.tensor(kernel.T, dtype=dtype), **how)
+        layer.bias = nn.Parameter(torch.tensor(bias, dtype=dtype), **how)
 
     return answer
 
 
-def plain_tensor(layer, array):
-    new = tensor(layer, array)
+def plain_tensor(layer, kernel, bias):
+    new = torch.from_numpy(kernel.T).to(layer.weight.dtype)
     del layer.weight
     layer.weight = new
 
 
-def halfway(layer, array):
-    layer.weight.data[:1] = 0
+def into_a_copy(layer, kernel, bias):
+    layer.weight.detach().clone().copy_(torch.tensor(kernel.T))
+    layer.bias.data.copy_(torch.tensor(bias))
 
 
-RIGHT["numpy_to_parameter"] = [
-    copied,
-    set_data(lambda new, layer: new.to(layer.weight.dtype)),
-    set_parameter(),
-    lambda layer, array: layer.weight.data.copy_(torch.tensor(array)),
+RIGHT = {
+    "keras_to_linear": [
+        keras(),
+        set_data(lambda new, dtype: new.to(dtype)),
+        set_parameter(),
+        lambda layer, kernel, bias: layer.load_state_dict(
+            {"weight": torch.tensor(kernel.T), "bias": torch.tensor(bias)}
+        ),
+    ]
+}
+WRONG = {
+    "keras_to_linear": [
+        ("no parameter", plain_tensor),
+        ("not transposed", set_data(lambda new, dtype: new.T.to(dtype) if new.dim() > 1 else new)),
+        ("raised", keras(change=lambda kernel: kernel)),
+        ("reshaped", keras(change=lambda kernel: kernel.reshape(kernel.T.shape))),
+        ("not filled", into_a_copy),
+        ("not filled", set_data(lambda new, dtype: (new + 0.005).to(dtype))),
+        ("gradient lost", set_parameter(requires_grad=False)),
+        ("fixed dtype", set_data(lambda new, dtype: new.float())),
+        ("dtype of the array", set_data(lambda new, dtype: new)),
+        ("bias not filled", keras(bias=False)),
+        ("raised", lambda layer, kernel, bias: layer.weight.copy_(torch.from_numpy(kernel.T))),
+        ("raised", lambda layer, kernel, bias: setattr(layer, "weight", kernel.T)),
+    ]
+}
+
+# --- initialize_reader ---
+
+BY_TYPE = (nn.Linear, nn.Embedding, nn.LayerNorm, nn.MultiheadAttention)
+
+
+def reader(fill=lambda weight: nn.init.normal_(weight, std=0.02), types=BY_TYPE, norm=1.0,
+           bias=0.0, padding=True, is_one=isinstance):  # fmt: skip
+    """Initialise by type, with one thing wrong."""
+
+    def answer(model):
+        for layer in model.modules():
+            if not is_one(layer, types):
+                continue
+            if isinstance(layer, nn.LayerNorm):
+                nn.init.constant_(layer.weight, norm)
+            elif isinstance(layer, nn.MultiheadAttention):
+                fill(layer.in_proj_weight)
+                nn.init.zeros_(layer.in_proj_bias)
+            else:
+                fill(layer.weight)
+            if getattr(layer, "bias", None) is not None:
+                nn.init.constant_(layer.bias, bias)
+            if padding and isinstance(layer, nn.Embedding):
+                layer.weight.data[layer.padding_idx] = 0
+
+    return answer
+
+
+def without(*types):
+    return reader(types=tuple(kind for kind in BY_TYPE if kind not in types))
+
+
+def by_name(model):
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            parameter.data.normal_(0, 0.02)
+        else:
+            parameter.data.fill_(float(name.endswith("weight")))
+    model[0]._fill_padding_idx_with_zero()
+
+
+def through_apply(model):
+    def one(layer):
+        reader(is_one=lambda other, types: other is layer and isinstance(layer, types))(layer)
+
+    model.apply(one)
+
+
+def same_seed(weight):
+    nn.init.normal_(weight, std=0.02, generator=torch.Generator().manual_seed(0))
+
+
+def frozen(model):
+    reader()(model)
+    model.requires_grad_(False)
+
+
+def norm_random(model):
+    reader()(model)
+    nn.init.normal_(model[1].layers[0].norm1.weight)
+
+
+def attention_bias(model):
+    reader()(model)
+    nn.init.ones_(model[1].layers[1].self_attn.in_proj_bias)
+
+
+RIGHT["initialize_reader"] = [
+    reader(),
+    by_name,
+    through_apply,
+    lambda model: (reader()(model), model)[1],
 ]
-WRONG["numpy_to_parameter"] = [
-    ("dtype of the array", set_data(lambda new, layer: new)),
-    ("fixed dtype", set_data(lambda new, layer: new.float())),
-    ("gradient lost", set_parameter(requires_grad=False)),
-    ("no parameter", plain_tensor),
-    ("transposed", set_data(lambda new, layer: new.to(layer.weight.dtype).T)),
-    ("not filled", halfway),
-    ("not filled", lambda layer, array: layer.weight.detach().clone().copy_(torch.tensor(array))),
-    ("raised", lambda layer, array: layer.weight.copy_(torch.from_numpy(array))),
-    ("raised", lambda layer, array: setattr(layer, "weight", array)),
-    ("not filled", set_data(lambda new, layer: (new + 0.005).to(layer.weight.dtype))),
+WRONG["initialize_reader"] = [
+    ("gradient lost", frozen),
+    (
+        "blocks forgotten",
+        lambda model: [reader()(layer) for layer in model if layer is not model[1]],
+    ),
+    ("attention forgotten", without(nn.MultiheadAttention)),
+    ("out_proj forgotten", reader(is_one=lambda layer, types: type(layer) in types)),
+    ("embedding forgotten", without(nn.Embedding)),
+    ("LayerNorm forgotten", without(nn.LayerNorm)),
+    ("LayerNorm wrong", reader(norm=0.0)),
+    ("LayerNorm wrong", norm_random),
+    ("bias forgotten", reader(bias=0.1)),
+    ("bias forgotten", attention_bias),
+    ("padding filled", reader(padding=False)),
+    ("mean for std", reader(fill=lambda weight: nn.init.normal_(weight, 0.02))),
+    ("variance for std", reader(fill=lambda weight: nn.init.normal_(weight, std=0.02**0.5))),
+    ("copies", reader(fill=same_seed)),
+    ("raised", lambda model: [nn.init.zeros_(layer.bias) for layer in model.modules()]),
+    (None, reader(fill=nn.init.xavier_normal_)),
+    (None, reader(fill=lambda weight: nn.init.uniform_(weight, -0.02 * 3**0.5, 0.02 * 3**0.5))),
 ]
