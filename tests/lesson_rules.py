@@ -17,7 +17,6 @@ from notebook_parts import calls, code_cells, opening, text_of
 
 FIRST_EDITION = {  # two digits of each lesson
     "11",
-    "12",
     "14",
 }
 WORDS_A_MINUTE = 120

@@ -136,7 +136,7 @@ def swaps_shapes(model):
 
 FORMS = [
     ("normal_std", "nothing done", rebinds),
-    ("stream_growth", "nothing done", lambda blocks, scale: print(end="")),
+    ("stream_growth", "nothing done", lambda blocks, drop: print(end="")),
     ("orthogonal", "nothing done", lambda i, o: print(end="") if i > o else None),
     ("orthogonal", "several values", lambda i, o: torch.linalg.qr(torch.randn(o, i))),
     ("kaiming_normal", "raised", lambda i, o: torch.full((o, i), 0).normal_(0, i**-0.5)),

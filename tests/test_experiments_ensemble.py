@@ -119,6 +119,12 @@ class Own(nn.Linear):
     """Somebody's layer."""
 
 
+def learnt_factor() -> nn.Module:
+    block = il.models.ResidualBlock(nn.Sequential(nn.Linear(64, 64)))
+    block.branch_scale = nn.Parameter(torch.zeros(1))
+    return nn.Sequential(block, nn.Linear(64, 10))
+
+
 def tied() -> nn.Module:
     layer = nn.Linear(64, 64)
     return nn.Sequential(layer, nn.ReLU(), layer)
@@ -135,6 +141,7 @@ def tied() -> nn.Module:
         (partial(nn.Sequential, nn.Linear(64, 10), nn.Softmax(1)), False),
         (partial(nn.Sequential, nn.Linear(64, 10), nn.ReLU(inplace=True)), False),
         (partial(il.models.mlp, 1, 8, "prelu"), False),
+        (learnt_factor, False),
         (tied, False),
     ],
 )

@@ -93,14 +93,16 @@ HEADLINES = [
         {"start": "normal", "step": 0, "width": 8},
         "At the start all 8 units of a layer differ.",
     ),
-    (weight, {"scheme": "eye"}, "Every direction is stretched alike: 1 times."),
+    (weight, {"scheme": "eye", "fan_out": 96}, "Every direction is stretched alike: 1 times."),
+    (weight, {"scheme": "eye"}, "32 of 96 directions lost; the others stretched 1 times."),
     (weight, {"scheme": "zeros"}, "Every weight is 0: nothing passes."),
     (
         weight,
         {"scheme": "ones"},
         "All weights are equal: one direction passes, all others are lost.",
     ),
-    (weight, {}, r"Directions are stretched between [\d.]+ and [\d.]+ times\."),
+    (weight, {}, r"32 of 96 directions lost; the others stretched [\d.]+ to [\d.]+ times\."),
+    (weight, {"fan_in": 9}, r"Directions are stretched between [\d.]+ and [\d.]+ times\."),
 ]
 
 

@@ -13,7 +13,6 @@ from torch import Generator, Tensor, nn
 
 from initlab import activations
 from initlab.theory.batchnorm import batchnorm_factor
-from initlab.theory.evidence import Claim, evidence
 from initlab.theory.finite_width import born_dead, log_norm_variance
 from initlab.theory.fixed_points import fixed_point
 from initlab.theory.isometry import mean_singular_value, singular_value_spread
@@ -21,6 +20,7 @@ from initlab.theory.loss import initial_loss
 from initlab.theory.maps import gain, gain_slope, variance_map
 from initlab.theory.quadrature import moments
 from initlab.theory.residual import residual_growth
+from theory_claims import Claim, torch_default
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def _loss(seeds: int) -> Iterator[Claim]:
 
 
 EXPERIMENTS: dict[str, Callable[[int], Iterator[Claim]]] = {
-    "torch default": lambda seeds: iter(evidence("torch default", seeds=seeds)),
+    "torch default": lambda seeds: iter(torch_default(seeds)),
     "relu": _relu,
     "fan": _fan,
     "tanh": _tanh,

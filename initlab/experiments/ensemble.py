@@ -84,11 +84,14 @@ def can_stack(model: nn.Module, x: Tensor) -> bool:
 
 
 def _is_known(module: nn.Module) -> bool:
+    """Tell whether `_stacked` knows all that a module computes with."""
     if isinstance(module, nn.BatchNorm1d):
         usual = module.momentum is not None and module.track_running_stats
         return usual and type(module) is nn.BatchNorm1d
     if isinstance(module, nn.LayerNorm):
         return len(module.normalized_shape) == 1 and type(module) is nn.LayerNorm
+    if type(module) is not nn.Linear and next(module.parameters(recurse=False), None) is not None:
+        return False  # a parameter of its own, such as a ResidualBlock's learnt factor
     return type(module) in _TYPES and not getattr(module, "inplace", False)
 
 

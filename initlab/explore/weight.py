@@ -98,12 +98,17 @@ def headline(records: WeightRecords) -> str:
         return "Every weight is 0: nothing passes."
     if not _std(records):
         return "All weights are equal: one direction passes, all others are lost."
-    low, high = float(singular[-1]), float(singular[0])
-    if high < 1.01 * low:
+    passing = singular[singular > 0]
+    low, high = float(passing[-1]), float(passing[0])
+    is_alike = high < 1.01 * low
+    lost = values.shape[1] - len(passing)
+    if lost:
+        factors = number(high) if is_alike else f"{number(low)} to {number(high)}"
+        return (
+            f"{lost} of {values.shape[1]} directions lost; the others stretched {factors} times."
+        )
+    if is_alike:
         return f"Every direction is stretched alike: {number(high)} times."
-    if not low:
-        lost = int((singular == 0).sum())
-        return f"{lost} of {len(singular)} directions are lost, one grows {number(high)} times."
     return f"Directions are stretched between {number(low)} and {number(high)} times."
 
 
@@ -144,7 +149,7 @@ class Weight(Explorer):
     >>> explorer = Weight(fan_in=200, fan_out=50)
     >>> explorer.scheme = "eye"
     >>> explorer.headline
-    'Every direction is stretched alike: 1 times.'
+    '150 of 200 directions lost; the others stretched 1 times.'
     >>> weight(scheme="constant").headline
     'All weights are equal: one direction passes, all others are lost.'
     """

@@ -347,7 +347,8 @@ def initialize_reader(model):
         Mistake(
             name="LayerNorm forgotten",
             seen=_untouched("norm1.weight", "norm2.weight"),
-            says="The weights of LayerNorm are as they were before. What should they be?",
+            says="The weights of LayerNorm are as they were before. (They come to your function as "
+            "other numbers than 1.) What should they be?",
         ),
         Mistake(
             name="LayerNorm wrong",
@@ -364,8 +365,8 @@ def initialize_reader(model):
         Mistake(
             name="padding filled",
             seen=lambda reader: bool(reader.padding.any()),
-            says="The row of the embedding that stands for padding is not 0. PyTorch never gives "
-            "it a gradient, so training cannot repair it. Who filled it?",
+            says="The row of the embedding that stands for padding is not 0. Looking up words "
+            "gives it no gradient, so the loss cannot repair it. Who filled it?",
         ),
         Mistake(
             name="mean for std",

@@ -1,4 +1,4 @@
-"""Notebook 12: how a stream grows, and many branches that add up to one."""
+"""Notebook 12: how a stream grows when branches are left out, and the factor that doubles it."""
 
 from __future__ import annotations
 
@@ -8,70 +8,87 @@ from initlab.exercises.answers import as_number
 from initlab.exercises.exercise import Exercise, Mistake
 from initlab.exercises.values import Values, gives, gives_instead, values_of
 
-_DEPTHS = [4, 9, 50]
-
-
-def _right(depth: int) -> float:
-    return float(depth**-0.5)
-
-
-def _ratio(values: Values) -> str:
-    return (
-        f"With {_DEPTHS[0]} blocks you scale each branch by {values.given[0]:.3g}. How much "
-        "variance has one branch then, and how much have all of them together?"
-    )
-
 
 class _Stream(NamedTuple):
     blocks: int
-    scale: float
+    drop: float
 
 
-_STREAMS = [_Stream(6, 0.5), _Stream(3, 1.0), _Stream(20, 0.2)]
+_STREAMS = [_Stream(6, 0.5), _Stream(3, 0.2), _Stream(20, 0.1)]
 
 
 def _growth(stream: _Stream) -> float:
-    return (1 + stream.scale**2) ** stream.blocks
+    return (1 + 1 / (1 - stream.drop)) ** stream.blocks
 
 
 def _told(values: Values) -> str:
     stream = values.cases[0]
     return (
-        f"For {stream.blocks} blocks with s = {stream.scale} you give "
+        f"For {stream.blocks} blocks with drop = {stream.drop} you give "
         f"{float(values.given[0]):.3g}. What does one block do to the mean square?"
+    )
+
+
+_DEPTHS = [4, 12, 50]
+
+
+def _factor(blocks: int) -> float:
+    return float((2 ** (1 / (2 * blocks)) - 1) ** 0.5)
+
+
+def _reached(values: Values) -> str:
+    given = float(values.given[0])
+    grown = (1 + given**2) ** (2 * _DEPTHS[0])
+    return (
+        f"With your factor for {_DEPTHS[0]} blocks, {given:.3g}, the mean square is multiplied by "
+        f"{grown:.3g}. What does one branch do to the mean square, and how many branches are there?"
     )
 
 
 EXERCISES = [
     Exercise(
         name="stream_growth",
-        notebook="11",
-        task="Each of `blocks` blocks computes x + s·f(x) with s = `scale`. The branch f keeps the "
-        "mean square: f(x) has the mean square of x, and is uncorrelated with x. By which factor "
-        "has the mean square of the stream grown after all blocks?",
-        stub="def stream_growth(blocks, scale): ...\n",
+        notebook="12",
+        task="Stochastic depth: at each training step, each of `blocks` blocks leaves its branch "
+        "out with probability `drop`, and gives x + f(x) / (1 - drop) where the branch stays. f "
+        "keeps the mean square and ends in fresh random weights of mean 0. By which factor has the "
+        "mean square of the stream grown after all blocks, on average over the weights and over "
+        "what is left out?",
+        stub="def stream_growth(blocks, drop): ...\n",
         hints=(
-            "What is the mean square of s·f(x), when f(x) has the mean square q of x?",
-            "Uncorrelated: the mean squares of x and s·f(x) add up. So one block multiplies q by "
-            "1 + s².",
-            "The next block starts from the larger stream. Which operation repeats a factor?",
+            "Let q be the mean square of x. What is the mean square of f(x) / (1 - drop)?",
+            "A block has two cases: the branch stays, with probability 1 - drop, or not. How large "
+            "is the mean square in each, and what is the average of the two?",
+            "On average a block adds (1 - drop) · q / (1 - drop)². The next block starts from the "
+            "larger stream.",
         ),
         solution="""
-def stream_growth(blocks, scale):
-    return (1 + scale**2) ** blocks
+def stream_growth(blocks, drop):
+    return (1 + 1 / (1 - drop)) ** blocks
 """,
-        measure=values_of(
-            _STREAMS,
-            _growth,
-            number_from=as_number,
-            unpack=True,
-        ),
+        measure=values_of(_STREAMS, _growth, number_from=as_number, unpack=True),
         right=gives(_growth),
         mistakes=(
             gives_instead(
-                "scale not squared",
-                lambda stream: (1 + stream.scale) ** stream.blocks,
-                "You added s times the mean square. What does a factor s do to a mean *square*?",
+                "as if nothing were left out",
+                lambda stream: 2.0**stream.blocks,
+                "Your number is that of a network whose branches all stay. Dividing by 1 - drop "
+                "keeps the *mean* of what is added. What does it do to the mean square?",
+            ),
+            gives_instead(
+                "division forgotten",
+                lambda stream: (2 - stream.drop) ** stream.blocks,
+                "You count how often a branch stays. By what is it divided when it stays?",
+            ),
+            gives_instead(
+                "probability forgotten",
+                lambda stream: (1 + (1 - stream.drop) ** -2) ** stream.blocks,
+                "That is the mean square when every branch stays. How often does it stay?",
+            ),
+            gives_instead(
+                "probabilities swapped",
+                lambda stream: (1 + 1 / stream.drop) ** stream.blocks,
+                "You let a branch stay with probability `drop`. Is that what `drop` stands for?",
             ),
             gives_instead(
                 "rms for mean square",
@@ -80,87 +97,75 @@ def stream_growth(blocks, scale):
             ),
             gives_instead(
                 "sum for product",
-                lambda stream: 1 + stream.blocks * stream.scale**2,
-                "You let every branch start from the first stream. How large is the stream that "
+                lambda stream: 1 + stream.blocks / (1 - stream.drop),
+                "You let every branch read the first stream. How large is the stream that "
                 "the last branch reads?",
             ),
             gives_instead(
                 "skip forgotten",
-                lambda stream: stream.scale ** (2 * stream.blocks),
+                lambda stream: (1 - stream.drop) ** -stream.blocks,
                 "You followed the branches only. What does each block add its branch to?",
-            ),
-            gives_instead(
-                "scale ignored",
-                lambda stream: 2.0**stream.blocks,
-                "Your number is right for s = 1. What does s do to the branch?",
-            ),
-            gives_instead(
-                "added as numbers",
-                lambda stream: (1 + stream.scale) ** (2 * stream.blocks),
-                "You added the rms of stream and branch. Do uncorrelated numbers add up like that?",
             ),
         ),
         otherwise=_told,
-        praise="it holds for 3 networks, with strong and weak branches.",
+        praise="it holds for 3 networks, from 3 to 20 blocks.",
     ),
     Exercise(
         name="residual_scaling",
-        notebook="11",
-        task="A residual network has `depth` blocks x + s·f(x). Each branch f(x) has variance 1. "
-        "Write the function that gives the factor s for which the variances of all branches "
-        "together add up to 1.",
-        stub="def residual_scaling(depth):\n    ...\n",
+        notebook="12",
+        task="A transformer's block has two branches, one after the other: it adds s·f(x) to the "
+        "stream, and then s·g of the new stream. Each branch keeps the mean square of what it "
+        "reads and ends in fresh random weights of mean 0. Write the function that gives the "
+        "factor s with which `blocks` blocks double the mean square of the stream, exactly, on "
+        "average over the weights.",
+        stub="def residual_scaling(blocks):\n    ...\n",
         hints=(
-            "What is the variance of s·f(x), when f(x) has variance 1?",
-            "There are `depth` branches, and their variances add up.",
-            "Solve depth · s² = 1.",
+            "By which factor does one branch multiply the mean square of the stream?",
+            "There are 2 · blocks branches, and their factors 1 + s² multiply.",
+            "Solve (1 + s²) to the power of 2 · blocks = 2 for s.",
         ),
         solution="""
-def residual_scaling(depth):
-    return 1 / depth**0.5
+def residual_scaling(blocks):
+    return (2 ** (1 / (2 * blocks)) - 1) ** 0.5
 """,
-        measure=values_of(_DEPTHS, _right, number_from=as_number),
-        right=gives(_right, rtol=1e-2),  # 16 bits will do
+        measure=values_of(_DEPTHS, _factor, number_from=as_number),
+        right=gives(_factor, rtol=1e-2),  # 16 bits will do
         mistakes=(
             gives_instead(
-                "variance for std",
-                lambda depth: 1 / depth,
-                "You scale each branch by 1/depth. Is that its variance or its standard "
-                "deviation, and which of the two does a factor multiply?",
+                "one branch a block",
+                lambda blocks: (2 ** (1 / blocks) - 1) ** 0.5,
+                "Your factor would be right with one branch in each block, or if the *rms* were to "
+                "double. How many branches has a block, and what is to double?",
+            ),
+            gives_instead(
+                "sum for product",
+                lambda blocks: (2 * blocks) ** -0.5,
+                "With your factor the branches would add up to 1 if each of them read the first "
+                "stream. How large is the stream that the last branch reads?",
+            ),
+            gives_instead(
+                "no root",
+                lambda blocks: 2 ** (1 / (2 * blocks)) - 1,
+                "That is what one branch has to add, as a share of the mean square. What does a "
+                "factor s do to a mean *square*?",
+            ),
+            gives_instead(
+                "skip forgotten",
+                lambda blocks: 2 ** (1 / (4 * blocks)),
+                "You followed the branches only. What is each branch added to?",
             ),
             gives_instead(
                 "inverse",
-                lambda depth: depth**0.5,
+                lambda blocks: (2 * blocks) ** 0.5,
                 "Your factor grows with the depth. Must more branches each be larger or smaller?",
-            ),
-            gives_instead(
-                "two branches a block",
-                lambda depth: (2 * depth) ** -0.5,
-                "You counted two branches in each block, as GPT-2 has. How many has this network?",
-            ),
-            gives_instead(
-                "no scaling",
-                lambda depth: 1.0,
-                "Your factor is 1. What is the sum of the variances of all branches then?",
-            ),
-            gives_instead(
-                "squared twice",
-                lambda depth: depth**-0.25,
-                "You took one root too many: your factor falls as depth to the power −1/4.",
-            ),
-            gives_instead(
-                "halved at each block",
-                lambda depth: 2.0 ** (-depth / 2),
-                "Your factor falls exponentially with depth. Do the variances of the branches "
-                "multiply, or add?",
             ),
             Mistake(
                 name="depth ignored",
                 seen=lambda values: len({round(float(v), 6) for v in values.given}) == 1,
-                says="Your factor is the same for every depth. What do more branches add up to?",
+                says="Your factor is the same for every depth. What do more branches do together?",
             ),
         ),
-        otherwise=_ratio,
-        praise=f"the branches add up to a variance of 1 at depths {_DEPTHS[0]} to {_DEPTHS[-1]}.",
+        otherwise=_reached,
+        praise=f"the stream doubles over {_DEPTHS[0]} to {_DEPTHS[-1]} blocks.",
     ),
 ]

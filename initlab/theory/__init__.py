@@ -13,7 +13,6 @@ Each file answers one question; all of them rest on averages over a Gaussian (`q
     residual      how fast does a residual stream grow?
     finite_width  what does a finite width change?
     loss          which loss should a classifier start with?
-    evidence      do networks with PyTorch's default do what theory says?
 
 Legend of symbols (those of the papers):
 
@@ -39,7 +38,6 @@ from __future__ import annotations
 
 from initlab.theory.advice import GainReport, advice, gain_report
 from initlab.theory.batchnorm import batchnorm_factor
-from initlab.theory.evidence import Claim, evidence
 from initlab.theory.finite_width import born_dead, log_norm_variance
 from initlab.theory.fixed_points import FixedPoint, edge_of_chaos, fixed_point
 from initlab.theory.isometry import (
@@ -54,7 +52,6 @@ from initlab.theory.prediction import Prediction, predict
 from initlab.theory.residual import residual_growth
 
 __all__ = [
-    "Claim",
     "FixedPoint",
     "GainReport",
     "Prediction",
@@ -63,7 +60,6 @@ __all__ = [
     "born_dead",
     "correlation_map",
     "edge_of_chaos",
-    "evidence",
     "fixed_point",
     "gain",
     "gain_report",

@@ -1,4 +1,4 @@
-"""Do real networks do what theory says? PyTorch's default, measured in plain torch."""
+"""Claims of theory beside networks; those about PyTorch's default, measured in plain torch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from scipy.special import stdtrit
 from torch import Generator, nn
 
-from initlab.arguments import choice, whole
 from initlab.format import number
 from initlab.theory.maps import correlation_map, variance_map
 
@@ -49,8 +49,6 @@ class Claim:
     @property
     def agrees(self) -> bool:
         """Whether the two differ by no more than chance (1 in 1000, Student's t) and allowance."""
-        from scipy.special import stdtrit
-
         errors = float(stdtrit(self.seeds - 1, 0.9995))
         room = errors * self.spread / math.sqrt(self.seeds) + self.allowance * abs(self.predicted)
         return abs(self.measured - self.predicted) <= room
@@ -63,29 +61,8 @@ class Claim:
         )
 
 
-def evidence(name: str = "torch default", *, seeds: int = 5) -> list[Claim]:
-    """Measure wide networks with PyTorch's default and set the numbers beside theory's.
-
-    Networks are drawn and run in plain torch, so no code is shared with what predicts. Seeds are
-    fixed: the rows are the same at each call.
-
-    Args:
-        name: "torch default".
-        seeds: Networks for each claim, at least 2.
-
-    Returns:
-        One row for each claim: n·Var(w), the rms per layer of a linear and a ReLU network without
-        biases, and the mean cosine between different inputs at layers 5 and 10 of a ReLU network
-        with its default biases. `print(row)` gives a sentence.
-
-    Raises:
-        ValueError: The name is unknown or `seeds` is below 2.
-
-    >>> [row.agrees for row in evidence("torch default", seeds=2)]
-    [True, True, True, True, True]
-    """
-    choice("name", name, ["torch default"])
-    whole("seeds", seeds, least=2)
+def torch_default(seeds: int) -> list[Claim]:
+    """n·Var(w), the rms per layer without biases, and how alike inputs become with them."""
     layers = [_default_layers(seed, 10) for seed in range(seeds)]
     variances = [_WIDTH * each[0].weight.square().mean().item() for each in layers]
     claims = [Claim.of("PyTorch's default for Linear: n·Var(w)", 1 / 3, variances, 0.005)]
