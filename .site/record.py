@@ -15,6 +15,7 @@ import ast
 import base64
 import gzip
 import json
+import re
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 from stops import Values, states
 
 import initlab
+from initlab import explore
 from initlab.explore import Explorer
 from initlab.explore.explorer import front_end
 
@@ -207,18 +209,19 @@ def _move(node: Any, floats: Floats, arrays: Arrays, *, rough: bool = False) -> 
 # ------------------------------------------------------------------ on a page
 
 
-def recorded(explorer: Explorer) -> str:
+def recorded(explorer: Explorer, call: str = "") -> str:
     """Write HTML that shows an explorer without a kernel, wherever it is put into a page.
 
     Args:
         explorer: Where the record starts.
+        call: How a lesson makes it, which may have stops of its own.
 
     Returns:
         The still picture with its text alternative, for readers without scripts; the record; and
         the code that replaces the picture once it is near the screen.
     """
     still = explorer.still().shown(repr(explorer))["text/html"]
-    record = pack(explorer, messages(explorer, states(type(explorer), explorer.values)))
+    record = pack(explorer, messages(explorer, states(type(explorer), explorer.values, call)))
     packed = base64.b64encode(record).decode("ascii")
     if len(packed) > MOST:
         raise RuntimeError(
@@ -244,14 +247,11 @@ def code() -> str:
     return "\n".join([front, *((HERE / name).read_text("utf-8") for name in SCRIPTS)])
 
 
-def explorer_in(source: str) -> Explorer | None:
-    """Make the explorer that a cell shows, if it ends with a call of `il.explore`."""
+def call_in(source: str) -> str:
+    """Give the call of `il.explore` with which a cell ends, without this name; "" if none does."""
     body = ast.parse(source).body if "il.explore." in source else []
-    if not body or not isinstance(body[-1], ast.Expr):
-        return None
-    call = ast.unparse(body[-1])
-    made = eval(call, {"il": initlab}) if call.startswith("il.explore.") else None
-    return made if isinstance(made, Explorer) else None
+    last = ast.unparse(body[-1]) if body and isinstance(body[-1], ast.Expr) else ""
+    return last.removeprefix("il.explore.") if re.match(r"il\.explore\.\w+\(", last) else ""
 
 
 def record(notebook: Path, folder: Path) -> str:
@@ -259,10 +259,11 @@ def record(notebook: Path, folder: Path) -> str:
     read = nbformat.read(notebook, as_version=4)
     told = [notebook.name]
     for cell in read.cells:
-        explorer = explorer_in(cell.source) if cell.cell_type == "code" else None
-        if explorer is None:
+        call = call_in(cell.source) if cell.cell_type == "code" else ""
+        if not call:
             continue
-        shown = {"text/plain": repr(explorer), "text/html": recorded(explorer)}
+        explorer = eval(call, vars(explore))
+        shown = {"text/plain": repr(explorer), "text/html": recorded(explorer, call)}
         cell.outputs = [nbformat.v4.new_output("display_data", shown)]
         told.append(f"{type(explorer).__name__} {len(shown['text/html']) / 1e6:.2f} MB")
     nbformat.write(read, folder / notebook.name)

@@ -2,7 +2,8 @@
 
 A plan names stops for some controls. Around the values with which an explorer starts, every
 combination of `main` is recorded; around those of each of its chips, every combination of `chip`.
-All other controls stay as they are there.
+All other controls stay as they are there. Where a lesson asks its readers to move an explorer,
+`LESSONS` has its own stops in place of `main`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ PLANS = {
             "depth": [5, 10, 20, 30],
             "gain": FACTORS,
         },
-        chip={"gain": FACTORS},
+        chip={"gain": [0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.41, 1.73, 2.0, 5.0]},
     ),
     "Symmetry": Plan(
         main={"start": ["zeros", "constant", "normal"], "perturb": [0.0, 0.5],
@@ -82,16 +83,112 @@ PLANS = {
 }  # fmt: skip
 
 
-def states(kind: type[Explorer], start: Values) -> list[Values]:
+# What a lesson asks its readers to move, by the call that shows the explorer.
+LESSONS: dict[str, list[Stops]] = {
+    "signal(scheme='xavier_normal', activation='tanh', depth=20, width=64)": [
+        {
+            "scheme": ["xavier_normal", "torch_default", "kaiming_normal"],
+            "activation": ["tanh", "relu"],
+            "depth": [5, 10, 20, 30],
+            "gain": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.55, 1.75, 1.9, 2.1, 2.5, 3.0],
+        }
+    ],
+    "signal(scheme='kaiming_normal', activation='relu', depth=30, gain=0.8)": [
+        {
+            "scheme": ["kaiming_normal", "torch_default"],
+            "bias": ["zeros", "torch_default"],
+            "depth": [2, 5, 10, 20, 30, 50],
+            "gain": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 10.0],
+        }
+    ],
+    "signal(scheme='normal', activation='tanh', depth=20, width=32, gain=0.18)": [
+        {
+            "scheme": ["normal", "uniform"],
+            "width": [32, 128],
+            "depth": [5, 10, 20, 30],
+            "gain": [0.1, 0.11, 0.14, 0.16, 0.18, 0.21, 0.25, 0.3, 0.35, 0.5, 1.0, 2.0, 5.0],
+        }
+    ],
+    "signal(scheme='xavier_normal', activation='tanh', depth=20)": [
+        {
+            "scheme": ["xavier_normal", "torch_default", "kaiming_normal"],
+            "activation": ["tanh", "relu", "sigmoid"],
+            "depth": [10, 20],
+            "gain": [0.5, 0.7, 0.9, 1.0, 1.1, 1.2, 1.35, 1.41, 1.67, 1.73, 2.0, 3.0, 4.0, 10.0],
+        }
+    ],
+    "signal(scheme='kaiming_normal', activation='relu', depth=30)": [
+        {
+            "activation": ["relu", "linear"],
+            "width": [32, 128, 256],
+            "depth": [5, 10, 30],
+            "gain": [0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5, 2.0],
+        },
+        {"width": [32, 128, 256], "depth": [100], "gain": [0.9, 1.0, 1.1]},
+        {"depth": [100], "width": [32, 256], "seed": [*range(8)]},
+    ],
+    "signal(scheme='kaiming_normal', residual='plain', depth=20)": [
+        {
+            "residual": ["none", "plain", "scaled"],
+            "batchnorm": [False, True],
+            "depth": [5, 10, 20, 30, 50, 100],
+            "gain": [0.5, 1.0, 2.0],
+        }
+    ],
+    "signal(scheme='kaiming_normal', activation='relu', depth=10, gain=0.6)": [
+        {
+            "scheme": ["kaiming_normal", "xavier_normal", "torch_default"],
+            "depth": [2, 5, 10, 20, 30],
+            "gain": [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0, 1.01, 1.02,
+                     1.03, 1.05, 1.07, 1.1, 1.2, 1.41, 1.73, 2.0],
+        }
+    ],
+    "symmetry(start='constant', activation='tanh', value=0.1, step=60)": [
+        PLANS["Symmetry"].main,
+        {"value": [0.01, 0.05, 0.1, 0.2, 0.5, 1.0], "step": FILM},
+        {"perturb": [0.0, 0.5], "dropout": [0.0, 0.2], "step": FILM},
+    ],
+    "weight(scheme='sparse', fan_in=60, fan_out=40)": [
+        {
+            "scheme": ["sparse", "normal", "xavier_normal"],
+            "fan_in": [8, 16, 30, 60, 96],
+            "fan_out": [4, 6, 8, 9, 10, 11, 12, 16, 24, 40, 64],
+        }
+    ],
+    "weight(scheme='xavier_normal', fan_in=64, fan_out=48)": [
+        {
+            "scheme": [*PLANS["Weight"].main["scheme"], "uniform", "ones"],
+            "fan_in": [16, 32, 64, 96],
+            "fan_out": [8, 16, 32, 48, 64, 96],
+        },
+        {"scheme": ["orthogonal"], "fan_in": [16, 32, 64, 96], "gain": FACTORS},
+    ],
+    "spectrum(depth=20)": [
+        PLANS["Spectrum"].main,
+        {"activation": ["linear", "tanh", "relu"], "depth": [5, 10, 20], "gain": FACTORS},
+    ],
+    "batchnorm()": [
+        {"depth": [5, 10, 20, 30], "scale": SCALES},
+        {"depth": [10, 30], "batch_size": [4, 8, 128, 512], "scale": [0.01, 0.1, 1.0]},
+        {"depth": [10, 30], "activation": ["relu", "linear"], "batch_size": [128, 512],
+         "scale": [0.1, 1.0]},
+    ],
+}  # fmt: skip
+
+
+def states(kind: type[Explorer], start: Values, call: str = "") -> list[Values]:
     """List the settings to record, each once, the start first.
 
     Args:
         kind: Of which explorer.
         start: Where its controls stand at first.
+        call: How a lesson makes it, as in `LESSONS`.
     """
     plan = PLANS[kind.__name__]
     chips = [{**kind.defaults(), **values} for values in kind.presets.values()]
-    found = [start, *_around(start, plan.main)]
+    found = [start]
+    for stops in LESSONS.get(call, [plan.main]):
+        found += _around(start, stops)
     for chip in chips:
         found += [chip, *_around(chip, plan.chip)]
     return [*{tuple(values.values()): values for values in found}.values()]

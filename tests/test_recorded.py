@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import os
@@ -17,12 +18,19 @@ import pytest
 from front_end import Browser
 from initlab import explore
 from initlab.explore import signal, weight
+from run_notebooks import NOTEBOOKS
 
 SITE = Path(__file__).parents[1] / ".site"
 sys.path.append(str(SITE))
 import record  # noqa: E402
-from stops import PLANS, Plan, states  # noqa: E402
+from stops import LESSONS, PLANS, Plan, states  # noqa: E402
 
+CALLS = {
+    record.call_in(cell.source)
+    for notebook in NOTEBOOKS.glob("*.ipynb")
+    for cell in nbformat.read(notebook, as_version=4).cells
+    if cell.cell_type == "code" and "il.explore" in cell.source
+}
 ASK = """
 import { readFileSync } from "node:fs";
 const { record, requests } = JSON.parse(readFileSync(0));
@@ -165,6 +173,17 @@ def test_every_plan_holds_its_start_its_chips_and_only_what_controls_allow(kind)
 def test_every_explorer_has_a_plan():
     kinds = {name for name in explore.__all__ if name[0].isupper()}
     assert PLANS.keys() == kinds - {"Explorer"}
+
+
+@pytest.mark.parametrize("call", LESSONS)
+def test_every_lesson_with_stops_of_its_own_is_there_and_they_are_allowed(call):
+    kind = getattr(explore, call.split("(")[0])
+    assert call in CALLS
+    values = {k.arg: ast.literal_eval(k.value) for k in ast.parse(call).body[0].value.keywords}
+    found = states(kind, {**kind.defaults(), **values}, call)
+    for name, control in kind.controls().items():
+        for value in {values[name] for values in found}:
+            assert control.validate(None, value) == value
 
 
 def cell(source):
