@@ -12,11 +12,11 @@ Reading map (which module answers which question, and the notebook that introduc
     plots        what does that look like?                                   00
     source       how is this written? (`il.show`)                            00
     models       a network to try it on                                      00
-    theory       what should happen?                                         01, 10
+    theory       what should happen?                                         01, 11
     apply        put a scheme on a whole model; what does a model hold?      00, 09
     probe        what does each layer emit, and what gradient comes back?    00
     experiments  what does training make of it?                              02
-    diagnosis    what is wrong with my network, and what fixes it?           12
+    diagnosis    what is wrong with my network, and what fixes it?           14
     exercises    is what I wrote right, and if not, what did I mix up?       00
     lessons      what do the notebooks set and ask?                          00
     explore      what happens while I move this slider?                      00

@@ -1,7 +1,4 @@
-"""Which rules of the second edition can a machine check? Length, the folded part, honest prints.
-
-A lesson that is not yet written anew is in `FIRST_EDITION`; when none is left, the set can go.
-"""
+"""Which rules of a lesson can a machine check? Length, the folded part, honest prints."""
 
 from __future__ import annotations
 
@@ -15,19 +12,11 @@ from nbformat import NotebookNode
 
 from notebook_parts import calls, code_cells, opening, text_of
 
-FIRST_EDITION = {  # two digits of each lesson
-    "11",
-    "14",
-}
 WORDS_A_MINUTE = 120
 MINUTES = {"code cell": 1 / 3, "exercise": 3, "explorer": 2}
 MOST_WORDS, MOST_CODE_CELLS, MOST_WORDS_DEEPER = 2000, 36, 800
 SHORTER = {"00": (1500, 26)}  # words and code cells
 DEEPER = "## Going deeper"
-
-
-def is_rewritten(path: Path) -> bool:
-    return path.name[:2] not in FIRST_EDITION
 
 
 def parts(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode]]:
@@ -61,8 +50,6 @@ def minutes(cells: list[NotebookNode]) -> float:
 
 
 def is_as_long_as_it_says(path: Path, notebook: NotebookNode) -> Iterator[str]:
-    if not is_rewritten(path):
-        return
     main, deeper = parts(notebook)
     most_words, most_cells = SHORTER.get(path.name[:2], (MOST_WORDS, MOST_CODE_CELLS))
     code = sum(cell.cell_type == "code" for cell in main)
@@ -79,8 +66,6 @@ def is_as_long_as_it_says(path: Path, notebook: NotebookNode) -> Iterator[str]:
 
 
 def folds_what_goes_deeper(path: Path, notebook: NotebookNode) -> Iterator[str]:
-    if not is_rewritten(path):
-        return
     _, deeper = parts(notebook)
     headings = [cell for cell in deeper if cell.source.startswith(DEEPER)]
     if len(headings) > 1:
@@ -94,8 +79,6 @@ def folds_what_goes_deeper(path: Path, notebook: NotebookNode) -> Iterator[str]:
 
 def prints_what_it_measured(path: Path, notebook: NotebookNode) -> Iterator[str]:
     """A print shows at least one value; a sentence that was typed is no measurement."""
-    if not is_rewritten(path):
-        return
     for number, cell in enumerate(code_cells(notebook), 1):
         for name, node in calls([cell]):
             if name != "print" or not node.args:

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from lesson_rules import DEEPER, LESSON_RULES
+from lesson_rules import DEEPER
 from notebook_parts import calls, code_cells, links, opening, outputs, text_of, tree
 from run_notebooks import CELL_METADATA, NOTEBOOK_METADATA, WIDGET_VIEW
 from training_rules import Training
@@ -308,7 +308,6 @@ RULES: list[Rule] = [
     asserts_what_it_does_not_compare,
     can_be_run_again,
     is_small,
-    *LESSON_RULES,
 ]
 
 

@@ -89,7 +89,7 @@ DELICATE = [
     ("orthogonal", "correct", RIGHT["orthogonal"][0]),
     ("normal_std", "correct", lambda weight, std: weight.normal_(0, std)),
     ("widen", "correct", RIGHT["widen"][-1]),
-    ("gain_by_sampling", "correct", RIGHT["gain_by_sampling"][1]),
+    ("gain_at_level", "correct", RIGHT["gain_at_level"][1]),
 ]
 
 
@@ -152,21 +152,21 @@ def test_a_real_attempt_is_told_what_is_wrong_with_it(name, mistake, answer):
     assert (found.status, found.mistake) == ("incorrect", mistake), found
 
 
-@pytest.mark.parametrize("name", ["normal_std", "orthogonal", "stream_growth", "chi_1"])
+@pytest.mark.parametrize("name", ["normal_std", "orthogonal", "stream_growth", "hardtanh_chi_1"])
 def test_a_stub_is_no_attempt(name):
     for stub in (lambda *_: ..., lambda *_: None, todo):
         assert il.check(name, stub).status == "not attempted"
 
 
 def test_a_coarse_dtype_is_forgiven_and_the_same_error_in_a_fine_one_is_not():
-    def coarse(slopes, weight_var):
-        return torch.tensor(weight_var * np.mean(slopes**2), dtype=torch.bfloat16)
+    def coarse(z, weight_var):
+        return torch.tensor(weight_var * np.mean(np.abs(z) < 1), dtype=torch.bfloat16)
 
-    def fine(slopes, weight_var):
-        return 1.003 * weight_var * np.mean(slopes**2)
+    def fine(z, weight_var):
+        return 1.003 * weight_var * np.mean(np.abs(z) < 1)
 
-    assert il.check("chi_1", coarse).status == "correct"
-    assert il.check("chi_1", fine).status == "incorrect"
+    assert il.check("hardtanh_chi_1", coarse).status == "correct"
+    assert il.check("hardtanh_chi_1", fine).status == "incorrect"
 
 
 def test_a_sparse_tensor_is_read():

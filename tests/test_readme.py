@@ -61,7 +61,7 @@ def test_links_lead_to_files():
 
 def test_every_notebook_is_in_the_table_once():
     rows = re.findall(r"^\| (\d\d) \| (.*?) \|", README, flags=re.MULTILINE)
-    assert [number for number, _ in rows] == [f"{i:02}" for i in range(13)]
+    assert [number for number, _ in rows] == [f"{i:02}" for i in range(15)]
     linked = [link for _, title in rows for link in re.findall(r"\((.*\.ipynb)\)", title)]
     assert linked == sorted(f"notebooks/{file.name}" for file in ROOT.glob("notebooks/*.ipynb"))
 

@@ -28,7 +28,7 @@ ILLNESS_OF = {
     "patient 10": "non-finite",
     "patient 11": "collapsed",
 }
-"""Patient → the illness that it was built to have: the key to the exercise of notebook 12."""
+"""Patient → the illness that it was built to have: the key to the exercise of notebook 14."""
 
 
 class Patient(NamedTuple):
@@ -110,10 +110,10 @@ class RowTransformer(nn.Module):
 
 
 def clinic(*, seed: int = 0) -> dict[str, Patient]:
-    """Build the patients of notebook 12, in the order of their numbers.
+    """Build the patients of notebook 14, in the order of their numbers.
 
     Ten have one illness each, one only looks ill. An ill one does not train by `RECIPE`: its loss
-    stays above half that of a guess. The same network does train once it is mended. Each call
+    stays above half that of a guess. The same network does train once it is fixed. Each call
     builds them afresh, so that nothing that was done to a patient stays.
 
     Args:

@@ -1,10 +1,10 @@
-"""Notebook 11: the gain of any function by drawing numbers, and the factor χ₁ of a layer."""
+"""Notebook 11: the gain that keeps any level, and χ₁ of a function with a slope of 1 or 0."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,20 @@ from initlab.exercises.answers import Array, as_number
 from initlab.exercises.exercise import Exercise, Mistake
 from initlab.exercises.values import Values, gives, gives_instead, values_of
 
-_FUNCTIONS = [torch.relu, torch.sigmoid, F.silu]
-"""Their means are not 0, so that a standard deviation cannot pass for an rms."""
+# --- gain_at_level ---
 
 _CLOSE = 0.03
 """With 100,000 numbers the standard error of the gain is 0.4 % (SiLU) or less: a right answer lies
 7 of them inside: P < 1e-11 to reject it. One that is off by 10 % passes with an error of 17."""
+
+
+class _Level(NamedTuple):
+    function: Callable[[Tensor], Tensor]
+    q: float
+
+
+_LEVELS = [_Level(torch.relu, 9.0), _Level(torch.sigmoid, 0.25), _Level(F.silu, 4.0)]
+"""Their means are not 0, so that a standard deviation cannot pass for an rms."""
 
 
 class _ForBoth:
@@ -28,7 +36,6 @@ class _ForBoth:
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self.function = function
-        self.__name__ = function.__name__
 
     def __call__(self, z: Any) -> Any:
         if isinstance(z, Tensor):
@@ -37,208 +44,233 @@ class _ForBoth:
         return value if value.ndim else float(value)
 
 
-def _mean(function: Callable[[Tensor], Tensor], power: int, *, size: bool = False) -> float:
-    """E[φ(z)ᵖ], or E[|φ(z)|ᵖ], for a standard normal z, by a sum over a fine grid."""
-    z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
-    weight = torch.exp(-(z**2) / 2) / (2 * torch.pi) ** 0.5 * (z[1] - z[0])
-    value = function(z)
-    return float(((value.abs() if size else value) ** power * weight).sum())
+def _mean(level: _Level, power: int, *, std: float | None = None) -> float:
+    """E[φ(z)ᵖ] for a normal z of mean square q, or of another std, by a sum over a fine grid."""
+    unit = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+    weight = torch.exp(-(unit**2) / 2) / (2 * torch.pi) ** 0.5 * (unit[1] - unit[0])
+    z = unit * (level.q**0.5 if std is None else std)
+    return float((level.function(z) ** power * weight).sum())
 
 
-def _right(function: Callable[[Tensor], Tensor]) -> float:
-    return 1 / math.sqrt(_mean(function, 2))
+def _gain(level: _Level) -> float:
+    return math.sqrt(level.q / _mean(level, 2))
 
 
-def _std(function: Callable[[Tensor], Tensor]) -> float:
-    return float((_mean(function, 2) - _mean(function, 1) ** 2) ** 0.5)
+def _variance(level: _Level) -> float:
+    return _mean(level, 2) - _mean(level, 1) ** 2
 
 
 def _nearly(values: Values) -> bool:
-    wanted = np.array([_right(function) for function in values.cases])
+    wanted = np.array([_gain(level) for level in values.cases])
     return bool((np.abs(np.array(values.given) / wanted - 1) < 0.2).all())
 
 
-def _otherwise(values: Values) -> str:
+def _instead(name: str, reference: Callable[[_Level], float], says: str) -> Mistake:
+    return gives_instead(name, reference, says, rtol=_CLOSE)
+
+
+def _gains(values: Values) -> str:
     given = ", ".join(
-        f"{function.__name__} {float(gain):.3g}"
-        for function, gain in zip(values.cases, values.given, strict=True)
+        f"{level.function.__name__} at q = {level.q:g}: {float(gain):.3g}"
+        for level, gain in zip(values.cases, values.given, strict=True)
     )
     return (
-        f"Your gains are: {given}. Take z with E[z²] = 1, multiply φ(z) by your "
-        "gain: is the mean square 1 again?"
+        f"Your gains are: {given}. Take z with E[z²] = q, multiply φ(z) by your gain: is the mean "
+        "square q again?"
     )
 
 
-_SLOPES: list[tuple[Array, float]] = [
-    (np.array([0.9, 0.5, 0.1, 1.0]), 1.5),
-    (np.array([1.0, 0.0, 1.0, 0.0, 0.0]), 2.0),
-    (np.array([0.3, 0.8, 0.75]), 0.6),
+_GAIN_AT_LEVEL = Exercise(
+    name="gain_at_level",
+    notebook="11",
+    task="The pre-activations z of a layer are normal, with mean 0 and mean square `q`. Write a "
+    "function that finds the gain with which those of the next layer have the mean square `q` "
+    "again, for any activation function. Draw at least 100,000 numbers. `activation` takes a "
+    "tensor or an array.",
+    stub="def gain_at_level(activation, q):\n    ...\n",
+    hints=(
+        "Standard normal numbers have the mean square 1. By which factor must they be multiplied, "
+        "so that it is q?",
+        "What is the mean square of φ(z) for these z? The next layer multiplies it by g².",
+        "Solve g² · E[φ(z)²] = q for g.",
+    ),
+    solution="""
+import torch
+
+def gain_at_level(activation, q):
+    z = q**0.5 * torch.randn(1_000_000)
+    return (q / activation(z).square().mean()).sqrt().item()
+""",
+    measure=values_of(
+        _LEVELS,
+        _gain,
+        prepare=lambda level: (_ForBoth(level.function), level.q),
+        number_from=as_number,
+        unpack=True,
+    ),
+    right=gives(_gain, rtol=_CLOSE),
+    mistakes=(
+        _instead(
+            "level ignored",
+            lambda level: 1 / math.sqrt(_mean(level, 2, std=1)),
+            "Your gain keeps the mean square 1. Which numbers must φ get, and which mean square is "
+            "asked for?",
+        ),
+        _instead(
+            "back to 1",
+            lambda level: 1 / math.sqrt(_mean(level, 2)),
+            "Your numbers z are right. The next layer has the mean square 1 with your gain: which "
+            "is asked for?",
+        ),
+        _instead(
+            "from level 1",
+            lambda level: math.sqrt(level.q / _mean(level, 2, std=1)),
+            "You give φ numbers with the mean square 1. Which mean square have the z of the task?",
+        ),
+        _instead(
+            "q for its root",
+            lambda level: math.sqrt(level.q / _mean(level, 2, std=level.q)),
+            "You multiplied standard normal numbers by q. What is their mean square then?",
+        ),
+        _instead(
+            "std for rms",
+            lambda level: math.sqrt(level.q / _variance(level)),
+            "You divided by the variance or the standard deviation of φ(z). Does the next layer "
+            "see what φ(z) is around its mean, or also the mean?",
+        ),
+        _instead(
+            "no root",
+            lambda level: _gain(level) ** 2,
+            "Your number is right if it multiplies the *variance* of the weights. What multiplies "
+            "their standard deviation?",
+        ),
+        _instead(
+            "inverse",
+            lambda level: 1 / _gain(level),
+            "Your number is what φ does to the rms. Which factor undoes it?",
+        ),
+        Mistake(
+            name="too few numbers",
+            seen=_nearly,
+            says="Your gains are near, and not near enough. How many numbers do you draw, and "
+            "how fast does the error of a mean fall with them?",
+        ),
+        Mistake(
+            name="activation ignored",
+            seen=lambda values: bool(np.ptp(values.given) < 1e-6),
+            says="Your gain is the same for every activation and level. Where does your function "
+            "call the activation?",
+        ),
+    ),
+    otherwise=_gains,
+    praise="within 3 % of the integral for relu, sigmoid and silu, each at another level.",
+)
+
+# --- hardtanh_chi_1 ---
+
+
+class _Layer(NamedTuple):
+    z: Array
+    weight_var: float
+
+
+_LAYERS = [
+    _Layer(np.array([0.3, -0.6, 1.7, -2.2, 0.9, 0.1, -0.2]), 1.5),
+    _Layer(np.array([-1.4, -0.5, 2.6, 0.7]), 3.0),
+    _Layer(np.array([0.4, -0.8, -1.3, -3.1, 0.2]), 0.6),
 ]
 
 
-def _chi_1(case: tuple[Array, float]) -> float:
-    slopes, weight_var = case
-    return float(weight_var * (slopes**2).mean())
+def _linear(layer: _Layer) -> float:
+    """The share of the units at which hard tanh has the slope 1."""
+    return float((np.abs(layer.z) < 1).mean())
+
+
+def _chi_1(layer: _Layer) -> float:
+    return layer.weight_var * _linear(layer)
 
 
 def _told(values: Values) -> str:
+    layer = values.cases[1]
     return (
-        f"For the slopes {values.cases[1][0].tolist()} and σ_w² = {values.cases[1][1]} you give "
-        f"{float(values.given[1]):.3g}. What happens to a squared difference at each of these "
-        "units, and then on average?"
+        f"For z = {layer.z.tolist()} and σ_w² = {layer.weight_var:g} you give "
+        f"{float(values.given[1]):.3g}. Which slope has each of these units, and what happens to a "
+        "small squared difference there?"
     )
 
 
-_CHI_1 = Exercise(
-    name="chi_1",
-    notebook="10",
-    task="`slopes`, a numpy array, holds φ′(z) of the units of a layer, and `weight_var` is "
-    "σ_w² = n·Var(w). Write the function that gives χ₁, the factor by which the layer multiplies "
-    "the mean *square* of a small difference.",
-    stub="def chi_1(slopes, weight_var): ...\n",
+_HARDTANH_CHI_1 = Exercise(
+    name="hardtanh_chi_1",
+    notebook="11",
+    task="Hard tanh is z between −1 and 1; below it stays at −1, above at 1. `z`, a numpy array, "
+    "holds the pre-activations of a layer, and `weight_var` is σ_w² = n·Var(w). Return χ₁, "
+    "measured on these units.",
+    stub="def hardtanh_chi_1(z, weight_var):\n    ...\n",
     hints=(
-        "A unit multiplies a small difference by its slope. What does it do to the *square* of it?",
-        "Take the mean over the units. What do the weights multiply this mean by?",
-        "A sum of n random weights times numbers multiplies a mean square by n·Var(w). Which of "
-        "your arguments is that?",
+        "Draw hard tanh. Which slopes does it have, and where?",
+        "χ₁ is σ_w² times the mean of the squared slope. What is the square of 1, and of 0?",
+        "The mean of numbers that are 1 or 0 is the share of the ones.",
     ),
     solution="""
-def chi_1(slopes, weight_var):
-    return weight_var * (slopes**2).mean()
+import numpy as np
+
+def hardtanh_chi_1(z, weight_var):
+    slope = np.where(np.abs(z) < 1, 1.0, 0.0)
+    return weight_var * (slope**2).mean()
 """,
-    measure=values_of(_SLOPES, _chi_1, number_from=as_number, unpack=True),
+    measure=values_of(_LAYERS, _chi_1, number_from=as_number, unpack=True),
     right=gives(_chi_1),
     mistakes=(
         gives_instead(
-            "slopes not squared",
-            lambda case: case[1] * case[0].mean(),
-            "You averaged the slopes themselves. What multiplies a *squared* difference?",
+            "one side only",
+            lambda layer: layer.weight_var * float((layer.z < 1).mean()),
+            "You count units far below −1 as if they had the slope 1. Is hard tanh steep there?",
+        ),
+        gives_instead(
+            "saturated units",
+            lambda layer: layer.weight_var * (1 - _linear(layer)),
+            "You count the units at which hard tanh is flat. What becomes of a difference there?",
+        ),
+        gives_instead(
+            "tanh",
+            lambda layer: layer.weight_var * float(np.mean((1 - np.tanh(layer.z) ** 2) ** 2)),
+            "These are the slopes of tanh. Which slopes has the function of the task?",
+        ),
+        gives_instead(
+            "activations for slopes",
+            lambda layer: layer.weight_var * float(np.mean(np.clip(layer.z, -1, 1) ** 2)),
+            "Your number is what the layer makes of the signal. What does it make of a small "
+            "*difference*?",
         ),
         gives_instead(
             "square of the mean",
-            lambda case: case[1] * case[0].mean() ** 2,
+            lambda layer: layer.weight_var * _linear(layer) ** 2,
             "You took the mean first and the square after it. Which of the two does each unit do?",
         ),
         gives_instead(
             "root",
-            lambda case: (case[1] * (case[0] ** 2).mean()) ** 0.5,
-            "Your number is what the layer does to the difference itself. Which is asked for?",
+            lambda layer: math.sqrt(_chi_1(layer)),
+            "Your number is what the layer does to the difference itself. χ₁ is the factor of "
+            "what?",
         ),
         gives_instead(
             "weights ignored",
-            lambda case: (case[0] ** 2).mean(),
+            _linear,
             "Your number does not depend on the weights. What do they do to the mean square?",
         ),
         gives_instead(
             "sum for mean",
-            lambda case: case[1] * (case[0] ** 2).sum(),
+            lambda layer: _chi_1(layer) * len(layer.z),
             "You added up over the units. σ_w² holds the number of units already: is a mean left?",
         ),
         gives_instead(
             "variance for std",
-            lambda case: case[1] ** 2 * (case[0] ** 2).mean(),
+            lambda layer: layer.weight_var**2 * _linear(layer),
             "You squared σ_w², which is a variance already. Which factor has a mean square?",
-        ),
-        gives_instead(
-            "variance of the slopes",
-            lambda case: case[1] * case[0].var(),
-            "You took the variance of the slopes. Does a slope count less when all are equal?",
         ),
     ),
     otherwise=_told,
-    praise="it holds for 3 layers, one of them with ReLU's slopes.",
+    praise="χ₁ of hard tanh is σ_w² times the share of the units that are not saturated.",
 )
 
-EXERCISES = [
-    Exercise(
-        name="gain_by_sampling",
-        notebook="10",
-        task="Write a function that finds the gain of any activation by drawing at least 100,000 "
-        "standard normal numbers z: the factor that brings the mean square of φ(z) back to 1. "
-        "`activation` takes a tensor or an array.",
-        stub="def gain_by_sampling(activation):\n    ...\n",
-        hints=(
-            "Draw z, and compute activation(z). What is its mean square?",
-            "A factor g multiplies the mean square by g².",
-            "Solve g² · E[φ(z)²] = 1 for g.",
-        ),
-        solution="""
-import torch
-
-def gain_by_sampling(activation):
-    z = torch.randn(1_000_000)
-    return 1 / activation(z).square().mean().sqrt().item()
-""",
-        measure=values_of(
-            _FUNCTIONS,
-            _right,
-            prepare=_ForBoth,
-            number_from=as_number,
-        ),
-        right=gives(_right, rtol=_CLOSE),
-        mistakes=(
-            gives_instead(
-                "std for rms",
-                lambda function: 1 / _std(function),
-                "You divided by the standard deviation of φ(z). Does the next layer see what φ(z) "
-                "is around its mean, or also the mean?",
-                rtol=_CLOSE,
-            ),
-            gives_instead(
-                "no root",
-                lambda function: 1 / _mean(function, 2),
-                "Your number brings the mean square back if it multiplies the *variance*. What "
-                "multiplies the signal itself?",
-                rtol=_CLOSE,
-            ),
-            gives_instead(
-                "inverse",
-                lambda function: _mean(function, 2) ** 0.5,
-                "Your number is what φ does to the rms. Which factor undoes it?",
-                rtol=_CLOSE,
-            ),
-            gives_instead(
-                "inverse, no root",
-                lambda function: _mean(function, 2),
-                "Your number is the mean square of φ(z). Which factor brings it back to 1?",
-                rtol=_CLOSE,
-            ),
-            gives_instead(
-                "variance for mean square",
-                lambda function: _std(function) ** -2,
-                "You divided by the variance of φ(z). Is that its mean square, when its mean is "
-                "not 0?",
-                rtol=_CLOSE,
-            ),
-            gives_instead(
-                "mean size",
-                lambda function: 1 / _mean(function, 1, size=True),
-                "You divided by the mean of |φ(z)|. Which mean does the variance of the next "
-                "layer depend on?",
-                rtol=_CLOSE,
-            ),
-            gives_instead(
-                "mean",
-                lambda function: 1 / _mean(function, 1),
-                "You divided by the mean of φ(z). Which mean does the variance of the next layer "
-                "depend on?",
-                rtol=_CLOSE,
-            ),
-            Mistake(
-                name="too few numbers",
-                seen=_nearly,
-                says="Your gains are near, and not near enough. How many numbers do you draw, and "
-                "how fast does the error of a mean fall with them? Or is z not standard normal?",
-            ),
-            Mistake(
-                name="activation ignored",
-                seen=lambda values: bool(np.ptp(values.given) < 1e-6),
-                says="Your gain is the same for every activation. Where does your function call "
-                "it?",
-            ),
-        ),
-        otherwise=_otherwise,
-        praise="within 3 % of the integral for relu, sigmoid and silu.",
-    ),
-    _CHI_1,
-]
+EXERCISES = [_GAIN_AT_LEVEL, _HARDTANH_CHI_1]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
-from initlab.apply import initialize
-from initlab.diagnosis import diagnose
 from initlab.lessons.clinic import ILLNESS_OF
 
 NAMES = dict(ILLNESS_OF)
@@ -18,58 +14,31 @@ def renamed(illness, name):
     return {who: name if has == illness else has for who, has in NAMES.items()}
 
 
-def treat(model, x, y, rounds=3, ask=lambda found: found[0].mendable, on=lambda model: model):
-    treated = []
-    for _ in range(rounds):
-        found = diagnose(model, x, y)
-        if not ask(found):
-            break
-        found[0].mend(on(model))
-        treated.append(found.illness)
-    return treated
+def plain(w, g, ratio):
+    """The rate without momentum."""
+    return ratio * w.norm() / g.norm()
 
 
-def recursive(model, x, y, rounds=3):
-    first = diagnose(model, x, y)[0]
-    if not (rounds and first.mendable):
-        return ()
-    first.mend(model)
-    return (first.illness, *recursive(model, x, y, rounds - 1))
+def by_steps(w, g, ratio, m):
+    """Let the momentum build up."""
+    v = 0 * g
+    for _ in range(500):
+        v = m * v + g
+    return (ratio * w.norm() / v.norm()).item()
 
 
-def always_kaiming(model, x, y):
-    treated = treat(model, x, y)
-    initialize(model, "kaiming_normal", nonlinearity="relu")
-    return treated
-
-
-def all_findings(model, x, y):
-    treated = []
-    for _ in range(3):
-        for finding in diagnose(model, x, y):
-            if finding.mendable:
-                finding.mend(model)
-                treated.append(finding.illness)
-    return treated
-
-
-def with_health(model, x, y):
-    return [*treat(model, x, y), diagnose(model, x, y).illness]
-
-
-def with_unmendable(model, x, y):
-    treated, last = treat(model, x, y), diagnose(model, x, y)
-    return treated if last.healthy else [*treated, last.illness]
+def by_rms(w, g, ratio, m):
+    w, g = w.numpy(), g.numpy()
+    return ratio * (1 - m) * np.sqrt(np.mean(w**2) / np.mean(g**2))
 
 
 RIGHT = {
     "name_the_illness": [NAMES, {who: f" {has.title()} " for who, has in NAMES.items()}],
-    "leverage": [
-        lambda w, g, guess: w.norm() * g.norm() / guess,
-        lambda w, g, guess: np.sqrt((w.numpy() ** 2).sum() * (g.numpy() ** 2).sum()) / guess,
-        lambda w, g, guess: (w.square().sum().sqrt() * g.square().sum().sqrt()).item() / guess,
+    "rate_for_ratio": [
+        lambda w, g, ratio, m: ratio * (1 - m) * w.norm() / g.norm(),
+        by_steps,
+        by_rms,
     ],
-    "treat": [treat, recursive],
 }
 
 WRONG = {
@@ -90,28 +59,15 @@ WRONG = {
         ("unknown name", renamed("dead", "fine")),
         ("not a dict", "vanishing"),
     ],
-    "leverage": [
-        ("not in guesses", lambda w, g, guess: w.norm() * g.norm()),
-        ("times the guess", lambda w, g, guess: w.norm() * g.norm() * guess),
-        ("gradient only", lambda w, g, guess: g.norm() / guess),
-        ("ratio for product", lambda w, g, guess: g.norm() / w.norm() / guess),
-        ("along the weight", lambda w, g, guess: (w * g).sum() / guess),
-        ("absolute products", lambda w, g, guess: (w * g).abs().sum() / guess),
-        ("rms for norm", lambda w, g, guess: (w**2).mean() ** 0.5 * (g**2).mean() ** 0.5 / guess),
-        ("squared norms", lambda w, g, guess: (w**2).sum() * (g**2).sum() / guess),
-        ("not a number", lambda w, g, guess: w * g),
-        (None, lambda w, g, guess: 1.0),
-    ],
-    "treat": [
-        ("healthy one treated", always_kaiming),
-        ("healthy counted", with_health),
-        ("all findings mended", all_findings),
-        ("unmendable counted", with_unmendable),
-        ("not in place", lambda m, x, y: treat(m, x, y, on=copy.deepcopy)),
-        ("one round", lambda m, x, y: treat(m, x, y, rounds=1)),
-        ("names missing", lambda m, x, y: treat(m, x, y)[-1:]),
-        ("raised", lambda m, x, y: treat(m, x, y, ask=lambda found: True)),
-        ("not a list", lambda m, x, y: len(treat(m, x, y))),
-        (None, lambda m, x, y: []),
+    "rate_for_ratio": [
+        ("momentum forgotten", lambda w, g, ratio, m: plain(w, g, ratio)),
+        ("momentum the other way", lambda w, g, ratio, m: plain(w, g, ratio) / (1 - m)),
+        ("momentum for what is left", lambda w, g, ratio, m: plain(w, g, ratio) * m),
+        ("upside down", lambda w, g, ratio, m: plain(g, w, ratio) * (1 - m)),
+        ("product for ratio", lambda w, g, ratio, m: ratio * (1 - m) * w.norm() * g.norm()),
+        ("size of the weight ignored", lambda w, g, ratio, m: ratio * (1 - m) / g.norm()),
+        ("squared norms", lambda w, g, ratio, m: ratio * (1 - m) * (w**2).sum() / (g**2).sum()),
+        ("not a number", lambda w, g, ratio, m: ratio * (1 - m) * w / g),
+        (None, lambda w, g, ratio, m: 0.01),
     ],
 }

@@ -1,0 +1,134 @@
+"""What do published transformers start from? Small ones, as the library `transformers` makes them.
+
+`transformers` is no dependency. Where it is not installed, or in another version than that of the
+record, `real_models` reads what `il.audit` said of the same models; a test compares the two.
+
+`python -m initlab.lessons.real_models` writes the record anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from initlab.apply import audit
+from initlab.apply.audit import Audit
+from initlab.apply.describe import AuditRow
+
+RECORD = Path(__file__).with_suffix(".json")
+FIELDS = (
+    "name", "type", "shape", "fan_in", "fan_out", "mean", "std", "fan_in_variance", "scheme",
+    "note",
+)  # fmt: skip
+
+
+def real_models() -> tuple[dict[str, Audit], str]:
+    """Audit freshly initialised transformers, or read the record of that.
+
+    Returns:
+        Name of the model → what it holds, and where this was read.
+
+    >>> audits, source = real_models()
+    >>> audits["GPT-2"]["transformer.wte.weight"].scheme
+    'normal(std=0.02)'
+    """
+    of = json.loads(RECORD.read_text("utf-8"))["version"]
+    if _installed() == of:
+        return read_off(), f"models of transformers {of}, made just now"
+    return recorded(), f"a record of models of transformers {of}"
+
+
+def recorded() -> dict[str, Audit]:
+    """Read what `il.audit` said when the record was written."""
+    models = json.loads(RECORD.read_text("utf-8"))["models"]
+    return {name: Audit([_row(values) for values in rows]) for name, rows in models.items()}
+
+
+def read_off() -> dict[str, Audit]:
+    """Make each model and audit it; needs `transformers`. The caller's random state stays."""
+    audits = {}
+    for name, build in _builders().items():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            audits[name] = audit(build())
+    return audits
+
+
+def write() -> None:
+    """Write the record of the installed version."""
+    models = {
+        name: [[getattr(row, field) for field in FIELDS] for row in rows]
+        for name, rows in read_off().items()
+    }
+    lines = ",\n".join(
+        f"{json.dumps(name)}: [\n" + ",\n".join(map(_json, rows)) + "\n]"
+        for name, rows in models.items()
+    )
+    text = f'{{"version": {json.dumps(_installed())}, "models": {{\n{lines}\n}}}}\n'
+    RECORD.write_text(text, "utf-8")
+
+
+def _json(values: list[Any]) -> str:
+    short = [float(f"{value:.5g}") if isinstance(value, float) else value for value in values]
+    return json.dumps(short, ensure_ascii=False)
+
+
+def _row(values: list[Any]) -> AuditRow:
+    fields = dict(zip(FIELDS, values, strict=True))
+    return AuditRow(**{**fields, "shape": tuple(fields["shape"])})
+
+
+def _installed() -> str | None:
+    try:
+        return metadata.version("transformers")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _builders() -> dict[str, Callable[[], nn.Module]]:
+    """Name → a function that makes the model, 64 units wide and one block deep unless it says."""
+    import transformers as hf
+
+    def gpt2(blocks: int) -> nn.Module:
+        return hf.GPT2LMHeadModel(
+            hf.GPT2Config(
+                n_layer=blocks, n_head=4, n_embd=64, vocab_size=512, n_positions=64,
+                bos_token_id=0, eos_token_id=0,
+            )
+        )  # fmt: skip
+
+    def llama(width: int) -> nn.Module:
+        return hf.LlamaForCausalLM(
+            hf.LlamaConfig(
+                num_hidden_layers=1, num_attention_heads=4, hidden_size=width,
+                intermediate_size=3 * width, vocab_size=512,
+            )
+        )  # fmt: skip
+
+    size: dict[str, Any] = {
+        "num_hidden_layers": 1, "num_attention_heads": 4,
+        "hidden_size": 64, "intermediate_size": 256,
+    }  # fmt: skip
+    return {
+        "GPT-2": lambda: gpt2(2),
+        "GPT-2, 8 blocks": lambda: gpt2(8),
+        "Llama": lambda: llama(64),
+        "Llama, width 256": lambda: llama(256),
+        "BERT": lambda: hf.BertForMaskedLM(hf.BertConfig(vocab_size=512, **size)),
+        "ViT": lambda: hf.ViTForImageClassification(
+            hf.ViTConfig(image_size=32, patch_size=8, **size)
+        ),
+        "T5": lambda: hf.T5ForConditionalGeneration(
+            hf.T5Config(num_layers=1, num_heads=4, d_model=64, d_kv=16, d_ff=256, vocab_size=512)
+        ),
+    }
+
+
+if __name__ == "__main__":
+    write()
