@@ -209,18 +209,19 @@ def _move(node: Any, floats: Floats, arrays: Arrays, *, rough: bool = False) -> 
 # ------------------------------------------------------------------ on a page
 
 
-def recorded(explorer: Explorer, call: str = "") -> str:
-    """Write HTML that shows an explorer without a kernel, wherever it is put into a page.
+def recorded(explorer: Explorer, call: str = "") -> dict[str, str]:
+    """Show an explorer without a kernel: its `text/html` can be put into any page.
 
     Args:
         explorer: Where the record starts.
         call: How a lesson makes it, which may have stops of its own.
 
     Returns:
-        The still picture with its text alternative, for readers without scripts; the record; and
-        the code that replaces the picture once it is near the screen.
+        What a notebook stores of an output. In `text/html` there are the still picture with its
+        text alternative, for readers without scripts; the record; and the code that replaces the
+        picture once it is near the screen.
     """
-    still = explorer.still().shown(repr(explorer))["text/html"]
+    still = explorer.still().shown(said := repr(explorer))
     record = pack(explorer, messages(explorer, states(type(explorer), explorer.values, call)))
     packed = base64.b64encode(record).decode("ascii")
     if len(packed) > MOST:
@@ -228,12 +229,13 @@ def recorded(explorer: Explorer, call: str = "") -> str:
             f"the record of {explorer!r} has {len(packed)} letters, more than {MOST}: "
             f"take stops from its plan in stops.py."
         )
-    return (
-        f'<div class="initlab-recorded" data-prevent-swipe>{still}'
+    page = (
+        f'<div class="initlab-recorded" data-prevent-swipe>{still["text/html"]}'
         f'<script type="text/plain">{packed}</script></div>'
         f"<style>{style()}</style>"
         f'<script type="module">{code()}</script>'
     )
+    return {"text/plain": said, **still, "text/html": page}
 
 
 def style() -> str:
@@ -263,7 +265,7 @@ def record(notebook: Path, folder: Path) -> str:
         if not call:
             continue
         explorer = eval(call, vars(explore))
-        shown = {"text/plain": repr(explorer), "text/html": recorded(explorer, call)}
+        shown = recorded(explorer, call)
         cell.outputs = [nbformat.v4.new_output("display_data", shown)]
         told.append(f"{type(explorer).__name__} {len(shown['text/html']) / 1e6:.2f} MB")
     nbformat.write(read, folder / notebook.name)

@@ -111,7 +111,7 @@ def test_a_record_moves_by_mouse_keyboard_and_touch(browser, tmp_path, monkeypat
     kind = type(explorer).__name__
     monkeypatch.setitem(PLANS, kind, thinned(PLANS[kind]))
     file = tmp_path / f"{name}.html"
-    file.write_text(PAGE.format(record.recorded(explorer)), encoding="utf-8")
+    file.write_text(PAGE.format(record.recorded(explorer)["text/html"]), encoding="utf-8")
 
     with reading(browser, file, viewport={"width": 1366, "height": 768}) as reader:
         page = reader.page

@@ -107,13 +107,13 @@ def _controls(top: SubFigure, controls: Sequence[tuple[Control, Any]]) -> None:
             _line(top, [knob], [lower], color=colour("accent"), marker="o", ms=12)
         else:
             x = [left, left, right, right, left]
-            y = [lower - 0.14 / height, lower + 0.14 / height]
-            _line(top, x, [y[0], y[1], y[1], y[0], y[0]], color=colour("muted"), lw=1.2)
+            y = [lower + half * 0.14 / height for half in (-1, 1, 1, -1, -1)]
+            _line(top, x, y, color=colour("muted"), lw=1.2)
             top.text(left + 0.008, lower, control.text(value), **look)
             top.text(right - 0.008, lower, "▾", ha="right", **look)
     frame = {"boxstyle": "round,pad=0.5", "facecolor": colour("accent"), "edgecolor": "none"}
-    y = (upper + lower) / 2
-    top.text(0.99, y, INVITATION, ha="right", color=colour("paper"), bbox=frame, **look)
+    paper, middle = colour("paper"), (upper + lower) / 2
+    top.text(0.99, middle, INVITATION, ha="right", color=paper, bbox=frame, **look)
 
 
 def _line(top: SubFigure, x: list[float], y: list[float], **look: Any) -> None:
