@@ -243,25 +243,14 @@ def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
 
 
 class _Renaming(NamedTuple):
-    """A way to call the tensors of a checkpoint.
-
-    Args:
-        fitting: How many of them then have a name and a shape of the model.
-        code: The expression that gives them under these names.
-    """
+    """How many tensors fit the model under other names, and the expression that gives them so."""
 
     fitting: int
     code: str
 
 
 def _best_renaming(wanted: Weights, weights: Weights, called: str) -> _Renaming:
-    """Find the names under which most tensors fit; their own ones, unless others are better.
-
-    Args:
-        wanted: The tensors of the model.
-        weights: The tensors that came.
-        called: The expression that gives `weights`.
-    """
+    """Find the names under which most tensors fit; their own ones, unless others are better."""
     own = _Renaming(_fitting(wanted, weights, str), called)
     others = [
         _Renaming(_fitting(wanted, weights, rename), f"{{{key}: v for k, v in {called}.items()}}")
@@ -289,9 +278,9 @@ def _candidates(wanted: Weights, weights: Weights) -> Iterator[tuple[Callable[[s
         cut = f"k.removeprefix({theirs!r})" if theirs else "k"
         key = f"{ours!r} + {cut}" if ours else cut
         yield (lambda k, theirs=theirs, ours=ours: ours + k.removeprefix(theirs)), key  # type: ignore[misc]
-    bare = {_bare(name): name for name in wanted}
+    bare = {re.sub(_WRAPPERS, "", name): name for name in wanted}
     yield (
-        (lambda k: bare.get(_bare(k), k)),
+        (lambda k: bare.get(re.sub(_WRAPPERS, "", k), k)),
         (
             f"{{re.sub(r'{_WRAPPERS}', '', n): n for n in model.state_dict()}}"
             f".get(re.sub(r'{_WRAPPERS}', '', k), k)"
@@ -306,7 +295,3 @@ def _prefixes(one: str, other: str) -> tuple[str, str]:
         ones.pop()
         others.pop()
     return ".".join([*ones, ""]), ".".join([*others, ""])
-
-
-def _bare(name: str) -> str:
-    return re.sub(_WRAPPERS, "", name)

@@ -117,16 +117,10 @@ def _with_others(row: AuditRow) -> AuditRow:
 
 
 class _Beside(NamedTuple):
-    """What the weight beside a bias tells.
+    """What the weight beside a bias tells."""
 
-    Args:
-        std: The one that PyTorch's own start gives it; a bias gets the same bounds.
-        own: Whether it looks like that start.
-        gates: How many matrices it holds.
-    """
-
-    std: float | None = None
-    own: bool = False
+    std: float | None = None  # that PyTorch's own start gives it; a bias gets the same bounds
+    own: bool = False  # whether it looks like that start
     gates: int = 1
 
 

@@ -82,11 +82,7 @@ def lsuv(
 def _scale_layers(
     model: nn.Module, x: Any, tolerance: float, passes: int
 ) -> tuple[dict[str, str], dict[nn.Parameter, str]]:
-    """Scale layer after layer.
-
-    Returns:
-        What became of each weight, and of those that were scaled, each with its full name.
-    """
+    """Scale layer after layer; give a note for each weight, and the names of the scaled ones."""
     layers = {}
     for name, module in model.named_modules():
         if emits_sums(module):
@@ -112,11 +108,7 @@ def _scale_layers(
 def _scale(
     model: nn.Module, x: Any, module: nn.Module, tolerance: float, passes: int
 ) -> tuple[bool, str]:
-    """Scale one layer until it emits unit variance, or put it back where scaling is no use.
-
-    Returns:
-        Whether it is scaled, and what it emits.
-    """
+    """Scale one layer, or put it back where that is no use; tell which, and what it emits."""
     weight, put_back = held(module)["weight"], keep_values(module)
     stds = [_emitted(model, x, [module])[module]]
     cuts: list[float] = []  # logarithms of what the weight was divided by

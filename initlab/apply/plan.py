@@ -58,13 +58,9 @@ def plan(
     generator: Generator | None = None,
     kept: Mapping[str, str] | None = None,
 ) -> list[Step]:
-    """Decide what fills each weight, and raise what can be foreseen.
+    """Decide what fills each weight, and raise what can be foreseen; nothing changes.
 
-    Args:
-        model: The model; it is only read.
-        settings: What the caller asked for.
-        generator: Source of the random numbers.
-        kept: Full names of parameters that stay as they are, each with a note.
+    `kept` has the full names of parameters that stay as they are, each with a note.
     """
     used: set[int] = set()
     seen: dict[int, str] = {}

@@ -58,18 +58,10 @@ class Watched(NamedTuple):
 
 
 def watch(model: nn.Module, init: Init) -> Watched:
-    """Run an initialisation on a copy of a model, and tell what it did to each tensor.
+    """Run an initialisation, as `audit` takes it, on a copy of a model.
 
-    Args:
-        model: Any module, also one on the meta device; it stays as it is.
-        init: A function of the model, or of a module as `model.apply` takes it (which of the two
-            is found out: one that reaches more when it is applied is of a module); a method of the
-            model; or the name of a method, such as "reset_parameters" or "_init_weights".
-
-    Raises:
-        TypeError: `init` is neither callable nor a name.
-        ValueError: No module has a method of that name.
-        Exception: What `init` itself raises.
+    Whether a function is of the model or of a module is found out: one that reaches more when it
+    is applied to each module is of a module.
     """
     function_of, of_each = _function_of(model, init)
     put_back = keep_random_states()
@@ -92,11 +84,7 @@ def watch(model: nn.Module, init: Init) -> Watched:
 
 
 def _function_of(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Function], bool]:
-    """Say which function of a copy of the model, or of its parts, is meant.
-
-    Returns:
-        What gives that function, for the copy; and whether it is known to be of a part.
-    """
+    """Give what finds the function to call in a copy, and whether that is known to be of a part."""
     names = {module: name for name, module in model.named_modules()}
     owner = getattr(init, "__self__", None)
     if isinstance(init, str):
