@@ -43,7 +43,8 @@ def landing() -> str:
     binder = re.search(r"^\[binder\]: .*$", README, re.MULTILINE)
     assert table, "the README has no table of lessons"
     assert binder, "the README has no link to Binder"
-    explorer = f"```{{raw}} html\n{recorded(il.explore.signal(scheme='xavier_normal'))}\n```"
+    shown = recorded(il.explore.signal(scheme="xavier_normal"))["text/html"]
+    explorer = f"```{{raw}} html\n{shown}\n```"
     page = (HERE / "index.md").read_text("utf-8")
     repository = re.search(r"gh/([^/]+/[^/]+)/", binder[0])
     assert repository, "the link to Binder names no repository"

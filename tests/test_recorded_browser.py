@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from stops import PLANS, Plan
 pytestmark = pytest.mark.thorough
 
 NAMES = ["signal", "batchnorm", "phase", "spectrum", "race", "symmetry", "weight"]
+MOVE_S = 1.5
 FIRST_PICTURE_MS = 5000  # on a machine with other work; alone it is a tenth of it
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Recorded</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
@@ -66,9 +68,11 @@ class Reader:
         """Whether picture or headline are others after a move, without an error."""
         before = self.seen()
         act()
-        self.page.wait_for_timeout(700)  # until axes fit again
+        end = time.monotonic() + MOVE_S
+        while (seen := self.seen()) == before and time.monotonic() < end:
+            self.page.wait_for_timeout(50)
         assert self.page.locator(".initlab-error").inner_text() == ""
-        return self.seen() != before
+        return seen != before
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def test_the_reference_names_all_that_is_public():
 
 @pytest.mark.parametrize("explorer", ["<div>explorer</div>"])
 def test_the_landing_page_is_filled_in(monkeypatch, explorer):
-    monkeypatch.setattr(pages, "recorded", lambda _: explorer)
+    monkeypatch.setattr(pages, "recorded", lambda _: {"text/html": explorer})
     page = pages.landing()
     assert explorer in page
     assert "| 00 | [Start here](notebooks/00_start_here.ipynb) |" in page
