@@ -1,7 +1,6 @@
 """Is what the record says of published transformers what `transformers` makes today?"""
 
-import builtins
-from importlib import metadata
+import sys
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from initlab.lessons import real_models as module
 
 def test_the_record_is_what_the_models_hold():
     state = torch.get_rng_state()
-    live, kept = module.read_off(), module.recorded()
+    (live, _), (kept, _) = module.real_models(live=True), module.real_models()
     assert torch.equal(torch.get_rng_state(), state)
     assert list(live) == list(kept)
     for name, audit in live.items():
@@ -22,17 +21,8 @@ def test_the_record_is_what_the_models_hold():
         assert repr(audit).splitlines()[0] == repr(kept[name]).splitlines()[0]
 
 
-def test_without_the_library_the_record_is_read(monkeypatch):
-    def missing(name):
-        raise metadata.PackageNotFoundError(name)
-
-    def no_import(name, *arguments, **options):
-        assert name != "transformers"
-        return real_import(name, *arguments, **options)
-
-    real_import = builtins.__import__
-    monkeypatch.setattr(module.metadata, "version", missing)
-    monkeypatch.setattr(builtins, "__import__", no_import)
+def test_the_record_needs_no_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)  # importing it raises
     audits, source = module.real_models()
-    assert source.startswith("a record of models of transformers ")
+    assert source.startswith("a record of models that transformers ")
     assert audits["T5"]["shared.weight"].scheme == "normal(std=1)"

@@ -206,12 +206,14 @@ def _which(given: list[float]) -> str:
     ratios = [rate / _rate(weight) for weight, rate in zip(_every(), given, strict=True)]
     place = int(np.argmax([abs(np.log(abs(ratio) + 1e-9)) for ratio in ratios]))
     weight = _every()[place]
-    asked = "does the number of inputs that a unit sums grow"
+    asked = "does the number of inputs that a unit sums grow there"
     if weight.kind == "linear":
-        asked = "how many times as many inputs does a unit sum"
+        asked = "how many times as many inputs does a unit sum there"
+    if weight.kind == "vector":  # the unit may well sum more: its bias does not
+        asked = "has one number of it more inputs than before"
     return (
         f"You give {given[place]:.3g} to `{weight.name}`, for a rate of {_LR} in the narrow "
-        f"network: {asked} there?"
+        f"network: {asked}?"
     )
 
 

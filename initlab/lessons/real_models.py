@@ -1,7 +1,7 @@
 """What do published transformers start from? Small ones, as the library `transformers` makes them.
 
-`transformers` is no dependency. Where it is not installed, or in another version than that of the
-record, `real_models` reads what `il.audit` said of the same models; a test compares the two.
+`transformers` is no dependency, and importing it costs seconds and memory: the lesson reads a
+record of what `il.audit` said of the models, and a test compares it with models made anew.
 
 `python -m initlab.lessons.real_models` writes the record anew.
 """
@@ -28,26 +28,28 @@ FIELDS = (
 )  # fmt: skip
 
 
-def real_models() -> tuple[dict[str, Audit], str]:
-    """Audit freshly initialised transformers, or read the record of that.
+def real_models(*, live: bool = False) -> tuple[dict[str, Audit], str]:
+    """Tell what freshly initialised transformers hold.
+
+    Args:
+        live: Make the models now and audit them; needs `transformers`, in any version that has
+            these models. Otherwise what `il.audit` said of them when the record was written.
 
     Returns:
-        Name of the model → what it holds, and where this was read.
+        Name of the model → its audit, and where this was read.
 
     >>> audits, source = real_models()
     >>> audits["GPT-2"]["transformer.wte.weight"].scheme
     'normal(std=0.02)'
     """
-    of = json.loads(RECORD.read_text("utf-8"))["version"]
-    if _installed() == of:
-        return read_off(), f"models of transformers {of}, made just now"
-    return recorded(), f"a record of models of transformers {of}"
-
-
-def recorded() -> dict[str, Audit]:
-    """Read what `il.audit` said when the record was written."""
-    models = json.loads(RECORD.read_text("utf-8"))["models"]
-    return {name: Audit([_row(values) for values in rows]) for name, rows in models.items()}
+    if live:
+        version = metadata.version("transformers")
+        return read_off(), f"models that transformers {version} made just now"
+    record = json.loads(RECORD.read_text("utf-8"))
+    audits = {
+        name: Audit([_row(values) for values in rows]) for name, rows in record["models"].items()
+    }
+    return audits, f"a record of models that transformers {record['version']} made"
 
 
 def read_off() -> dict[str, Audit]:
@@ -70,7 +72,8 @@ def write() -> None:
         f"{json.dumps(name)}: [\n" + ",\n".join(map(_json, rows)) + "\n]"
         for name, rows in models.items()
     )
-    text = f'{{"version": {json.dumps(_installed())}, "models": {{\n{lines}\n}}}}\n'
+    version = json.dumps(metadata.version("transformers"))
+    text = f'{{"version": {version}, "models": {{\n{lines}\n}}}}\n'
     RECORD.write_text(text, "utf-8")
 
 
@@ -82,13 +85,6 @@ def _json(values: list[Any]) -> str:
 def _row(values: list[Any]) -> AuditRow:
     fields = dict(zip(FIELDS, values, strict=True))
     return AuditRow(**{**fields, "shape": tuple(fields["shape"])})
-
-
-def _installed() -> str | None:
-    try:
-        return metadata.version("transformers")
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _builders() -> dict[str, Callable[[], nn.Module]]:
