@@ -17,6 +17,7 @@ from nbformat import NotebookNode, v4
 MOST_WORDS = 60  # of prose on a slide
 HEADING = re.compile(r"^(#{1,4}) +(?:(?<=## )\d+(?:\.\d+)* +)?(.*)$", re.MULTILINE)
 PICTURES = ("image/png", "image/svg+xml")
+RECORDED = "initlab-recorded"  # an explorer that moves without a kernel
 
 
 class Lecture(Preprocessor):  # type: ignore[misc]
@@ -130,7 +131,8 @@ def _shown(
 
 
 def _is_picture(output: NotebookNode) -> bool:
-    return any(kind in output.get("data", {}) for kind in PICTURES)
+    data = output.get("data", {})
+    return any(kind in data for kind in PICTURES) or RECORDED in data.get("text/html", "")
 
 
 def _text(output: NotebookNode) -> str:

@@ -64,6 +64,8 @@ window.reader = (() => {
     return found.map((problem) => `code cell ${index + 1}: ${problem}`);
   }
 
+  const outputs = () => cells().map((cell) => cell.model.outputs.toJSON());
+
   const problems = () => [...cells().flatMap(cellProblems), ...unasked];
 
   // All that is drawn in the output that holds `slider`, as text to compare.
@@ -98,5 +100,5 @@ window.reader = (() => {
 
   const close = () => panel().sessionContext.shutdown();
 
-  return { kernelReady, settled, runAll, problems, picture, state, ask, restart, close };
+  return { kernelReady, settled, runAll, outputs, problems, picture, state, ask, restart, close };
 })();

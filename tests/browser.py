@@ -177,8 +177,13 @@ def library(folder: Path, executable: str) -> Iterator[Callable[..., Any]]:
 
 
 def read(reader: Reader) -> tuple[int, list[str]]:
-    """Do what a reader does; give the number of sliders and all problems."""
+    """Run all cells, then `move_all`."""
     reader.run_all()
+    return move_all(reader)
+
+
+def move_all(reader: Reader) -> tuple[int, list[str]]:
+    """Move every slider; give their number and all problems so far."""
     sliders = reader.sliders()
     unmoved = [reader.move(slider) for slider in sliders]
     return len(sliders), [*filter(None, unmoved), *reader.problems()]
@@ -218,6 +223,10 @@ class Reader:
     def restart_kernel(self) -> None:
         """Lose all that the kernel knows, and wait until the page is still."""
         self.page.evaluate("ms => reader.restart(ms)", START_MS)
+
+    def outputs(self) -> list[list[dict[str, Any]]]:
+        """What each code cell shows, as a notebook would store it."""
+        return list(self.page.evaluate("reader.outputs()"))
 
     def problems(self) -> list[str]:
         """All that has gone wrong so far."""

@@ -8,8 +8,9 @@ A processor of another model, or another number of threads, adds up in another o
 of a float32 differ, and after some steps of training its first digits. Here the libraries are told
 to use the instructions of other processors, and pytest does the rest: a cell that raises, a stored
 text that differs or a failing test is named, and the exit status is that of failed tests. Two kinds
-are played: `oldest`, and `threads` (AVX2 and two threads); plain `pytest` is a third, with all that
-this processor has and one thread. What is given beside `--kind` goes to pytest.
+are played: `oldest`, and `threads` (AVX2 and two threads), which CI plays where it fills the
+solutions in; plain `pytest` is a third, with all that this processor has and one thread. What is
+given beside `--kind` goes to pytest.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import parametrizations, parametrize, prune
 
 import initlab as il
 from initlab.apply.layers import LAYERS as TABLE
@@ -89,23 +89,21 @@ def same(one, two):
 
 
 @pytest.mark.parametrize(("make", "parameters"), LAYERS.values(), ids=LAYERS)
-@pytest.mark.parametrize("name", RANDOM)
-def test_every_random_scheme_on_every_layer_type(make, parameters, name):
+def test_every_random_scheme_on_every_layer_type(make, parameters):
     torch.manual_seed(0)
     model = make()
-    report = rows_of(il.initialize(model, name))
-    assert set(report) == {n for n, _ in model.named_parameters()}
-    for parameter, (_, fan_in, fan_out) in parameters.items():
-        row, tensor = report[parameter], model.get_parameter(parameter).detach()
-        std = math.sqrt(il.SCHEMES[name].variance(fan_in, fan_out))
-        assert (row.fan_in, row.fan_out) == (fan_in, fan_out)
-        assert row.std_given == pytest.approx(std)
-        # A std of n normal draws spreads by 1 / √(2n) of itself; five times is never missed.
-        assert row.std_got == pytest.approx(std, rel=5 / math.sqrt(2 * tensor.numel()))
-        assert row.std_got == pytest.approx(float(tensor.std(correction=0)), rel=1e-4)
-    for parameter, tensor in model.named_parameters():
-        if "bias" in parameter:
-            assert not tensor.any()
+    for name in RANDOM:
+        report = il.initialize(model, name)
+        assert [row.name for row in report] == [n for n, _ in model.named_parameters()]
+        for parameter, (_, fan_in, fan_out) in parameters.items():
+            row, tensor = report[parameter], model.get_parameter(parameter).detach()
+            std = math.sqrt(il.SCHEMES[name].variance(fan_in, fan_out))
+            assert (row.fan_in, row.fan_out) == (fan_in, fan_out)
+            assert row.std_given == pytest.approx(std)
+            # A std of n normal draws spreads by 1 / √(2n) of itself; five times is never missed.
+            assert row.std_got == pytest.approx(std, rel=5 / math.sqrt(2 * tensor.numel()))
+            assert row.std_got == pytest.approx(float(tensor.std(correction=0)), rel=1e-4)
+        assert not any(tensor.any() for n, tensor in model.named_parameters() if "bias" in n)
 
 
 @pytest.mark.parametrize("name", ["linear", "conv1d", "conv2d", "conv3d", "embedding", "rnn cell"])
@@ -443,14 +441,41 @@ def test_a_pruned_weight_takes_the_value_behind_its_mask():
     assert lsuv["0.weight_orig"].note.startswith("held by pruning; emits std 1 after 2")
 
 
-@pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (0, 0)])
-@pytest.mark.parametrize("name", [n for n, s in il.SCHEMES.items() if s.dims[0] < 3])
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")  # PyTorch's, from the layer itself
-def test_a_weight_without_entries_has_no_spread(sizes, name):
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])
+def test_a_weight_without_entries_has_no_spread(sizes):
     layer = nn.Linear(*sizes)
-    report = il.initialize(layer, name)
-    assert (report["weight"].std_given, report["weight"].std_got) == (None, None)
-    assert not layer.bias.any()
+    for name in [n for n, s in il.SCHEMES.items() if s.dims[0] < 3]:
+        report = il.initialize(layer, name)
+        assert (report["weight"].std_given, report["weight"].std_got) == (None, None)
+        assert not layer.bias.any()
+    assert il.audit(layer)["weight"].note == "no entries"
+
+
+class Scaled(nn.Module):
+    """A parametrization with a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = nn.Parameter(torch.ones(3))
+
+    def forward(self, weight):
+        return weight * self.size
+
+    def right_inverse(self, weight):
+        return weight / self.size
+
+
+def test_a_parameter_inside_a_parametrization_is_told():
+    model = nn.Sequential(nn.Linear(3, 2))
+    parametrize.register_parametrization(model[0], "weight", Scaled())
+    name = "0.parametrizations.weight.0.size"
+    (left,) = il.initialize(model, "ones").left
+    assert (left.name, model[0].weight.unique().tolist()) == (name, [1.0])
+    assert left.note.endswith(f"give it a rule, il.Rule({name!r}, 'ones')")
+    il.initialize(model, "ones", rules=[il.Rule(name, "constant", val=2.0)])
+    assert model[0].parametrizations.weight.original.unique().tolist() == [0.5]
+    assert name in {row.name for row in il.audit(model)}
 
 
 @pytest.mark.parametrize("wrap", [parametrizations.spectral_norm, nn.utils.spectral_norm])

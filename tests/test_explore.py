@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from threadpoolctl import threadpool_info
 
 import initlab as il
@@ -283,6 +284,24 @@ def test_the_still_picture_shows_the_same_numbers():
     assert (profile.get_yscale(), profile.get_xlabel(), profile.get_ylabel()) == (
         "log", "layer", "rms (log axis)",
     )  # fmt: skip
+
+
+def test_the_still_of_an_unrun_notebook_shows_controls_and_how_to_move_them():
+    explorer = signal(**SMALL, gain=0.5)
+    words = [text.get_text() for text in explorer.still().findobj(Text)]
+    shown = ["scheme", "gain", "0.5 × std", "depth", explorer.headline, "Run this cell to move it"]
+    assert [word for word in shown if word not in words] == []
+    assert "Run this cell to move it" not in [
+        text.get_text() for text in explorer.figure().findobj(Text)
+    ]
+
+
+def test_a_slider_in_a_still_stands_where_it_stands_in_the_browser():
+    controls = signal.controls()
+    assert [controls["gain"].share(value) for value in (0.1, 1.0, 10.0)] == pytest.approx(
+        [0, 0.5, 1]
+    )
+    assert controls["depth"].share(1) == 0
 
 
 def test_the_still_picture_marks_zero_and_infinity_at_the_edges():

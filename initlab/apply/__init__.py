@@ -6,8 +6,7 @@ Read in this order:
     plan           what fills each weight, decided and checked
     layers         the table: which matrices each type of layer holds
     rules          exceptions by type and by name; what a bias may be
-    parametrized   how a weight is held: plain, or computed from other parameters
-    restore        how a model comes back after a failure
+    parametrized   how a weight is held: plain, or computed from other parameters; and put back
     report         a row for each parameter, as text, HTML and dicts
     checkpoint     weights from a file as initialisation
     lsuv           weights whose layers emit unit variance on a real batch

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from initlab.apply.describe import AuditRow, buffer_rows, joined, rows_of
+from initlab.apply.describe import AuditRow, buffer_rows, rows_of
 from initlab.apply.grouping import grouped
-from initlab.apply.report import Report, count, number, size
+from initlab.apply.report import Report, count, joined
 from initlab.apply.watch import watch
 from initlab.arguments import choice, network
 from initlab.schemes import SCHEMES
@@ -62,23 +62,14 @@ def audit(model: nn.Module, init: Callable[[Any], Any] | str | None = None) -> A
     if init is None:
         return Audit(rows_of(model))
     seen = watch(model, init)
-    rows = [
-        replace(
-            row,
-            done=seen.done[row.name],
-            note=joined(row.note, "memory that nobody wrote to" if row.name in seen.blank else ""),
-        )
-        for row in [*rows_of(seen.model), *buffer_rows(seen.model)]
-    ]
-    if not on_meta and any(row.done == "left" and not row.scheme for row in rows):
-        # A small bias is known by the weight beside it: one that was left, by what that was before.
-        before = {row.name: row.scheme for row in rows_of(model)}
-        rows = [
-            replace(row, scheme=before.get(row.name, ""))
-            if row.done == "left" and not row.scheme
-            else row
-            for row in rows
-        ]
+    # A small bias is known by the weight beside it: one that was left, by what that was before.
+    before = {} if on_meta else {row.name: row.scheme for row in rows_of(model)}
+    rows = []
+    for row in [*rows_of(seen.model), *buffer_rows(seen.model)]:
+        done = seen.done[row.name]
+        scheme = row.scheme or (before.get(row.name, "") if done == "left" else "")
+        blank = "memory that nobody wrote to" if row.name in seen.blank else ""
+        rows.append(replace(row, done=done, scheme=scheme, note=joined(row.note, blank)))
     return Audit(rows)
 
 
@@ -89,19 +80,10 @@ class Audit(Report):
     `rows()` gives a plain dict for every parameter, `audit["fc1.weight"]` one row.
     """
 
-    columns: ClassVar[dict[str, str]] = {
-        "parameter": "left",
-        "type": "left",
-        "shape": "right",
-        "done": "left",
-        "scheme": "left",
-        "mean": "right",
-        "std": "right",
-        "fan_in": "right",
-        "fan_out": "right",
-        "fan_in·var": "right",
-        "note": "left",
-    }
+    columns: ClassVar[tuple[str, ...]] = (
+        *("name", "type", "shape", "done", "scheme", "mean", "std"),
+        *("fan_in", "fan_out", "fan_in_variance", "note"),
+    )
     always: ClassVar[int] = 3
 
     @property
@@ -127,21 +109,9 @@ class Audit(Report):
         repeats = dict.fromkeys(group.block for group in grouped(self._rows) if group.block)
         return f"{text}." + "".join(f" {block}: the same." for block in repeats)
 
-    def _cells(self) -> list[list[str]]:
+    def _lines(self) -> list[AuditRow]:
         return [
-            [
-                group.name,
-                group.row.type,
-                size(group.row.shape),
-                group.row.done,
-                group.row.scheme or "none",
-                number(group.row.mean),
-                number(group.row.std),
-                number(group.row.fan_in),
-                number(group.row.fan_out),
-                number(group.row.fan_in_variance),
-                group.row.note,
-            ]
+            replace(group.row, name=group.name, scheme=group.row.scheme or "none")
             for group in grouped(self._rows)
         ]
 
@@ -163,15 +133,11 @@ class Audit(Report):
         for name in schemes:
             choice("schemes", name, SCHEMES)
         weights = [row for row in self._rows if row.fan_in and row.std is not None]
-        expected = {
-            name: [_std(name, row.fan_in, row.fan_out) for row in weights] for name in schemes
-        }
+        expected = {}
+        for name in schemes:
+            stds = [SCHEMES[name].expected_std((row.fan_out, row.fan_in)) for row in weights]
+            expected[name] = [math.nan if std is None else std for std in stds]
         return std_by_depth([(row.name, row.std) for row in weights], expected, ax=ax)
-
-
-def _std(name: str, fan_in: int, fan_out: int) -> float:
-    variance = SCHEMES[name].variance(fan_in, fan_out)
-    return math.nan if variance is None else math.sqrt(variance)
 
 
 def _is_buffer(row: AuditRow) -> bool:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from initlab.apply.initialize import fill_in, report
+from initlab.apply.parametrized import restored_on_failure
 from initlab.apply.plan import Settings, plan
-from initlab.apply.renaming import best_renaming
-from initlab.apply.report import Report, Row
-from initlab.apply.restore import restored_on_failure
+from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
 from initlab.arguments import network
 from initlab.schemes import TorchDefault
 from initlab.schemes import scheme as find_scheme
 
 Weights = Mapping[str, Tensor]
+_WRAPPERS = r"\b(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+"""What DataParallel, torch.compile, FSDP and checkpointing put into the names of what they wrap."""
+_TRIED = 32  # a prefix is on all names, so a few of them give every candidate
 
 
 def initialize_from(
@@ -80,20 +83,17 @@ def initialize_from(
         raise ValueError(fit.complaint())
     if not fit.loaded:
         raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.advice()}")
-    notes = dict.fromkeys(fit.loaded, "loaded")
     settings = Settings(
         weight=TorchDefault() if scheme is None else find_scheme(scheme, **params),
         bias=resolve_bias(bias),
         rules=check_rules(rules),
     )
-    if scheme is None:
-        notes = {name: fit.reason(name) for name, _ in model.named_parameters()} | notes
-    steps = plan(model, settings, generator, notes)
+    kept = [] if scheme is not None else [name for name, _ in model.named_parameters()]
+    steps = plan(model, settings, generator, {n: fit.note(n) for n in [*kept, *fit.loaded]})
     with restored_on_failure(model, generator):
         steps = fill_in(steps, generator)
         model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
-    rows = [_told(row, fit) for row in report(model, steps)]
-    return Report([*rows, *_buffer_rows(model, fit), *_unexpected_rows(weights, fit)])
+    return Report([*(_told(row, fit) for row in report(model, steps)), *_other_rows(model, fit)])
 
 
 class _Fit:
@@ -101,47 +101,46 @@ class _Fit:
 
     def __init__(self, model: nn.Module, weights: Weights, called: str) -> None:
         wanted = _tensors(model.state_dict())
-        self.mismatched = {
-            name: (tuple(weights[name].shape), tuple(wanted[name].shape))
-            for name in wanted
-            if name in weights and weights[name].shape != wanted[name].shape
-        }
-        self.given = [n for n in wanted if n in weights and n not in self.mismatched]
+        both = [name for name in wanted if name in weights]
+        self.given = [name for name in both if weights[name].shape == wanted[name].shape]
+        self.mismatched = [name for name in both if name not in self.given]
         given = {wanted[name].data_ptr() for name in self.given if wanted[name].numel()}
         ties = [n for n in wanted if n not in weights and wanted[n].data_ptr() in given]
         self.loaded = [*self.given, *ties]  # a tied weight needs to come under one name only
         self.missing = [n for n in wanted if n not in weights and n not in ties]
         self.unexpected = [n for n in weights if n not in wanted]
-        self._wanted, self._weights, self._called = wanted, weights, called
+        self.wanted, self.weights, self.called = wanted, weights, called
 
     @property
     def misfits(self) -> bool:
         return bool(self.missing or self.unexpected or self.mismatched)
 
-    def reason(self, name: str) -> str:
+    def note(self, name: str) -> str:
+        if name in self.loaded:
+            return "loaded"
+        if name in self.unexpected:
+            return "unexpected: the model has no such tensor"
         if name in self.mismatched:
-            came, _ = self.mismatched[name]
-            return f"shape {came} in the weights does not fit"
+            return f"shape {tuple(self.weights[name].shape)} in the weights does not fit"
         return "missing in the weights"
 
     def complaint(self) -> str:
         lines = ["state_dict_or_path does not fit the model:"]
         lines += [f"  missing: {name}" for name in self.missing]
         lines += [f"  unexpected: {name}" for name in self.unexpected]
-        lines += [
-            f"  shape: {name} is {wanted} in the model, {came} in the weights"
-            for name, (came, wanted) in self.mismatched.items()
-        ]
+        for name in self.mismatched:
+            wanted, came = tuple(self.wanted[name].shape), tuple(self.weights[name].shape)
+            lines.append(f"  shape: {name} is {wanted} in the model, {came} in the weights")
         return "\n".join([*lines, self.advice()])
 
     def advice(self) -> str:
         """Say what to do: rename, load a part, or look."""
-        found = best_renaming(self._wanted, self._weights, self._called)
-        if found.code != self._called:
-            whole = found.fitting == len(self._wanted) == len(self._weights)
+        found = _best_renaming(self.wanted, self.weights, self.called)
+        if found.code != self.called:
+            whole = found.fitting == len(self.wanted) == len(self.weights)
             rest = "" if whole else ", with strict=False for the rest"
             return (
-                f"Under other names, {found.fitting} of its {len(self._weights)} tensors fit: "
+                f"Under other names, {found.fitting} of its {len(self.weights)} tensors fit: "
                 f"pass {found.code}{rest}."
             )
         if self.loaded:
@@ -187,17 +186,15 @@ def _which(model: nn.Module, checkpoint: Mapping[Any, Any], called: str) -> str:
     """Say which of the dicts in a checkpoint to pass: the one whose names fit the model."""
     wanted = _tensors(model.state_dict())
     found = [
-        best_renaming(wanted, tensors, code)
+        _best_renaming(wanted, tensors, code)
         for code, tensors in _dicts_of_tensors(checkpoint, called)
     ]
     if not found:
         return "there are no tensors by name in it"
-    best = max(found, key=lambda renaming: (renaming.fitting, renaming.named))
-    advice = f"pass {best.code}"
+    best = max(found, key=lambda renaming: renaming.fitting)
     others = [r.code for r in found if r is not best and best.fitting and r.fitting == best.fitting]
-    if others:
-        advice += f" ({', '.join(others)} would fit, too)"
-    return advice
+    rest = f" ({', '.join(others)} would fit, too)" if others else ""
+    return f"pass {best.code}{rest}"
 
 
 def _dicts_of_tensors(value: Any, called: str) -> Iterator[tuple[str, Weights]]:
@@ -219,38 +216,82 @@ def _told(row: Row, fit: _Fit) -> Row:
     """Say of a row whether it was loaded, and of a filled one why."""
     if row.note == "loaded":
         return replace(row, scheme="pretrained")
-    if not row.scheme:
-        return row
-    return replace(row, note="; ".join(part for part in (fit.reason(row.name), row.note) if part))
+    return replace(row, note=joined(fit.note(row.name), row.note)) if row.scheme else row
 
 
-def _buffer_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+    """Describe the buffers, and the tensors that the model does not have."""
     buffers = dict(model.named_buffers())
     rows = []
-    for name in (n for n in model.state_dict() if n in buffers):
-        layer, _, buffer = name.rpartition(".")
-        loaded = name in fit.loaded
+    for name in [*(name for name in fit.wanted if name in buffers), *fit.unexpected]:
+        layer, _, parameter = name.rpartition(".")
+        known = name in buffers
         rows.append(
             Row(
                 layer=layer,
-                type=type(model.get_submodule(layer)).__name__,
-                parameter=buffer,
-                shape=tuple(buffers[name].shape),
-                scheme="pretrained" if loaded else "",
-                note="buffer, " + ("loaded" if loaded else fit.reason(name)),
+                type=type(model.get_submodule(layer)).__name__ if known else "",
+                parameter=parameter,
+                shape=tuple((buffers if known else fit.weights)[name].shape),
+                scheme="pretrained" if name in fit.loaded else "",
+                note=("buffer, " if known else "") + fit.note(name),
             )
         )
     return rows
 
 
-def _unexpected_rows(weights: Weights, fit: _Fit) -> list[Row]:
-    return [
-        Row(
-            layer=name.rpartition(".")[0],
-            type="",
-            parameter=name.rpartition(".")[2],
-            shape=tuple(weights[name].shape),
-            note="unexpected: the model has no such tensor",
-        )
-        for name in fit.unexpected
+# ------------------------------------------------------------------ other names
+
+
+class _Renaming(NamedTuple):
+    """How many tensors fit the model under other names, and the expression that gives them so."""
+
+    fitting: int
+    code: str
+
+
+def _best_renaming(wanted: Weights, weights: Weights, called: str) -> _Renaming:
+    """Find the names under which most tensors fit; their own ones, unless others are better."""
+    own = _Renaming(_fitting(wanted, weights, str), called)
+    others = [
+        _Renaming(_fitting(wanted, weights, rename), f"{{{key}: v for k, v in {called}.items()}}")
+        for rename, key in _candidates(wanted, weights)
     ]
+    best = max([own, *others], key=lambda renaming: renaming.fitting)
+    # A few tensors fit by chance.
+    return best if 2 * best.fitting >= min(len(wanted), len(weights)) else own
+
+
+def _fitting(wanted: Weights, weights: Weights, rename: Callable[[str], str]) -> int:
+    named = {rename(name): tensor.shape for name, tensor in weights.items()}
+    return sum(name in wanted and wanted[name].shape == shape for name, shape in named.items())
+
+
+def _candidates(wanted: Weights, weights: Weights) -> Iterator[tuple[Callable[[str], str], str]]:
+    """Give ways to rename, each with its code for a name `k`."""
+    pairs = {
+        _prefixes(came, name)
+        for came in [name for name in weights if name not in wanted][:_TRIED]
+        for name in wanted
+        if weights[came].shape == wanted[name].shape
+    } - {("", "")}
+    for theirs, ours in sorted(pairs, key=lambda pair: (len(pair[0] + pair[1]), pair)):
+        cut = f"k.removeprefix({theirs!r})" if theirs else "k"
+        key = f"{ours!r} + {cut}" if ours else cut
+        yield (lambda k, theirs=theirs, ours=ours: ours + k.removeprefix(theirs)), key  # type: ignore[misc]
+    bare = {re.sub(_WRAPPERS, "", name): name for name in wanted}
+    yield (
+        (lambda k: bare.get(re.sub(_WRAPPERS, "", k), k)),
+        (
+            f"{{re.sub(r'{_WRAPPERS}', '', n): n for n in model.state_dict()}}"
+            f".get(re.sub(r'{_WRAPPERS}', '', k), k)"
+        ),
+    )
+
+
+def _prefixes(one: str, other: str) -> tuple[str, str]:
+    """Split off what two names have in common at their ends, in whole parts."""
+    ones, others = one.split("."), other.split(".")
+    while ones and others and ones[-1] == others[-1]:
+        ones.pop()
+        others.pop()
+    return ".".join([*ones, ""]), ".".join([*others, ""])

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
-from initlab.apply.distributions import Distribution
-from initlab.apply.layers import Bias, Kind, Kinds, Weight, kinds_of
+from initlab.apply.distributions import Distribution, uniform
+from initlab.apply.layers import Bias, Kind, Weight, kinds_of, padding_row, pieces, without_row
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk
 from initlab.apply.recognise import Match, recognise
+from initlab.apply.report import joined
 from initlab.schemes import fans
 
 _META = "on the meta device: holds no numbers"
@@ -43,6 +44,7 @@ class AuditRow:
             be told.
         scheme: The scheme that this looks like: a name of `il.SCHEMES` with its arguments, one for
             each gate where they differ; empty where none fits, as for trained weights.
+        others: Schemes that fit as well.
         done: What the initialisation did: "set", "left", "set in part", "set twice", ...; empty if
             none was given.
         note: Ties, copies, other schemes that fit as well, ...
@@ -58,154 +60,145 @@ class AuditRow:
     fan_in_variance: float | None = None
     distribution: str = ""
     scheme: str = ""
+    others: tuple[str, ...] = ()
     done: str = ""
     note: str = ""
 
 
 def rows_of(model: nn.Module) -> list[AuditRow]:
     """Describe every parameter, in the order of `model.named_parameters()`."""
-    by_name: dict[str, AuditRow] = {}
+    rows: dict[str, AuditRow] = {}
     values: dict[str, Tensor] = {}
-    matches: dict[str, Match] = {}
     for layer, module in walk(model):
-        kinds, matched = kinds_of(module) or {}, dict[str, Match]()
+        kinds, beside = kinds_of(module), _Beside()
         weights = held(module).values()
         for weight in sorted(weights, key=lambda one: isinstance(kinds.get(one.name), Bias)):
-            rows, match = _describe(layer, weight, kinds, matched)
-            by_name |= {row.name: row for row in rows}
-            matched[weight.name] = matches[rows[0].name] = match
-            values[rows[0].name] = weight.value()
-    _as_larger_ones(by_name, matches)
-    first: dict[int, AuditRow] = {}
+            kind, value = kinds.get(weight.name), weight.value()
+            first, *others = _describe(layer, weight, kind, beside)
+            rows |= {row.name: row for row in [first, *others]}
+            values[first.name] = value
+            if isinstance(kind, Weight) and value.numel():
+                names = (first.scheme, *first.others)
+                gates = max(beside.gates, len(kind.cut(value)))
+                beside = _Beside(kind.own_std(value), "torch_default" in names, gates)
+    _as_larger_ones(rows)
+    first_of: dict[int, AuditRow] = {}
     found = []
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        row = by_name.get(name)
-        if row is not None and name in matches:
-            row = _named(row, matches[name])
-        if id(parameter) in first:
-            same = first[id(parameter)]
-            note = joined(f"tied to {same.name}", same.note)
-            row = replace(row or same, name=name, scheme=same.scheme, note=note)
+        known = first_of.get(id(parameter))
+        if known is None:
+            row = first_of[id(parameter)] = _with_others(rows[name])
         else:
-            row = row or _inside_a_parametrization(name, parameter)
-            first[id(parameter)] = row
+            note = joined(f"tied to {known.name}", known.note)
+            row = replace(rows.get(name, known), name=name, scheme=known.scheme, note=note)
         found.append(row)
     return _with_copies(found, values)
 
 
-def _named(row: AuditRow, match: Match) -> AuditRow:
-    """Add the scheme, and the others that fit as well."""
-    shown = ", ".join(match.others[:_OTHERS])
-    if len(match.others) > _OTHERS:
-        shown += f" and {len(match.others) - _OTHERS} more"
-    note = joined(row.note, match.note, f"or {shown}" if shown else "")
-    return replace(row, scheme=match.scheme, distribution=match.distribution, note=note)
-
-
-def _as_larger_ones(rows: dict[str, AuditRow], matches: dict[str, Match]) -> None:
+def _as_larger_ones(rows: dict[str, AuditRow]) -> None:
     """Name small tensors as larger ones of the same type of layer, where that fits them, too."""
-
-    def entries(name: str) -> int:
-        return math.prod(rows[name].shape)
-
-    usual: dict[str, Counter[str]] = {}
-    for name, match in matches.items():
-        if match.scheme and entries(name) >= _MANY:
-            usual.setdefault(rows[name].type, Counter())[match.scheme] += 1
-    for name, match in matches.items():
-        for scheme, _ in usual.get(rows[name].type, Counter()).most_common():
-            if entries(name) < _MANY and scheme in match.others:
-                others = [match.scheme, *(one for one in match.others if one != scheme)]
-                matches[name] = match._replace(scheme=scheme, others=tuple(others))
+    usual: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows.values():
+        if row.scheme and math.prod(row.shape) >= _MANY:
+            usual[row.type][row.scheme] += 1
+    for name, row in rows.items():
+        for scheme, _ in usual[row.type].most_common():
+            if math.prod(row.shape) < _MANY and scheme in row.others:
+                others = [row.scheme, *(one for one in row.others if one != scheme)]
+                rows[name] = replace(row, scheme=scheme, others=tuple(others))
                 break
 
 
-def _describe(
-    layer: str, weight: Held, kinds: Kinds, matched: dict[str, Match]
-) -> tuple[list[AuditRow], Match]:
+def _with_others(row: AuditRow) -> AuditRow:
+    """Add to the note which schemes fit as well."""
+    shown, more = ", ".join(row.others[:_OTHERS]), len(row.others) - _OTHERS
+    shown += f" and {more} more" if more > 0 else ""
+    return replace(row, note=joined(row.note, f"or {shown}" if shown else ""))
+
+
+class _Beside(NamedTuple):
+    """What the weight beside a bias tells."""
+
+    std: float | None = None  # that PyTorch's own start gives it; a bias gets the same bounds
+    own: bool = False  # whether it looks like that start
+    gates: int = 1
+
+
+def _describe(layer: str, weight: Held, kind: Kind | None, beside: _Beside) -> list[AuditRow]:
     """Describe the parameters that hold one weight, and name its scheme."""
-    kind, value = kinds.get(weight.name), weight.value()
-    names = {join(layer, name): p for name, p in weight.parameters().items()}
-    state = [weight.note, "" if all(p.requires_grad for p in names.values()) else "frozen"]
-    why = ""
+    value, parameters = weight.value(), weight.parameters()
+    frozen = not all(parameter.requires_grad for parameter in parameters.values())
+    notes = [weight.note, "frozen" if frozen else ""]
+    match, parts = Match(), []
     if value.is_meta or not value.is_floating_point():
-        why = _META if value.is_meta else f"dtype {value.dtype}"
-    rows = [
+        notes.append(_META if value.is_meta else f"dtype {value.dtype}")
+    else:
+        row = padding_row(kind)
+        if row is not None and not value[row].any():
+            notes.append(f"row {row} is 0 (padding)")
+            value = without_row(row, value)
+        parts = pieces(kind, value)
+        match = _match(parts, value, kind, _own(weight, kind, value, beside), beside)
+    first, *others = [
         AuditRow(
-            name=name,
+            name=join(layer, name),
             type=parametrize.type_before_parametrizations(weight.module).__name__,
             shape=tuple(parameter.shape),
-            note=joined(*state, why),
+            note=joined(*notes),
         )
-        for name, parameter in names.items()
+        for name, parameter in parameters.items()
     ]
-    if why:
-        return rows, Match()
-    if isinstance(kind, Weight) and kind.zero_row is not None and not value[kind.zero_row].any():
-        rows[0] = replace(rows[0], note=joined(*state, f"row {kind.zero_row} is 0 (padding)"))
-        value = torch.cat([value[: kind.zero_row], value[kind.zero_row + 1 :]])
-    pieces = kind.cut(value) if isinstance(kind, Weight) else [value]
-    match = _match(weight, kind, kinds, pieces, value, matched)
-    return [_measured(rows[0], match, pieces[0]), *rows[1:]], match
+    return [_measured(first, match, parts), *others]
 
 
-def _measured(row: AuditRow, match: Match, piece: Tensor) -> AuditRow:
-    """Add fans, mean and standard deviation."""
-    if not piece.numel():
+def _measured(row: AuditRow, match: Match, parts: Sequence[Tensor]) -> AuditRow:
+    """Add what the values look like, with fans, mean and standard deviation."""
+    row = replace(row, scheme=match.scheme, others=match.others, distribution=match.distribution)
+    row = replace(row, note=joined(row.note, match.note))
+    if not parts or not parts[0].numel():
         return row
     row = replace(row, mean=match.mean, std=match.std)
-    if piece.dim() < 2:
+    if parts[0].dim() < 2:
         return row
-    fan_in, fan_out = fans(piece)
+    fan_in, fan_out = fans(parts[0])
     return replace(row, fan_in=fan_in, fan_out=fan_out, fan_in_variance=fan_in * match.std**2)
 
 
 def _match(
-    weight: Held,
-    kind: Kind | None,
-    kinds: Kinds,
-    pieces: Sequence[Tensor],
+    parts: Sequence[Tensor],
     value: Tensor,
-    matched: dict[str, Match],
+    kind: Kind | None,
+    own: Distribution | None,
+    beside: _Beside,
 ) -> Match:
     """Name the scheme of a weight, gate by gate if the gates differ."""
-    own = _own(weight, kind, kinds, value, matched)
-    match = recognise(pieces, value, own)
+    match = recognise(parts, value, own)
     if match.scheme or "nan" in match.note:
         return match
-    if isinstance(kind, Bias):  # it has as many gates as the weights beside it
-        cuts = [one.cut(value) for one in kinds.values() if isinstance(one, Weight)]
-        pieces = max(cuts, key=len, default=pieces)
-    if 1 < len(pieces) <= 4:
-        each = [recognise([piece], piece, own) for piece in pieces]
+    if isinstance(kind, Bias):
+        parts = value.chunk(beside.gates)
+    if 1 < len(parts) <= 4:
+        each = [recognise([part], part, own) for part in parts]
         if all(one.scheme for one in each):
             scheme = ", ".join(one.scheme for one in each)
             return match._replace(scheme=scheme, distribution="", note="gate by gate")
     return match
 
 
-def _own(
-    weight: Held, kind: Kind | None, kinds: Kinds, value: Tensor, matched: dict[str, Match]
-) -> Distribution | None:
+def _own(weight: Held, kind: Kind | None, value: Tensor, beside: _Beside) -> Distribution | None:
     """Tell what PyTorch's own start of the layer gives this weight.
 
     So few numbers as a bias has follow many distributions: a short one counts only beside a weight
     that looks like PyTorch's own, too.
     """
-    std: float | None = None
+    std = None
     if isinstance(kind, Weight) and value.numel():
         std = kind.own_std(value)
-        if isinstance(weight.module, nn.Embedding | nn.EmbeddingBag) and std is not None:
-            return Distribution(0.0, std)
-    elif isinstance(kind, Bias) and kind.own is None:
-        for name, match in matched.items():
-            one = kinds.get(name)
-            sure = value.numel() >= _LONG or "torch_default" in (match.scheme, *match.others)
-            if isinstance(one, Weight) and sure:
-                std = one.own_std(held(weight.module)[name].value())
-    if not std:
-        return None
-    return Distribution(0.0, math.inf, -math.sqrt(3) * std, math.sqrt(3) * std)
+        if isinstance(weight.module, nn.Embedding | nn.EmbeddingBag):
+            return Distribution(0.0, std or 1.0)
+    elif isinstance(kind, Bias) and kind.own is None and (value.numel() >= _LONG or beside.own):
+        std = beside.std
+    return uniform(std) if std else None
 
 
 def _with_copies(rows: list[AuditRow], values: dict[str, Tensor]) -> list[AuditRow]:
@@ -225,12 +218,6 @@ def _with_copies(rows: list[AuditRow], values: dict[str, Tensor]) -> list[AuditR
     return found
 
 
-def _inside_a_parametrization(name: str, parameter: Tensor) -> AuditRow:
-    return AuditRow(
-        name=name, type="", shape=tuple(parameter.shape), note="belongs to a parametrization"
-    )
-
-
 def buffer_rows(model: nn.Module) -> list[AuditRow]:
     """Describe every buffer."""
     rows = []
@@ -246,13 +233,8 @@ def buffer_rows(model: nn.Module) -> list[AuditRow]:
             row = replace(row, note=joined(row.note, _META))
         elif buffer.is_floating_point():
             match = recognise([buffer], buffer)
-            constant = match.scheme if match.distribution == "constant" else ""
-            row = replace(row, scheme=constant, note=joined(row.note, match.note))
-            row = _measured(row, match, buffer.flatten())
+            if match.distribution != "constant":
+                match = match._replace(scheme="", others=())
+            row = _measured(row, match, [buffer.flatten()])
         rows.append(row)
     return rows
-
-
-def joined(*parts: str) -> str:
-    """Put the parts of a note together."""
-    return "; ".join(part for part in parts if part)

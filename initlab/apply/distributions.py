@@ -119,18 +119,23 @@ class Distribution(NamedTuple):
         return 0.5 * math.erfc((self.mean - value) / (self.std * math.sqrt(2)))
 
 
+def uniform(std: float) -> Distribution:
+    """Give the uniform distribution around 0 with this standard deviation."""
+    return Distribution(0.0, math.inf, -math.sqrt(3) * std, math.sqrt(3) * std)
+
+
 def best_of(seen: Statistics) -> Distribution:
     """Fit the simplest of the three whose numbers these may be, whether they are or not."""
     if seen.std == 0:
         return Distribution(seen.mean, math.inf, seen.low, seen.high)
     rounded = seen.rounding * max(seen.high, -seen.low) / 2  # bounds may lie so far beyond
-    uniform = Distribution(0.0, math.inf, seen.low - rounded, seen.high + rounded)
+    flat = Distribution(0.0, math.inf, seen.low - rounded, seen.high + rounded)
     normal = Distribution(seen.mean, seen.std)
     room = (seen.high - seen.low) / max(seen.n, 2)  # what lies beyond the outermost two
     cut = truncated(seen.mean, seen.std, (seen.high - seen.low) / 2 + room)
     room += rounded
     cut = cut._replace(low=seen.low - room, high=seen.high + room)
-    simple = max(uniform, normal, key=lambda one: one.log_likelihood(seen))
+    simple = max(flat, normal, key=lambda one: one.log_likelihood(seen))
     gain = cut.log_likelihood(seen) - simple.log_likelihood(seen)
     return cut if gain > 2 * MARGIN else simple
 
@@ -157,55 +162,16 @@ def cut_moments(reach: float) -> tuple[float, float]:
     return math.sqrt(variance), (3 - (reach**3 + 3 * reach) * edge) / variance**2
 
 
-def unstructured(matrix: Tensor, mean: float, std: float, fourth: float) -> bool:
-    """Whether rows and columns of a matrix are alike, as in independent draws.
+def unstructured(matrix: Tensor, mean: float, fourth: float) -> bool:
+    """Whether singular values spread as those of independent draws; training lets a few grow.
 
-    Training is not like that: it moves some rows and columns more than others, and some
-    singular values more than others.
-
-    Args:
-        matrix: The numbers.
-        mean: Mean of the distribution.
-        std: Its standard deviation.
-        fourth: E[(x - mean)⁴] / std⁴.
+    The sum of their fourth powers is m·n·(m + n + κ - 2)·σ⁴, with κ = E[(x - mean)⁴] / σ⁴ and a
+    standard deviation of 2 / (m + n) of itself (measured).
     """
-    if min(matrix.shape) < 2:
-        return True
-    if abs(mean) > 1e-3 * std:
-        matrix = matrix - mean
-    dtype = torch.promote_types(matrix.dtype, torch.float32)
-    for dim in (0, 1):
-        rows, length = matrix.shape[1 - dim], matrix.shape[dim]
-        if min(rows, length) < 4:
-            continue
-        means = matrix.mean(dim, dtype=dtype) / std
-        if not _chi_squared(float(means.square().sum()) * length, rows, 0.0):
-            return False
-        if length < 24:
-            continue
-        squares = torch.linalg.vector_norm(matrix, dim=dim, dtype=dtype) / std
-        squares = squares.square() / length - 1
-        spread = float(squares.square().sum()) * length / (fourth - 1)
-        if not _chi_squared(spread, rows, 12 / length):
-            return False
-    return _singular_values_spread(matrix[:512, :1024], fourth)
-
-
-def _chi_squared(value: float, freedom: int, extra: float) -> bool:
-    """Whether a sum of so many squares is as large as chance makes it (Wilson and Hilferty)."""
-    scale = math.sqrt(2 / 9 / freedom * (1 + extra / 2))
-    return bool(abs((value / freedom) ** (1 / 3) - 1 + 2 / 9 / freedom) / scale < 6.5)
-
-
-def _singular_values_spread(matrix: Tensor, fourth: float) -> bool:
-    """Whether the sum of the fourth powers of the singular values is that of independent draws.
-
-    It is m·n·(m + n + κ − 2)·σ⁴, with a standard deviation of 2 / (m + n) of itself (measured).
-    """
-    m, n = matrix.shape
+    part = matrix[:512, :1024].to(torch.float32) - mean
+    m, n = part.shape
     if min(m, n) < 8:
         return True
-    wide = matrix.to(torch.float32)
-    products = wide @ wide.t() if m < n else wide.t() @ wide
-    sums = float(products.trace()) ** 2 / (m * n) * (m + n + fourth - 2)
-    return bool(abs(float(products.square().sum()) / sums - 1) * (m + n) / 2 < 8)
+    products = part @ part.t() if m < n else part.t() @ part
+    expected = float(products.trace()) ** 2 / (m * n) * (m + n + fourth - 2)
+    return bool(abs(float(products.square().sum()) / expected - 1) * (m + n) / 2 < 8)

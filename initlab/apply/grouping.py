@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -25,12 +25,11 @@ class Group(NamedTuple):
     block: str = ""
 
 
-class _Line:
-    """A line of the table, while it is put together."""
+class _Line(NamedTuple):
+    """A line of the table, while it is put together: the parts of its name, and its rows."""
 
-    def __init__(self, row: Any) -> None:
-        self.parts = row.name.split(".")
-        self.rows = [row]
+    parts: list[str]
+    rows: list[Any]
 
 
 def grouped(rows: Sequence[Any]) -> list[Group]:
@@ -39,55 +38,47 @@ def grouped(rows: Sequence[Any]) -> list[Group]:
     Args:
         rows: With `name`, `type`, `shape`, `scheme`, `done`, `note`, `mean` and `std`.
     """
-    lines = [_Line(row) for row in rows]
-    deepest = max((len(line.parts) for line in lines), default=0)
-    for place in range(deepest):
+    lines = [_Line(row.name.split("."), [row]) for row in rows]
+    for place in range(max((len(line.parts) for line in lines), default=0)):
         lines = _merged(lines, place)
-    blocks = _blocks(rows, lines)
     return [
-        Group(".".join(line.parts) or "(model)", _together(line.rows), blocks.get(id(line), ""))
-        for line in lines
+        Group(".".join(line.parts) or "(model)", _together(line.rows), block)
+        for line, block in zip(lines, _blocks(lines), strict=True)
     ]
 
 
 def _merged(lines: list[_Line], place: int) -> list[_Line]:
     """Merge lines whose names differ in the number at one place only."""
-    buckets: dict[tuple[Any, ...], list[list[_Line]]] = {}
-    order: list[list[_Line]] = []
+    found: list[tuple[_Line, list[int]]] = []
+    by_key: dict[Any, list[tuple[_Line, list[int]]]] = defaultdict(list)
     for line in lines:
-        parts = line.parts
-        if place < len(parts) and parts[place].isdigit():
-            row = line.rows[0]
-            key = (
-                *("." if i == place else part for i, part in enumerate(parts)),
-                *(row.type, row.shape, row.done, _families(row.scheme), _state(row.note)),
-            )
-            same = buckets.setdefault(key, [])
-            bucket = next((b for b in same if _alike(b[0].rows[0], row)), None)
-            if bucket is not None:
-                bucket.append(line)
-                continue
-            same.append([line])
-            order.append(same[-1])
-        else:
-            order.append([line])
-    for bucket in order:
-        numbers = [line.parts[place] for line in bucket] if len(bucket) > 1 else []
+        numbers = [int(part) for part in line.parts[place : place + 1] if part.isdigit()]
+        row, name = line.rows[0], list(line.parts)
         if numbers:
-            bucket[0].parts[place] = _range([int(number) for number in numbers])
-            bucket[0].rows = [row for line in bucket for row in line.rows]
-    return [bucket[0] for bucket in order]
+            name[place] = "number"
+        alike = by_key[
+            *name, row.type, row.shape, row.done, _families(row.scheme), _state(row.note)
+        ]
+        for other, its_numbers in alike:
+            if _close(other.rows[0], row):
+                other.rows.extend(line.rows)
+                its_numbers.extend(numbers)
+                break
+        else:
+            found.append((line, numbers))
+            alike.append(found[-1])
+    for line, numbers in found:
+        if numbers:
+            line.parts[place] = _range(numbers)
+    return [line for line, _ in found]
 
 
 def _range(numbers: list[int]) -> str:
     steps = {b - a for a, b in itertools.pairwise(numbers)}
-    if len(steps) == 1 and len(numbers) > 2:
-        step = steps.pop()
-        second = f"{numbers[1]}, " if step > 1 else ""
-        return (
-            f"{numbers[0]}, {second}… {numbers[-1]}" if second else f"{numbers[0]} … {numbers[-1]}"
-        )
-    return ", ".join(map(str, numbers)) if steps != {1} else f"{numbers[0]} … {numbers[-1]}"
+    if steps == {1} or (len(steps) == 1 and len(numbers) > 2):
+        second = "" if steps == {1} else f", {numbers[1]},"
+        return f"{numbers[0]}{second} … {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _families(scheme: str) -> str:
@@ -100,7 +91,7 @@ def _state(note: str) -> str:
     return re.sub(r"(^|; )or .*", "", note)
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _close(one: Any, other: Any) -> bool:
     """Whether two standard deviations differ by no more than so many draws do."""
     if one.std is None or other.std is None or one.std == other.std:
         return bool(one.std == other.std)
@@ -110,8 +101,6 @@ def _alike(one: Any, other: Any) -> bool:
 
 def _together(rows: Sequence[Any]) -> Any:
     """Make one row of several: their commonest scheme and note, and mean numbers."""
-    if len(rows) == 1:
-        return rows[0]
     scheme, note = Counter((row.scheme, row.note) for row in rows).most_common(1)[0][0]
     means = {}
     for name in ("mean", "std", "fan_in_variance"):
@@ -121,19 +110,21 @@ def _together(rows: Sequence[Any]) -> Any:
     return replace(rows[0], scheme=scheme, note=note, **means)
 
 
-def _blocks(rows: Sequence[Any], lines: Sequence[_Line]) -> dict[int, str]:
-    """Say of each merged line which blocks are the same in all their rows."""
-    told = {}
+def _blocks(lines: Sequence[_Line]) -> list[str]:
+    """Tell for each line which blocks are the same in all their rows; "" for none."""
+    written = defaultdict(set)  # name of a block → how the lines write its number
     for line in lines:
-        place = next((i for i, part in enumerate(line.parts) if "…" in part or ", " in part), None)
-        if place is None or place + 1 >= len(line.parts):
-            continue
-        start = ".".join([*line.parts[:place], ""])
+        for place, part in enumerate(line.parts):
+            for row in line.rows:
+                written[*line.parts[:place], row.name.split(".")[place]].add(part)
+    blocks = []
+    for line in lines:
+        merged = [place for place, part in enumerate(line.parts[:-1]) if "…" in part]
+        place = merged[0] if merged else 0
+        start = line.parts[:place]
         numbers = {row.name.split(".")[place] for row in line.rows}
-        inside = [row for row in rows if row.name.startswith(start)]
-        inside = [row for row in inside if row.name.split(".")[place] in numbers]
-        shared = [other for other in lines if other.parts[: place + 1] == line.parts[: place + 1]]
-        if sum(len(other.rows) for other in shared) == len(inside) and "…" in line.parts[place]:
-            first, last = (part.strip(" ,") for part in line.parts[place].split("…"))
-            told[id(line)] = f"{start}{first} … {start}{last}"
-    return told
+        shared = merged and all(len(written[*start, number]) == 1 for number in numbers)
+        ends = [line.rows[0], line.rows[-1]]
+        names = [".".join(row.name.split(".")[: place + 1]) for row in ends]
+        blocks.append(" … ".join(names) if shared else "")
+    return blocks

@@ -15,11 +15,10 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
-from initlab.apply.layers import Bias, Fixed, Kind, Weight
-from initlab.apply.parametrized import own_values
-from initlab.apply.plan import Settings, Step, plan
-from initlab.apply.report import Report, Row
-from initlab.apply.restore import restored_on_failure
+from initlab.apply.layers import Bias, Weight, padding_row, pieces, without_row
+from initlab.apply.parametrized import held, keep_values, own_values, restored_on_failure
+from initlab.apply.plan import Settings, Step, plan, walk
+from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import (
     AnyBias,
     AnyScheme,
@@ -29,7 +28,7 @@ from initlab.apply.rules import (
     resolve_bias,
 )
 from initlab.arguments import network, number
-from initlab.schemes import Constant, Scheme, TorchDefault, fans
+from initlab.schemes import Scheme, TorchDefault, fans
 from initlab.schemes import scheme as find_scheme
 from initlab.schemes.custom import drawing_from
 
@@ -100,24 +99,13 @@ def initialize(
         forget=None if forget_bias is None else number("forget_bias", forget_bias),
         output=None if output_bias is None else output_bias_of(model, output_bias),
     )
-    return report(model, _plan_and_fill(model, settings, generator))
-
-
-def fill(model: nn.Module, scheme: AnyScheme, *, bias: AnyBias, generator: Generator) -> None:
-    """Do what `initialize` does, without the report, which takes half of the time."""
-    network(model)
-    settings = Settings(weight=find_scheme(scheme), bias=resolve_bias(bias))
-    _plan_and_fill(model, settings, generator)
-
-
-def _plan_and_fill(model: nn.Module, settings: Settings, generator: Generator | None) -> list[Step]:
     steps = plan(model, settings, generator)
     with restored_on_failure(model, generator):
         steps = fill_in(steps, generator)
         for name, module in model.named_modules():
             if isinstance(module, _NormBase) and not _frozen(model, name):
                 module.reset_running_stats()
-    return steps
+    return report(model, steps)
 
 
 # ------------------------------------------------------------------ the values
@@ -130,12 +118,12 @@ def fill_in(steps: Sequence[Step], generator: Generator | None) -> list[Step]:
         The steps as they were done: a weight whose parametrization refused its value has no
         filler, and a note that says so.
     """
-    own: dict[int, dict[str, Tensor] | None] = {}
+    own: dict[nn.Module, dict[str, Tensor] | None] = {}
     done = []
     for step in steps:
         if step.filler is not None:
             try:
-                value = _draw(step, generator, own)
+                value = _draw(step, step.filler, generator, own)
             except Exception as error:
                 error.add_note(f"While drawing {step.name} ({type(step.weight.module).__name__}).")
                 raise
@@ -145,69 +133,65 @@ def fill_in(steps: Sequence[Step], generator: Generator | None) -> list[Step]:
 
 
 def _draw(
-    step: Step, generator: Generator | None, own: dict[int, dict[str, Tensor] | None]
+    step: Step,
+    filler: Scheme | Tensor,
+    generator: Generator | None,
+    own: dict[nn.Module, dict[str, Tensor] | None],
 ) -> Tensor:
-    """Draw the new value of one weight."""
-    filler, value, module = step.filler, step.weight.value().clone(), step.weight.module
+    """Draw the new value of one weight; `own` has what `reset_parameters` gave its module."""
+    value, module, kind = step.weight.value().clone(), step.weight.module, step.kind
     if isinstance(filler, Tensor):
         return value.copy_(filler)
+    values = None
     if isinstance(filler, TorchDefault):
-        if id(module) not in own:
+        if module not in own:
             with drawing_from(generator):
-                own[id(module)] = own_values(module)
-        values = own[id(module)]
-        if values is not None:
-            value.copy_(values[step.weight.name])
-        elif isinstance(step.kind, Weight) or value.dim() > 1:
-            _fill_pieces(step, filler, value, generator)
-        if isinstance(step.kind, Bias) and (values is None or step.kind.own is not None):
-            value.fill_(step.kind.own or 0.0)
-    elif filler is not None:
-        _fill_pieces(step, filler, value, generator)
-    if step.forget is not None and isinstance(step.kind, Bias) and step.kind.forget:
-        step.kind.forget(value, step.forget)
+                own[module] = own_values(module)
+        values = own[module]
+    if values is not None:
+        value.copy_(values[step.weight.name])
+    elif value.dim() > 1 or not isinstance(filler, TorchDefault):
+        for piece in pieces(kind, value):
+            piece.copy_(filler.fill_(piece.contiguous(), generator))
+        row = padding_row(kind)
+        if row is not None:
+            value[row] = 0
+    if isinstance(kind, Bias):
+        if isinstance(filler, TorchDefault) and (values is None or kind.own is not None):
+            value.fill_(kind.own or 0.0)
+        if step.forget is not None and kind.forget is not None:
+            value.chunk(4)[1].fill_(kind.forget * step.forget)
     return value
-
-
-def _fill_pieces(step: Step, scheme: Scheme, value: Tensor, generator: Generator | None) -> None:
-    for piece in step.pieces(value):
-        whole = piece.contiguous()
-        scheme.fill_(whole, generator)
-        if whole is not piece:
-            piece.copy_(whole)
-    if isinstance(step.kind, Weight) and step.kind.zero_row is not None:
-        value[step.kind.zero_row] = 0
 
 
 def _put(step: Step, value: Tensor) -> Step:
     """Write the value into the model, or say why its parametrization cannot take it."""
-    how = step.weight.note
+    weight, how = step.weight, step.weight.note
+    if not how:
+        weight.put(value)
+        return step
+    put_back = keep_values(weight.module)
     try:
-        step.weight.put(value)
+        weight.put(value)
+        if not weight.value().isfinite().all():
+            raise ValueError("it would not be finite")
     except (RuntimeError, ValueError, NotImplementedError) as error:
-        if not how:
-            raise
+        put_back()
         reason = str(error).splitlines()[0]
         return replace(step, filler=None, note=f"{how}, which cannot take this value: {reason}")
-    return replace(step, note="; ".join(part for part in (step.note, how) if part))
+    return replace(step, note=joined(step.note, how))
 
 
 def _frozen(model: nn.Module, name: str) -> bool:
     """Whether a normalisation layer keeps its running statistics.
 
-    It does if one of its parameters is frozen. A layer without parameters follows the smallest
-    part of the model around it that has some: it keeps them if all of those are frozen.
+    It does if all parameters of it are frozen; a layer without any follows the smallest part of
+    the model around it that has some.
     """
-
-    def trains(part: str) -> list[bool]:
-        return [parameter.requires_grad for parameter in model.get_submodule(part).parameters()]
-
-    if own := trains(name):
-        return not all(own)
-    while name and not trains(name):
-        name = name.rpartition(".")[0]
-    around = trains(name)
-    return bool(around) and not any(around)
+    trains = [parameter.requires_grad for parameter in model.get_submodule(name).parameters()]
+    if name and not trains:
+        return _frozen(model, name.rpartition(".")[0])
+    return bool(trains) and not any(trains)
 
 
 # ------------------------------------------------------------------ the report
@@ -215,25 +199,30 @@ def _frozen(model: nn.Module, name: str) -> bool:
 
 def report(model: nn.Module, steps: Sequence[Step]) -> Report:
     """Tell what was done, in the order of `model.named_parameters()`."""
+    names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+    order = {name: place for place, name in enumerate(names)}
     rows = [row for step in steps for row in _rows(step)]
-    known = {row.name for row in rows}
-    order: dict[str, int] = {}
-    for index, (name, parameter) in enumerate(model.named_parameters(remove_duplicate=False)):
-        order[name] = index
-        if name not in known and "parametrizations." in name:
-            rows.append(_inside_a_parametrization(model, name, parameter))
     return Report(sorted(rows, key=lambda row: order[row.name]))
 
 
 def report_kept(model: nn.Module, note: str) -> Report:
     """Describe every parameter as it is, with a note."""
-    names = (name for name, _ in model.named_parameters(remove_duplicate=False))
-    nothing = Settings(TorchDefault(), Constant(val=0.0))
-    return report(model, plan(model, nothing, kept=dict.fromkeys(names, note)))
+    return report(
+        model,
+        [
+            Step(layer, weight, kind=None, note=note)
+            for layer, module in walk(model)
+            for weight in held(module).values()
+        ],
+    )
 
 
 def _rows(step: Step) -> list[Row]:
     """Describe the parameters that hold one weight: one, or more behind a parametrization."""
+    scheme = ""
+    if step.filler is not None:
+        scheme = "values" if isinstance(step.filler, Tensor) else repr(step.filler)
+        scheme += "" if step.forget is None else f", forget gate {step.forget:g}"
     rows = [
         Row(
             layer=step.layer,
@@ -241,45 +230,27 @@ def _rows(step: Step) -> list[Row]:
             parameter=name,
             shape=tuple(parameter.shape),
             note=step.note,
-            scheme="" if step.filler is None else _scheme_name(step),
+            scheme=scheme,
         )
         for name, parameter in step.weight.parameters().items()
     ]
     if step.filler is not None:
         value = step.weight.value()
-        piece = step.pieces(value)[0]
+        piece = pieces(step.kind, value)[0]
         matrix = piece.dim() > 1 and not isinstance(step.kind, Bias)
         fan_in, fan_out = fans(piece) if matrix else (None, None)
-        rows[0] = replace(
-            rows[0],
-            fan_in=fan_in,
-            fan_out=fan_out,
-            std_given=_std_given(step, value, piece),
-            std_got=spread(_without_zero_row(step.kind, value)),
-        )
+        given = _std_given(step, value, piece) if piece.numel() else None
+        got = spread(without_row(padding_row(step.kind), value))
+        rows[0] = replace(rows[0], fan_in=fan_in, fan_out=fan_out, std_given=given, std_got=got)
     return rows
 
 
-def _scheme_name(step: Step) -> str:
-    if isinstance(step.filler, Tensor):
-        return "values"
-    if isinstance(step.kind, Fixed) and step.filler == Constant(val=step.kind.value):
-        return "ones" if step.kind.value else "zeros"
-    return repr(step.filler) + ("" if step.forget is None else f", forget gate {step.forget:g}")
-
-
 def _std_given(step: Step, value: Tensor, piece: Tensor) -> float | None:
-    if not isinstance(step.filler, Scheme) or step.forget is not None or not piece.numel():
-        return None
     if isinstance(step.filler, TorchDefault):
         return step.kind.own_std(value) if isinstance(step.kind, Weight) else None
-    return step.filler.expected_std(piece.shape)
-
-
-def _without_zero_row(kind: Kind | None, value: Tensor) -> Tensor:
-    if isinstance(kind, Weight) and kind.zero_row is not None:
-        value = torch.cat([value[: kind.zero_row], value[kind.zero_row + 1 :]])
-    return value
+    if isinstance(step.filler, Scheme) and step.forget is None:
+        return step.filler.expected_std(piece.shape)
+    return None
 
 
 def spread(value: Tensor) -> float | None:
@@ -288,15 +259,3 @@ def spread(value: Tensor) -> float | None:
         return None
     wide = value.to(torch.promote_types(value.dtype, torch.float32))
     return float((wide - wide.flatten()[0]).std(correction=0))  # exactly 0 for a constant
-
-
-def _inside_a_parametrization(model: nn.Module, name: str, parameter: Tensor) -> Row:
-    """Describe a parameter of a parametrization that does not hold the weight."""
-    layer = name.split("parametrizations.")[0].rstrip(".")
-    return Row(
-        layer=layer,
-        type=parametrize.type_before_parametrizations(model.get_submodule(layer)).__name__,
-        parameter=name.removeprefix(f"{layer}."),
-        shape=tuple(parameter.shape),
-        note="belongs to a parametrization",
-    )

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from initlab.schemes import TorchDefault, Xavier
+from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault, Xavier
 
 Cut = Callable[[Tensor], "list[Tensor]"]
 
@@ -47,26 +48,21 @@ class Bias:
 
     Args:
         own: Value that PyTorch's own start ends with, where `reset_parameters` does not say it.
-        forget: Sets the forget gate to a value, for an LSTM.
+        forget: Share of the forget gate's value that it holds, for an LSTM.
     """
 
     own: float | None = None
-    forget: Callable[[Tensor, float], object] | None = None
+    forget: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
-    """A parameter of a normalisation layer: it starts as the same number everywhere."""
+    """A parameter that starts as the same number everywhere, as in a normalisation layer."""
 
-    value: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Own:
-    """A parameter that always starts as PyTorch's own `reset_parameters` says."""
+    scheme: Scheme
 
 
-Kind = Weight | Bias | Fixed | Own
+Kind = Weight | Bias | Fixed
 Kinds = dict[str, Kind]
 
 
@@ -120,21 +116,21 @@ def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:
 
 def recurrent(layer: nn.RNNBase | nn.RNNCellBase, gates: int) -> Kinds:
     """One matrix for each gate, stacked; an LSTM's projection is a matrix by itself."""
-    cell = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-    names = getattr(layer, "_flat_weights_names", cell)
     own = partial(_uniform_std, layer.hidden_size)
-    weight = Weight(
-        cut=partial(_chunks, gates), note=f"{gates} gates" if gates > 1 else "", own_std=own
-    )
+    note = f"{gates} gates" if gates > 1 else ""
+    stacked = Weight(cut=partial(_chunks, gates), note=note, own_std=own)
     kinds: Kinds = {}
-    for name in names:
+    for name in getattr(layer, "_flat_weights_names", _CELL):
         if name.startswith("weight_hr"):
             kinds[name] = Weight(own_std=own)
         elif name.startswith("weight"):
-            kinds[name] = weight
-        else:
-            kinds[name] = Bias(forget=_forget(name) if gates == 4 else None)
+            kinds[name] = stacked
+        else:  # the two biases of an LSTM add up: the forget gate's is wholly in the first
+            kinds[name] = Bias(forget=float("ih" in name) if gates == 4 else None)
     return kinds
+
+
+_CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def attention(layer: nn.MultiheadAttention) -> Kinds:
@@ -154,12 +150,12 @@ def attention(layer: nn.MultiheadAttention) -> Kinds:
 
 def normalisation(layer: nn.Module) -> Kinds:
     """Weight 1 and bias 0: the layer only normalises."""
-    return {"weight": Fixed(value=1.0), "bias": Fixed(value=0.0)}
+    return {"weight": Fixed(scheme=SCHEMES["ones"]), "bias": Fixed(scheme=SCHEMES["zeros"])}
 
 
 def slope(layer: nn.PReLU) -> Kinds:
     """The learned slope of a PReLU."""
-    return {"weight": Own()}
+    return {"weight": Fixed(scheme=Constant(val=layer.init))}
 
 
 LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
@@ -189,19 +185,39 @@ LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
 Subclasses count as the nearest type that is in the table."""
 
 
-def kinds_of(module: nn.Module) -> Kinds | None:
-    """Look a module up in `LAYERS`; None where neither its type nor a base is in it."""
+def kinds_of(module: nn.Module) -> Kinds:
+    """Look a module up in `LAYERS`; nothing where neither its type nor a base is in it."""
     for cls in type(module).__mro__:
         entry = LAYERS.get(cls) or LAYERS.get(f"{cls.__module__}.{cls.__qualname__}")
         if entry is not None:
             return entry(module)
-    return None
+    return {}
+
+
+def pieces(kind: Kind | None, value: Tensor) -> list[Tensor]:
+    """Cut a parameter into the matrices that are filled one by one."""
+    return kind.cut(value) if isinstance(kind, Weight) else [value]
+
+
+def padding_row(kind: Kind | None) -> int | None:
+    """Tell which row of a parameter stays 0."""
+    return kind.zero_row if isinstance(kind, Weight) else None
+
+
+def without_row(row: int | None, value: Tensor) -> Tensor:
+    """Leave out a row, if there is one to leave out."""
+    return value if row is None else torch.cat([value[:row], value[row + 1 :]])
 
 
 def emits_sums(module: nn.Module) -> bool:
     """Whether a layer emits weighted sums of its input: linear, bilinear or a convolution."""
-    kinds = kinds_of(module) or {}
+    kinds = kinds_of(module)
     return isinstance(kinds.get("weight"), Weight) and "bias" in kinds
+
+
+def normalises(module: nn.Module) -> bool:
+    """Whether a layer is a normalisation with a weight or a bias."""
+    return isinstance(kinds_of(module).get("bias"), Fixed)
 
 
 def _chunks(number: int, tensor: Tensor) -> list[Tensor]:
@@ -210,13 +226,6 @@ def _chunks(number: int, tensor: Tensor) -> list[Tensor]:
 
 def _groups(number: int) -> str:
     return f"{number} groups" if number > 1 else ""
-
-
-def _forget(name: str) -> Callable[[Tensor, float], object]:
-    """Set the second of an LSTM's four gates: wholly in the one bias, 0 in the other."""
-    if name.startswith("bias_ih"):
-        return lambda bias, value: bias.chunk(4)[1].fill_(value)
-    return lambda bias, value: bias.chunk(4)[1].fill_(0.0)
 
 
 def _uniform_std(n: int, tensor: Tensor) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Generator, nn
@@ -14,11 +13,12 @@ from torch import Generator, nn
 from initlab import format
 from initlab.apply.initialize import initialize, report_kept, spread
 from initlab.apply.layers import emits_sums
-from initlab.apply.parametrized import held
-from initlab.apply.report import Report, Row
-from initlab.apply.restore import keep_values, restored_on_failure
+from initlab.apply.parametrized import held, keep_values, restored_on_failure
+from initlab.apply.plan import join
+from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyScheme
 from initlab.arguments import network, number, whole
+from initlab.probe.preserving import preserving
 from initlab.probe.run import call_model
 from initlab.probe.tensors import first_tensor
 
@@ -75,48 +75,42 @@ def lsuv(
             start = report_kept(model, "kept")
         else:
             start = initialize(model, scheme, generator=generator)
-        with _buffers_kept(model):
-            outcomes = _scale_layers(model, x, tolerance, passes)
-    return Report([_told(row, outcomes, model) for row in start])
+        notes, scaled = _scale_layers(model, x, tolerance, passes)
+    return Report([_told(row, model, notes, scaled) for row in start])
 
 
-class _Outcome(NamedTuple):
-    """What became of the weight of one layer."""
-
-    scaled: bool
-    text: str
-
-
-def _scale_layers(model: nn.Module, x: Any, tolerance: float, passes: int) -> dict[str, _Outcome]:
-    """Scale layer after layer, and tell for each weight what became of it, by its full name."""
-    layers = {m: _weight_name(name, m) for name, m in model.named_modules() if emits_sums(m)}
-    unseen = _Outcome(False, "not called by the forward pass: not scaled")
-    outcomes = dict.fromkeys(layers.values(), unseen)
+def _scale_layers(
+    model: nn.Module, x: Any, tolerance: float, passes: int
+) -> tuple[dict[str, str], dict[nn.Parameter, str]]:
+    """Scale layer after layer; give a note for each weight, and the names of the scaled ones."""
+    layers = {}
+    for name, module in model.named_modules():
+        if emits_sums(module):
+            layers[module] = join(name, next(iter(held(module)["weight"].parameters())))
+    notes = dict.fromkeys(layers.values(), "not called by the forward pass: not scaled")
+    scaled: dict[nn.Parameter, str] = {}
     done: dict[nn.Parameter, str] = {}
-    for module in _call_order(model, x, list(layers)):
-        parameters = held(module)["weight"].parameters().values()
+    for module in _emitted(model, x, list(layers)):
+        parameters = list(held(module)["weight"].parameters().values())
         tied = [done[p] for p in parameters if p in done]
         if tied:
-            outcome = _Outcome(False, f"tied to {tied[0]}: scaled there")
+            note = f"tied to {tied[0]}: scaled there"
         elif not all(p.requires_grad for p in parameters):
-            outcome = _Outcome(False, "frozen (requires_grad=False): not scaled")
+            note = "frozen (requires_grad=False): not scaled"
         else:
-            outcome = _scale(model, x, module, tolerance, passes)
-        outcomes[layers[module]] = outcome
-        done.update(dict.fromkeys(parameters, layers[module]))
-    return outcomes
+            changed, note = _scale(model, x, module, tolerance, passes)
+            scaled |= {parameters[0]: layers[module]} if changed else {}
+        notes[layers[module]] = note
+        done |= dict.fromkeys(parameters, layers[module])
+    return notes, scaled
 
 
-def _weight_name(layer: str, module: nn.Module) -> str:
-    """Name the parameter that holds the weight, or the first of those that do."""
-    first = next(iter(held(module)["weight"].parameters()))
-    return f"{layer}.{first}" if layer else first
-
-
-def _scale(model: nn.Module, x: Any, module: nn.Module, tolerance: float, passes: int) -> _Outcome:
-    """Scale one layer until it emits unit variance, or put it back where scaling is no use."""
+def _scale(
+    model: nn.Module, x: Any, module: nn.Module, tolerance: float, passes: int
+) -> tuple[bool, str]:
+    """Scale one layer, or put it back where that is no use; tell which, and what it emits."""
     weight, put_back = held(module)["weight"], keep_values(module)
-    stds = [_emitted_std(model, x, module)]
+    stds = [_emitted(model, x, [module])[module]]
     cuts: list[float] = []  # logarithms of what the weight was divided by
     power = 1.0  # the std grows as this power of the weight: above 1 if other layers share it
     while abs(stds[-1] ** 2 - 1) > tolerance and 0 < stds[-1] < math.inf and len(stds) < passes:
@@ -124,92 +118,51 @@ def _scale(model: nn.Module, x: Any, module: nn.Module, tolerance: float, passes
             power = max(1.0, math.log(stds[-2] / stds[-1]) / cuts[-1])
         cuts.append(math.log(stds[-1]) / power)
         weight.put(weight.value() * math.exp(-cuts[-1]))
-        stds.append(_emitted_std(model, x, module))
+        stds.append(_emitted(model, x, [module])[module])
     first, last = stds[0], stds[-1]
-    count = "1 pass" if len(stds) == 1 else f"{len(stds)} passes"
+    after = "1 pass" if len(stds) == 1 else f"{len(stds)} passes"
+    emits = f"emits std {format.number(last, 3)} after {after}"
     if abs(last**2 - 1) <= tolerance:
-        return _Outcome(bool(cuts), f"emits std {format.number(last, 3)} after {count}")
+        return bool(cuts), emits
     if not 0 < first < math.inf:
-        return _Outcome(False, f"emits std {format.number(first, 3)}: not scaled further")
+        return False, f"emits std {format.number(first, 3)}: not scaled further"
     if not cuts or (0 < last < math.inf and math.log(first / last) / sum(cuts) > _SAY):
-        return _Outcome(
-            bool(cuts), f"did not converge: emits std {format.number(last, 3)} after {count}"
-        )
+        return bool(cuts), f"did not converge: {emits}"
     put_back()
-    return _Outcome(
-        False, f"emits std {format.number(first, 3)} whatever the size of its weight: not scaled"
-    )
+    what = f"emits std {format.number(first, 3)}"
+    return False, f"{what} whatever the size of its weight: not scaled"
 
 
 _SAY = 0.1
 """The least share of a change of the weight's size, in logarithms, that must reach the output."""
 
 
-def _emitted_std(model: nn.Module, x: Any, module: nn.Module) -> float:
-    """Run the model and measure what a module emits, the first time that it is called."""
-    seen: list[float] = []
+def _emitted(model: nn.Module, x: Any, modules: list[nn.Module]) -> dict[nn.Module, float]:
+    """Measure the std that modules emit at their first call, in the order of these calls."""
+    stds: dict[nn.Module, float] = {}
 
-    def look(_: nn.Module, inputs: Any, output: Any) -> None:
+    def look(module: nn.Module, inputs: Any, output: Any) -> None:
         tensor = first_tensor(output)
         std = None if tensor is None else spread(tensor)
-        seen.append(math.nan if std is None else std)
+        stds.setdefault(module, math.nan if std is None else std)
 
-    with _hooked([module], look):
-        _run(model, x)
-    return seen[0]
-
-
-def _call_order(model: nn.Module, x: Any, modules: list[nn.Module]) -> list[nn.Module]:
-    """Run the model once, and tell which modules it called, in which order."""
-    called: dict[nn.Module, None] = {}
-    with _hooked(modules, lambda module, *_: called.setdefault(module)):
-        _run(model, x)
-    return list(called)
-
-
-def _run(model: nn.Module, x: Any) -> None:
-    """Run a batch without gradients, with the same random numbers (dropout) each time."""
-    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    with torch.no_grad(), torch.random.fork_rng(devices=devices):
+    with preserving(model), torch.no_grad(), ExitStack() as hooks:
+        for module in modules:
+            hooks.callback(module.register_forward_hook(look).remove)
         call_model(model, x)
+    return stds
 
 
-@contextmanager
-def _hooked(modules: list[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
-    handles = [module.register_forward_hook(hook) for module in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _buffers_kept(model: nn.Module) -> Iterator[None]:
-    """Keep running statistics as they are; those of parametrizations belong to the weights."""
-    state = [b for name, b in model.named_buffers() if "parametrizations." not in name]
-    before = [tensor.detach().clone() for tensor in state]
-    try:
-        yield
-    finally:
-        for tensor, values in zip(state, before, strict=True):
-            tensor.copy_(values)
-
-
-def _told(row: Row, outcomes: dict[str, _Outcome], model: nn.Module) -> Row:
+def _told(
+    row: Row, model: nn.Module, notes: dict[str, str], scaled: dict[nn.Parameter, str]
+) -> Row:
     """Add to the row of a weight what its layer emits, and its spread now."""
     parameter = model.get_parameter(row.name)
-    scaled_as = [
-        name for name, o in outcomes.items() if o.scaled and model.get_parameter(name) is parameter
-    ]
-    text = outcomes[row.name].text if row.name in outcomes else ""
-    if scaled_as and not text:
-        text = f"scaled for {scaled_as[0]}"
-    if text:
-        row = replace(row, note=f"{row.note}; {text}" if row.note and row.scheme else text)
-    if not scaled_as:
-        return row
-    weights = held(model.get_submodule(row.layer)).values()
-    (value,) = (weight.value() for weight in weights if row.parameter in weight.parameters())
-    scheme = f"{row.scheme}, lsuv" if row.scheme else "lsuv"
-    return replace(row, scheme=scheme, std_given=None, std_got=spread(value))
+    note, before = notes.get(row.name, ""), row.note if row.scheme else ""
+    if parameter in scaled:
+        note = note or f"scaled for {scaled[parameter]}"
+        weights = held(model.get_submodule(row.layer)).values()
+        (value,) = (weight.value() for weight in weights if row.parameter in weight.parameters())
+        scheme = joined(row.scheme, "lsuv", between=", ")
+        row = replace(row, scheme=scheme, std_given=None, std_got=spread(value))
+    return replace(row, note=joined(before, note)) if note else row

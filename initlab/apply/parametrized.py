@@ -1,16 +1,19 @@
-"""How does a module hold a weight: as a plain parameter, or computed from others?"""
+"""How does a module hold a weight, plain or computed from others, and how is it put back?"""
 
 from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
+
+from initlab.probe.preserving import keep_random_states
 
 # torch.nn.utils hides these two modules behind functions of the same names.
 _WEIGHT_NORM = sys.modules["torch.nn.utils.weight_norm"].WeightNorm
@@ -42,12 +45,7 @@ class Held:
         return self.parameters()[self.name].detach()
 
     def put(self, value: Tensor) -> None:
-        """Make the layer use this value.
-
-        Raises:
-            ValueError: A parametrization cannot take it, for a reason that the message gives;
-                others raise what they raise. Nothing has changed then.
-        """
+        """Make the layer use this value, as far as a parametrization can take it."""
         self.value().copy_(value)
 
     def refresh(self) -> None:
@@ -76,26 +74,25 @@ class Parametrized(Held):
 
     def put(self, value: Tensor) -> None:
         """Ask a copy of the parametrization for the originals that give this value."""
-        twin = copy.deepcopy(self.list)
+        twin = copy.deepcopy(self.list)  # `right_inverse` would give the originals other memory
+        twin.right_inverse(value.clone())
+        for step in twin:
+            if hasattr(step, "_power_method") and value.dim() > 1:  # spectral norm
+                step._power_method(step._reshape_weight_to_matrix(value), _ENOUGH)
         with torch.no_grad():
-            twin.right_inverse(value.clone())
-            for step in twin:
-                if hasattr(step, "_power_method") and value.dim() > 1:  # spectral norm
-                    step._power_method(step._reshape_weight_to_matrix(twin.original), _ENOUGH)
-            after = _state(twin)
-            _copy(list(zip(_state(self.list), after, strict=True)), effective=twin())
+            for tensor, new in zip(_state(self.list), _state(twin), strict=True):
+                tensor.copy_(new)
 
 
 class Hooked(Held):
     """A weight that a hook computes from other parameters before each pass."""
 
-    by: str
-    ends: tuple[str, ...]
-    """What follows the weight's name in the names of the parameters that hold it."""
+    ends: tuple[str, ...] = ("orig",)
+    """What follows the weight's name in the names of those parameters; the last gets the value."""
 
     def __init__(self, module: nn.Module, name: str, hook: Any) -> None:
         super().__init__(module, name)
-        self.hook, self.note = hook, f"held by {self.by}"
+        self.hook = hook
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """What the hook reads."""
@@ -103,13 +100,18 @@ class Hooked(Held):
         return {name: self.module.get_parameter(name) for name in names}
 
     def value(self) -> Tensor:
-        """Compute it."""
-        with torch.no_grad():
-            return self.compute().detach()
-
-    def compute(self) -> Tensor:
         """Do what the hook does."""
-        return self.hook.compute_weight(self.module)  # type: ignore[no-any-return]
+        with torch.no_grad():
+            return self.hook.compute_weight(self.module)  # type: ignore[no-any-return]
+
+    def put(self, value: Tensor) -> None:
+        """Store the value, and what belongs to it."""
+        self.module.get_parameter(f"{self.name}_{self.ends[-1]}").detach().copy_(value)
+        self.adapt()
+        self.refresh()
+
+    def adapt(self) -> None:
+        """Adapt what else the hook reads to a new value."""
 
     def refresh(self) -> None:
         """Set the attribute that the layer reads."""
@@ -119,59 +121,45 @@ class Hooked(Held):
 class WeightNormed(Hooked):
     """A weight behind the older `torch.nn.utils.weight_norm`: g·v / ‖v‖."""
 
-    by, ends = "weight_norm", ("g", "v")
+    note, ends = "held by weight_norm", ("g", "v")
 
-    def put(self, value: Tensor) -> None:
-        """Store the value as direction, and its norms as length."""
-        length, direction = (p.detach() for p in self.parameters().values())
-        norms = torch.norm_except_dim(value, 2, self.hook.dim)
-        effective = torch._weight_norm(value, norms, self.hook.dim)
-        _copy([(length, norms), (direction, value)], effective)
-        self.refresh()
+    def adapt(self) -> None:
+        """Make the length that of the direction."""
+        length, direction = (parameter.detach() for parameter in self.parameters().values())
+        length.copy_(torch.norm_except_dim(direction, 2, self.hook.dim))
 
 
 class Pruned(Hooked):
     """A weight that `torch.nn.utils.prune` multiplies by a mask of zeros and ones."""
 
-    by, ends = "pruning", ("orig",)
+    note = "held by pruning"
 
-    def compute(self) -> Tensor:
+    def value(self) -> Tensor:
         """Apply the mask."""
-        return self.hook.apply_mask(self.module)  # type: ignore[no-any-return]
-
-    def put(self, value: Tensor) -> None:
-        """Store the value; the mask stays."""
-        (original,) = (p.detach() for p in self.parameters().values())
-        original.copy_(value)
-        self.refresh()
+        with torch.no_grad():
+            return self.hook.apply_mask(self.module)  # type: ignore[no-any-return]
 
 
 class SpectralNormed(Hooked):
     """A weight behind the older `torch.nn.utils.spectral_norm`: w / its largest singular value."""
 
-    by, ends = "spectral_norm", ("orig",)
+    note = "held by spectral_norm"
 
-    def compute(self) -> Tensor:
+    def value(self) -> Tensor:
         """Divide, and leave the singular vectors."""
-        return self.hook.compute_weight(  # type: ignore[no-any-return]
-            self.module, do_power_iteration=False
-        )
+        with torch.no_grad():
+            return self.hook.compute_weight(self.module, False)  # type: ignore[no-any-return]
 
-    def put(self, value: Tensor) -> None:
-        """Store the value, and singular vectors that belong to it."""
-        (original,) = (p.detach() for p in self.parameters().values())
-        u, v = (self.module.get_buffer(f"{self.name}_{end}") for end in "uv")
-        matrix, left, right = self.hook.reshape_weight_to_matrix(value), u, v
+    def adapt(self) -> None:
+        """Look for the singular vectors."""
         for _ in range(_ENOUGH):
-            right = F.normalize(matrix.t() @ left, dim=0, eps=self.hook.eps)
-            left = F.normalize(matrix @ right, dim=0, eps=self.hook.eps)
-        effective = value / (left @ matrix @ right)
-        _copy([(original, value), (u, left), (v, right)], effective)
-        self.refresh()
+            self.hook.compute_weight(self.module, do_power_iteration=True)
 
 
 def held(module: nn.Module) -> dict[str, Held]:
     """Find the weights that a module holds itself, by the names under which it reads them."""
+    if isinstance(module, parametrize.ParametrizationList):
+        return {}  # it belongs to a weight of the module around it
     found: dict[str, Held] = {}
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, _WEIGHT_NORM):
@@ -191,11 +179,7 @@ def held(module: nn.Module) -> dict[str, Held]:
 
 
 def own_values(module: nn.Module) -> dict[str, Tensor] | None:
-    """Draw what the module's `reset_parameters` would give it, and leave it alone.
-
-    Returns:
-        Values by name, or None where the module has no such method.
-    """
+    """Draw by name what `reset_parameters` gives; None where the module has no such method."""
     twin = _twin(module)
     reset = getattr(twin, "reset_parameters", None) or getattr(twin, "_reset_parameters", None)
     if reset is None:
@@ -219,13 +203,31 @@ def _twin(module: nn.Module) -> nn.Module:
     return twin
 
 
-def _copy(pairs: list[tuple[Tensor, Tensor]], effective: Tensor) -> None:
-    """Copy values into tensors of the model, if the weight that comes of them is finite."""
-    if not effective.isfinite().all():
-        raise ValueError("it would not be finite")
-    with torch.no_grad():
-        for target, values in pairs:
-            target.copy_(values)
+def keep_values(model: nn.Module) -> Callable[[], None]:
+    """Note all parameters and buffers, and return a function that puts their values back."""
+    before = [tensor.detach().clone() for tensor in _state(model)]
+
+    def put_back() -> None:
+        with torch.no_grad():
+            for tensor, values in zip(_state(model), before, strict=True):
+                tensor.copy_(values)
+        for module in model.modules():
+            for weight in held(module).values():
+                weight.refresh()
+
+    return put_back
+
+
+@contextmanager
+def restored_on_failure(model: nn.Module, generator: Generator | None) -> Iterator[None]:
+    """Put parameters, buffers and random states back if the block raises."""
+    put_back = keep_values(model), keep_random_states(generator)
+    try:
+        yield
+    except BaseException:
+        for step in put_back:
+            step()
+        raise
 
 
 def _state(module: nn.Module) -> list[Tensor]:

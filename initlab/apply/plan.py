@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Generator, Tensor, nn
-from torch.nn.utils import parametrize
 
-from initlab.apply.layers import Bias, Fixed, Kind, Own, Weight, kinds_of
+from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of, pieces
 from initlab.apply.parametrized import Held, held
 from initlab.apply.rules import Fit, Rule
-from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault
+from initlab.schemes import SCHEMES, Scheme, TorchDefault
 from initlab.schemes.base import check_generator
 
 
@@ -52,10 +51,6 @@ class Step:
         """The weight's name in the model."""
         return join(self.layer, self.weight.name)
 
-    def pieces(self, value: Tensor) -> list[Tensor]:
-        """Cut the weight into the matrices that are filled one by one."""
-        return self.kind.cut(value) if isinstance(self.kind, Weight) else [value]
-
 
 def plan(
     model: nn.Module,
@@ -63,19 +58,15 @@ def plan(
     generator: Generator | None = None,
     kept: Mapping[str, str] | None = None,
 ) -> list[Step]:
-    """Decide what fills each weight, and raise what can be foreseen.
+    """Decide what fills each weight, and raise what can be foreseen; nothing changes.
 
-    Args:
-        model: The model; it is only read.
-        settings: What the caller asked for.
-        generator: Source of the random numbers.
-        kept: Full names of parameters that stay as they are, each with a note.
+    `kept` has the full names of parameters that stay as they are, each with a note.
     """
     used: set[int] = set()
     seen: dict[int, str] = {}
     steps = []
     for layer, module in walk(model):
-        kinds = kinds_of(module) or {}
+        kinds = kinds_of(module)
         for weight in held(module).values():
             step = Step(layer, weight, kinds.get(weight.name))
             rule, fit = _first_fit(settings.rules, used, step)
@@ -91,16 +82,10 @@ def plan(
 
 def walk(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """List the modules in the order of `model.apply`: children first, each once."""
+    names = {module: name for name, module in model.named_modules()}
     order: dict[nn.Module, None] = {}
     model.apply(order.setdefault)
-    names = {module: name for name, module in model.named_modules()}
-    inside = {  # a parametrization is read by `held`, from the module that it belongs to
-        part
-        for module in order
-        if parametrize.is_parametrized(module)
-        for part in module.parametrizations.modules()  # type: ignore[union-attr]
-    }
-    return [(names[module], module) for module in order if module not in inside]
+    return [(names[module], module) for module in order]
 
 
 def _first_fit(rules: Sequence[Rule], used: set[int], step: Step) -> tuple[Rule | None, Fit | None]:
@@ -130,10 +115,10 @@ def _why_kept(step: Step, seen: Mapping[int, str], kept: Mapping[str, str]) -> s
 
 def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) -> Step:
     """Choose what fills a weight, and what to note about it."""
+    name, module = step.weight.name, step.weight.module
     weight = rule.scheme if rule and rule.scheme else settings.weight
     bias = rule.bias if rule and rule.bias is not None else settings.bias
     exactly = rule.scheme if rule and fit == "parameter" else None
-    name, module = step.weight.name, step.weight.module
     match step.kind:
         case Weight():
             return replace(step, filler=weight, note=step.kind.note)
@@ -142,18 +127,13 @@ def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) 
                 note = "log frequencies of the classes"
                 return replace(step, filler=settings.output[1], note=note)
             filler = exactly or bias
-            forget = settings.forget if step.kind.forget and isinstance(filler, Scheme) else None
-            return replace(step, filler=filler, forget=forget)
+            forgets = step.kind.forget is not None and isinstance(filler, Scheme)
+            return replace(step, filler=filler, forget=settings.forget if forgets else None)
         case Fixed():
+            chosen: Scheme | Tensor | None = exactly
             if rule and fit == "type":
-                exactly = rule.scheme if name == "weight" else None
-                if rule.bias is not None and name == "bias":
-                    return replace(step, filler=rule.bias)
-            return replace(step, filler=exactly or Constant(val=step.kind.value))
-        case Own():
-            if rule and rule.scheme and fit in ("type", "parameter"):
-                return replace(step, filler=rule.scheme)
-            return replace(step, filler=TorchDefault(), note="the layer's own start")
+                chosen = rule.scheme if name == "weight" else rule.bias
+            return replace(step, filler=step.kind.scheme if chosen is None else chosen)
     if exactly:
         return replace(step, filler=exactly)
     if rule and step.weight.value().dim() > 1:
@@ -164,7 +144,7 @@ def _decide(settings: Settings, step: Step, rule: Rule | None, fit: Fit | None) 
         return replace(step, filler=weight)
     kind = type(module).__name__
     why = f"not a parameter that apply.LAYERS knows of {kind}"
-    if kinds_of(module) is None:
+    if not kinds_of(module):
         why = f"{kind} is not a known layer type"
     return replace(step, note=f"{why}: give it a rule, {_advice(step, settings)}")
 
@@ -192,7 +172,7 @@ def _check(step: Step, generator: Generator | None) -> None:
                 f"got {step.filler.numel()}: give it in a rule for the layers that it is for."
             )
     elif step.filler is not None and not isinstance(step.filler, TorchDefault):
-        for piece in step.pieces(now):
+        for piece in pieces(step.kind, now):
             try:
                 step.filler.check(piece, generator)
             except ValueError as error:

@@ -7,7 +7,7 @@ is within what so many numbers can tell, the plainest first; and at last plain n
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -23,15 +23,18 @@ from initlab.apply.distributions import (
     best_of,
     cut_moments,
     statistics,
+    uniform,
     unstructured,
 )
-from initlab.schemes import SCHEMES, Scheme, fans
+from initlab.schemes import SCHEMES, Scheme, TruncNormal, Uniform, fans
 from initlab.schemes import scheme as find_scheme
 
 _ENOUGH = 256  # fewer numbers follow too many distributions to give one plain numbers
 _CLOSE = 3.0  # how much better a fit may be, in logarithms, than a name that is beyond doubt
 _HUGE = 1e6  # no scheme gives that; memory that nobody wrote to does
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of torch.nn.init.calculate_gain
+_USUAL_GAINS = (1.0, *_GAINS.values(), 0.5, 2.0, 0.1, 0.01)
+_KAIMING = (("fan_in", "fan_out"), ("leaky_relu", "tanh", "selu", "linear"))
 _STDS = (1.0, 0.02, 0.01)  # that people write
 
 
@@ -55,12 +58,8 @@ class Match(NamedTuple):
     std: float = math.nan
 
 
-class Candidate(NamedTuple):
-    """A scheme with its arguments, and the distribution that it gives this tensor."""
-
-    order: tuple[int, int]
-    text: str
-    gives: Distribution
+Candidate = tuple[tuple[int, int], str, Distribution]
+"""How plain it is to read, a scheme with its arguments, and what that gives this tensor."""
 
 
 def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None = None) -> Match:
@@ -77,96 +76,75 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
     seen = statistics(pieces)
     if seen.nonfinite:
         return Match(note=f"{format.percent(seen.nonfinite)} of the entries are nan or infinite")
-    found = _recognised(pieces, stored, seen, own)
-    return found._replace(mean=seen.mean, std=seen.std)
-
-
-def _recognised(
-    pieces: Sequence[Tensor], stored: Tensor, seen: Statistics, own: Distribution | None
-) -> Match:
-    largest = max(seen.high, -seen.low)
-    if largest > _HUGE and seen.low != seen.high:
-        return Match(note=f"entries up to {format.number(largest)}")
-    return (
+    found = (
         _constant(seen)
         or _identity(pieces, seen)
         or _orthogonal(pieces, stored, seen)
         or _sparse(pieces, seen)
-        or _beside_zero_rows(pieces, seen, own)
         or _random(pieces, stored, seen, own)
     )
+    return found._replace(mean=seen.mean, std=seen.std)
 
 
 # ------------------------------------------------------------------ what can be told exactly
 
 
 def _constant(seen: Statistics) -> Match | None:
-    if seen.low != seen.high:
-        return None
-    name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
-    return Match(name, distribution="constant")
+    largest = max(seen.high, -seen.low)
+    if seen.low == seen.high:
+        name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
+        return Match(name, distribution="constant")
+    return Match(note=f"entries up to {format.number(largest)}") if largest > _HUGE else None
 
 
 def _identity(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
-    if (seen.low, seen.high) != (0.0, 1.0) or pieces[0].dim() < 2:
+    dim, rows = pieces[0].dim(), pieces[0].shape[0]
+    if (seen.low, seen.high) != (0.0, 1.0) or not 2 <= dim <= 5:
         return None
-    if pieces[0].dim() == 2:
-        if all(torch.equal(p, SCHEMES["eye"].fill_(torch.empty_like(p))) for p in pieces):
-            return Match("eye", distribution="two values")
-        return None
-    for groups in (g for g in (1, 2, 3, 4, 6, 8, 16, 32) if pieces[0].shape[0] % g == 0):
-        dirac = find_scheme("dirac", groups=groups)
-        if pieces[0].dim() < 6 and all(
-            torch.equal(p, dirac.fill_(torch.empty_like(p))) for p in pieces
-        ):
-            return Match(repr(dirac), distribution="two values")
+    schemes = [SCHEMES["eye"]]
+    if dim > 2:
+        numbers = [n for n in (1, 2, 3, 4, 6, 8, 16, 32) if rows % n == 0]
+        schemes = [find_scheme("dirac", groups=groups) for groups in numbers]
+    for scheme in schemes:
+        if all(torch.equal(piece, scheme.fill_(torch.empty_like(piece))) for piece in pieces):
+            return Match(repr(scheme), distribution="two values")
     return None
 
 
 def _orthogonal(pieces: Sequence[Tensor], stored: Tensor, seen: Statistics) -> Match | None:
     if pieces[0].dim() < 2:
         return None
-    if pieces[0].dim() > 2 and math.prod(pieces[0].shape[2:]) > 1:
+    if math.prod(pieces[0].shape[2:]) > 1:
         middle: Any = (..., *(size // 2 for size in pieces[0].shape[2:]))
         centres = [piece[middle] for piece in pieces]
-        empty = bool((seen.sample == 0).any()) and all(
-            int(piece.count_nonzero()) == int(centre.count_nonzero())
-            for piece, centre in zip(pieces, centres, strict=True)
-        )
-        if empty and (gain := _gain(centres, seen.rounding)):
+        others = sum(int(piece.count_nonzero()) for piece in pieces)
+        others -= sum(int(centre.count_nonzero()) for centre in centres)
+        if not others and (gain := _gain(centres, seen.rounding)):
             return Match(f"delta_orthogonal(gain={gain:.3g})", distribution="one place of each")
     distribution = best_of(seen).kind if seen.n >= _ENOUGH else ""
     for matrices, note in ((pieces, ""), ([stored], "of the stored tensor as one matrix")):
         if gain := _gain([matrix.flatten(1) for matrix in matrices], seen.rounding):
-            alone = note if len(pieces) > 1 or matrices is pieces else ""
-            return Match(f"orthogonal(gain={gain:.3g})", (), distribution, alone)
+            return Match(f"orthogonal(gain={gain:.3g})", (), distribution, note)
     return None
 
 
 def _gain(matrices: Sequence[Tensor], rounding: float) -> float:
     """Tell the singular value that all have in common; 0 where there is no such."""
-    gains = [_singular_value(matrix, rounding) for matrix in matrices]
+    gains = []
+    for matrix in matrices:
+        wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
+        wide = wide.t() if wide.shape[0] > wide.shape[1] else wide  # (short, long)
+        close = 4 * rounding / math.sqrt(wide.shape[1]) + 2e-5
+        for rows in (wide[:8], wide):  # a few rows tell nearly all of what is not orthogonal
+            products = rows @ rows.t()
+            square = float(products.diagonal().mean())
+            away = products - square * torch.eye(len(rows), device=rows.device, dtype=rows.dtype)
+            if not float(away.abs().max()) < close * square:
+                return 0.0
+        gains.append(math.sqrt(square))
+        if len(wide) == 1 and not any(abs(gains[-1] / one - 1) < close for one in _USUAL_GAINS):
+            return 0.0  # the row of a matrix with one row has some length in any case
     return gains[0] if max(gains) - min(gains) <= 1e-3 * gains[0] else 0.0
-
-
-def _singular_value(matrix: Tensor, rounding: float) -> float:
-    wide = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
-    wide = wide.t() if wide.shape[0] > wide.shape[1] else wide  # (short, long)
-    short, long = wide.shape
-    close = 4 * rounding / math.sqrt(long) + 2e-5
-    for rows in (wide[:8], wide):  # a few rows tell nearly all of what is not orthogonal
-        products = rows @ rows.t()
-        square = float(products.diagonal().mean())
-        if square == 0:
-            return 0.0
-        away = products / square - torch.eye(len(rows), device=rows.device, dtype=rows.dtype)
-        if float(away.abs().max()) > close:
-            return 0.0
-    usual = [1.0, *_GAINS.values(), 0.5, 2.0, 0.1, 0.01]
-    gain = math.sqrt(square)
-    if short == 1 and not any(abs(gain / one - 1) < close for one in usual):
-        return 0.0  # the row of a matrix with one row has some length in any case
-    return gain
 
 
 def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
@@ -175,44 +153,17 @@ def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
         return None
     zeros = torch.cat([(piece == 0).sum(0) for piece in pieces])
     rows, count = pieces[0].shape[0], int(zeros[0])
-    others = [piece[piece != 0] for piece in pieces]
     if not 0 < count < rows or int(zeros.min()) != int(zeros.max()):
         return None
     if all(int((piece == 0).all(1).sum()) == count for piece in pieces):
         return None  # whole rows
-    left = statistics(others)
+    left = statistics([piece[piece != 0] for piece in pieces])
     normal = Distribution(0.0, left.std)
-    if normal.log_likelihood(left) < best_of(left).log_likelihood(left) - 2 * MARGIN:
+    behind = best_of(left).log_likelihood(left) - normal.log_likelihood(left)
+    if behind > 2 * MARGIN or not normal.fits(left.sample):
         return None
-    if not normal.fits(left.sample):
-        return None
-    std = _round(left.std, 2.5 * left.std / math.sqrt(2 * left.n))
-    return Match(f"sparse(sparsity={_share(count, rows)}, std={std})", (), "zeros and normal")
-
-
-def _beside_zero_rows(
-    pieces: Sequence[Tensor], seen: Statistics, own: Distribution | None
-) -> Match | None:
-    """Name the scheme of the other rows where whole rows are 0, as that of a padding word."""
-    if pieces[0].dim() != 2 or not bool((seen.sample == 0).any()):
-        return None
-    zero = [(piece == 0).all(1) for piece in pieces]
-    how_many, rows = sum(int(z.sum()) for z in zero), sum(len(z) for z in zero)
-    if not how_many:
-        return None
-    others = [piece[~z] for piece, z in zip(pieces, zero, strict=True)]
-    found = recognise(others, torch.cat(others), own)
-    return found._replace(note=f"{how_many} of {rows} rows {'is' if how_many == 1 else 'are'} 0")
-
-
-def _share(count: int, rows: int) -> str:
-    """Write the shortest fraction that PyTorch, which rounds up, turns into this count."""
-    for digits in range(1, 6):
-        for share in (count / rows, (count - 0.5) / rows):
-            text = f"{share:.{digits}g}"
-            if math.ceil(float(text) * rows) == count:
-                return text
-    return f"{count / rows:.6g}"
+    share, std = _round(count / rows, 0.5 / rows), _round(left.std, 1.8 * left.std / left.n**0.5)
+    return Match(f"sparse(sparsity={share}, std={std})", (), "zeros and normal")
 
 
 # ------------------------------------------------------------------ distributions
@@ -224,93 +175,85 @@ def _random(
     """Name a scheme that draws its numbers independently."""
     best = best_of(seen)
     matrix = pieces[0].dim() > 1
-    found = list(_candidates(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n))
-    scores = [candidate.gives.log_likelihood(seen) for candidate in found]
+    found = _of_matrices(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n)
+    scored = [(order, -gives.log_likelihood(seen), text, gives) for order, text, gives in found]
     # A fit is a little better than the truth; that of a uniform distribution by more.
     fitted = best.log_likelihood(seen)
-    top = max([*scores, fitted - (MARGIN if best.kind == "uniform" else _CLOSE)])
-    likely = [
-        (candidate.order, -score, candidate)
-        for candidate, score in zip(found, scores, strict=True)
-        if score > top - MARGIN and candidate.gives.fits(seen.sample)
-    ]
+    slack = MARGIN if best.kind == "uniform" else _CLOSE
+    least = max([fitted - slack, *(-worse for _, worse, *_ in scored)]) - MARGIN
+    likely = sorted(one for one in scored if -one[1] > least and one[-1].fits(seen.sample))
     if not likely and not best.fits(seen.sample):
         zeros = float((seen.sample == 0).double().mean())
         return Match(note=f"{format.percent(zeros)} of the entries are 0" if zeros > 0.005 else "")
-    gives = min(likely)[2].gives if likely else best
-    if matrix and not unstructured(stored.flatten(1), seen.mean, seen.std, gives.fourth()):
+    gives = likely[0][-1] if likely else best
+    if matrix and not unstructured(stored.flatten(1), seen.mean, gives.fourth()):
         return Match(distribution=gives.kind)
-    names = [candidate.text for *_, candidate in sorted(likely)]
+    names = [text for _, _, text, _ in likely]
     enough = seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH)
-    doubtful = matrix and (not enough or -min(likely)[1] < fitted - _CLOSE) if names else enough
-    if doubtful:
+    if enough if not names else matrix and (not enough or -likely[0][1] < fitted - _CLOSE):
         names.append(_plain(best, seen))
-    names = list(dict.fromkeys(names))
-    return Match(names[0] if names else "", tuple(names[1:]), gives.kind)
+    first, *others = dict.fromkeys(names or [""])
+    return Match(first, tuple(others), gives.kind)
 
 
 def _of_vectors(own: Distribution | None, n: int) -> Iterator[Candidate]:
     """Give what a bias may be drawn from."""
     if own is not None:
-        yield Candidate((0, 0), "torch_default", own)
+        yield (0, 0), "torch_default", own
     if n >= 4 * _ENOUGH:  # a trained bias of a hundred entries follows one of them by chance
         for std in _STDS:
-            yield Candidate((0, 1), f"normal(std={std:g})", Distribution(0.0, std))
+            yield (0, 1), f"normal(std={std:g})", Distribution(0.0, std)
 
 
-def _candidates(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:
+def _of_matrices(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:
     """Give the schemes with their usual arguments, and what they would give this tensor."""
-    for std in _STDS:
-        yield Candidate((0, _place("normal")), f"normal(std={std:g})", Distribution(0.0, std))
-        for reach, bounds in ((2.0, ""), (2 * std, f", a={-2 * std:g}, b={2 * std:g}")):
-            text = f"trunc_normal(std={std:g}{bounds})"
-            gives = Distribution(0.0, std, -reach, reach)
-            if bounds or std < 1:
-                yield Candidate((0, _place("trunc_normal")), text, gives)
-    yield Candidate((0, _place("uniform")), "uniform(a=0, b=1)", Distribution(0, math.inf, 0, 1))
-    if own is not None:
-        yield Candidate((0, _place("torch_default")), "torch_default", own)
     sizes = [("", fans(piece))]
-    if stored.dim() > 1 and sorted(fans(stored)) != sorted(sizes[0][1]):
+    if stored.dim() > 1 and sorted(fans(stored)) != sorted(fans(piece)):
         sizes.append((f" of the stored {tuple(stored.shape)}", fans(stored)))
-    for where, (fan_in, fan_out) in sizes:
-        for given, text, one in _usual(tuple(SCHEMES.values())):
-            variance = one.variance(fan_in, fan_out)
-            if variance is None or (text == "torch_default" and own is not None):
-                continue
-            std = math.sqrt(variance)
-            wide = math.sqrt(3) * std
-            gives = Distribution(0.0, std)
-            if one.name.endswith(("_uniform", "torch_default")):
-                gives = Distribution(0.0, math.inf, -wide, wide)
-            yield Candidate((given + 2 * bool(where), _place(one.name)), text + where, gives)
+    for surprise, (where, (fan_in, fan_out)) in enumerate(sizes):
+        for changed, text, scheme in _usual():
+            gives = _given(scheme, fan_in, fan_out)
+            if own is not None and text == "torch_default":
+                gives = own
+            if gives and not (where and (scheme.dims[0] < 2 or gives is own)):
+                order = (changed + 2 * surprise, list(SCHEMES).index(scheme.name))
+                yield order, text + where, gives
 
 
-def _place(name: str) -> int:
-    return list(SCHEMES).index(name)
+def _given(scheme: Scheme, fan_in: int, fan_out: int) -> Distribution | None:
+    """Tell what a scheme draws from."""
+    match scheme:
+        case Uniform(a=low, b=high):
+            return Distribution(0.0, math.inf, low, high)
+        case TruncNormal(mean=mean, std=std, a=low, b=high):
+            return Distribution(mean, std, low, high)
+    std = math.sqrt(scheme.variance(fan_in, fan_out) or 0.0)
+    if scheme.distribution == "uniform":
+        return uniform(std)
+    return Distribution(0.0, std) if std else None
 
 
-@functools.cache
-def _usual(schemes: tuple[Scheme, ...]) -> list[tuple[int, str, Scheme]]:
-    """Give schemes that read fans: how many arguments are not the default, text, scheme."""
-    found: list[tuple[int, str, Scheme]] = []
-    for default in schemes:
-        name = default.name
-        drawn = type(default).draw_ is Scheme.draw_  # from a normal distribution, as a newcomer's
-        if drawn or name.startswith(("torch_default", "lecun", "xavier", "kaiming")):
-            found.append((0, name, default))
+def _usual() -> Iterator[tuple[int, str, Scheme]]:
+    """Give schemes with usual arguments: how many a reader has to be told, text, scheme."""
+    for std in _STDS:
+        yield 0, f"normal(std={std:g})", find_scheme("normal", std=std)
+        text = f"trunc_normal(std={std:g}, a={-2 * std:g}, b={2 * std:g})"
+        yield 0, text, find_scheme("trunc_normal", std=std, a=-2 * std, b=2 * std)
+        if std < 1:
+            yield 0, f"trunc_normal(std={std:g})", find_scheme("trunc_normal", std=std)
+    for name, scheme in SCHEMES.items():
+        if name != "normal" and scheme.distribution in ("normal", "uniform"):
+            yield 0, "uniform(a=0, b=1)" if name == "uniform" else repr(scheme), scheme
         if name.startswith("xavier"):
             for gain in _GAINS.values():
-                found.append((1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)))
+                yield 1, f"{name}(gain={gain:.3g})", find_scheme(name, gain=gain)
         if name.startswith("kaiming"):
-            found.append((1, f"{name}(a=√5)", find_scheme(name, a=math.sqrt(5))))
-            for mode in ("fan_in", "fan_out"):
-                for nonlinearity in ("leaky_relu", "tanh", "selu", "linear"):
-                    one = find_scheme(name, mode=mode, nonlinearity=nonlinearity)
-                    changed = (mode != "fan_in") + (nonlinearity != "leaky_relu")
-                    if changed:
-                        found.append((changed, repr(one), one))
-    return [(changed, text, one) for changed, text, one in found if one.variance(9, 9) is not None]
+            yield 1, f"{name}(a=√5)", find_scheme(name, a=math.sqrt(5))
+            for mode, nonlinearity in itertools.product(*_KAIMING):
+                one = find_scheme(name, mode=mode, nonlinearity=nonlinearity)
+                changed = (mode != "fan_in") + (nonlinearity != "leaky_relu")
+                if changed:
+                    yield changed, repr(one), one
 
 
 def _plain(best: Distribution, seen: Statistics) -> str:
@@ -318,25 +261,21 @@ def _plain(best: Distribution, seen: Statistics) -> str:
     error = 2.5 * seen.std / math.sqrt(seen.n)
     mean = 0.0 if abs(seen.mean) < 1.5 * error else seen.mean
     if best.kind == "uniform":
-        room = 5 * (seen.high - seen.low) / seen.n
-        if abs(seen.low + seen.high) < room:
-            bound = _round(max(seen.high, -seen.low) + room / 5, room / 5)
-            return f"uniform(a=-{bound}, b={bound})"
-        ends = _round(seen.low - room / 5, room / 5), _round(seen.high + room / 5, room / 5)
-        return f"uniform(a={ends[0]}, b={ends[1]})"
+        room = (seen.high - seen.low) / seen.n
+        low, high = seen.low - room, seen.high + room
+        if abs(low + high) < 5 * room:
+            low, high = min(low, -high), max(-low, high)
+        return f"uniform(a={_round(low, room)}, b={_round(high, room)})"
     start = "" if not mean else f"mean={_round(mean, error)}, "
     if best.kind == "normal":
         return f"normal({start}std={_round(seen.std, error / math.sqrt(2))})"
     reach = (best.high - best.low) / 2
-    std = best.std
     # Bounds of two standard deviations are what everybody writes.
-    if abs(cut_moments(2.0)[0] * reach / 2 / seen.std - 1) < 4 / math.sqrt(2 * seen.n):
-        std = reach / 2
-    digits = _round(std, 2.5 * std / math.sqrt(seen.n))
-    low, high = mean - reach, mean + reach
-    if std == reach / 2:
-        low, high = mean - 2 * float(digits), mean + 2 * float(digits)
-    return f"trunc_normal({start}std={digits}, a={low:.3g}, b={high:.3g})"
+    usual = abs(cut_moments(2.0)[0] * reach / 2 / seen.std - 1) < 4 / math.sqrt(2 * seen.n)
+    std = reach / 2 if usual else best.std
+    written = _round(std, 2.5 * std / math.sqrt(seen.n))
+    reach = 2 * float(written) if usual else reach
+    return f"trunc_normal({start}std={written}, a={mean - reach:.3g}, b={mean + reach:.3g})"
 
 
 def _round(value: float, error: float) -> str:

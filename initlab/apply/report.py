@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, ClassVar
 
@@ -46,6 +46,10 @@ class Row:
         return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
 
 
+_TITLES = {"name": "parameter", "fan_in_variance": "fan_in·var"}
+_TITLES |= {"std_given": "std given", "std_got": "std got"}
+
+
 class Report(Sequence[Any]):
     """A row for each parameter of a model, in the model's order.
 
@@ -53,19 +57,11 @@ class Report(Sequence[Any]):
     `report["fc1.weight"]` one row.
     """
 
-    columns: ClassVar[dict[str, str]] = {
-        "layer": "left",
-        "type": "left",
-        "parameter": "left",
-        "shape": "right",
-        "scheme": "left",
-        "fan_in": "right",
-        "fan_out": "right",
-        "std given": "right",
-        "std got": "right",
-        "note": "left",
-    }
-    """Title → alignment."""
+    columns: ClassVar[tuple[str, ...]] = (
+        *("layer", "type", "parameter", "shape", "scheme"),
+        *("fan_in", "fan_out", "std_given", "std_got", "note"),
+    )
+    """Which attributes of a row are shown."""
     always: ClassVar[int] = 5
     """How many columns are shown also if every cell is empty."""
 
@@ -99,77 +95,63 @@ class Report(Sequence[Any]):
         rest = f", {left} left as {'it is' if left == 1 else 'they are'}" if left else ""
         return f"{count(len(self._rows), 'parameter')}: {done} set{rest}."
 
-    def _cells(self) -> list[list[str]]:
-        """Write out all cells, line by line."""
+    def _lines(self) -> list[Any]:
+        """Give the rows as the table shows them."""
         return [
-            [
-                row.layer or "(model)",
-                row.type,
-                row.parameter,
-                size(row.shape),
-                row.scheme or "left",
-                number(row.fan_in),
-                number(row.fan_out),
-                number(row.std_given),
-                number(row.std_got),
-                row.note,
-            ]
+            replace(row, layer=row.layer or "(model)", scheme=row.scheme or "left")
             for row in self._rows
         ]
 
-    def _table(self) -> tuple[list[tuple[str, str]], list[list[str]]]:
-        """Give titles with their alignment, and lines, without the columns that are empty."""
-        lines = self._cells()
-        used = [
-            i for i in range(len(self.columns)) if i < self.always or any(line[i] for line in lines)
-        ]
-        titles = list(self.columns.items())
-        return [titles[i] for i in used], [[line[i] for i in used] for line in lines]
+    def _table(self) -> list[tuple[str, str, list[str]]]:
+        """Write out the columns that are not empty: title, alignment, cells."""
+        lines, table = self._lines(), []
+        for place, name in enumerate(self.columns):
+            values = [getattr(line, name) for line in lines]
+            cells = [_cell(value) for value in values]
+            if place < self.always or any(cells):
+                text = all(isinstance(value, str) for value in values)
+                table.append((_TITLES.get(name, name), "left" if text else "right", cells))
+        return table
 
     def __repr__(self) -> str:
-        titles, lines = self._table()
-        names = [title for title, _ in titles]
-        widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
-        text = [
-            "  ".join(
-                cell.rjust(width) if side == "right" else cell.ljust(width)
-                for (_, side), cell, width in zip(titles, line, widths, strict=True)
-            ).rstrip()
-            for line in [names, *lines]
-        ]
-        return "\n".join([self.summary, "", *text])
+        columns = []
+        for title, side, cells in self._table():
+            width = max(map(len, [title, *cells]))
+            pad = str.ljust if side == "left" else str.rjust
+            columns.append([pad(cell, width) for cell in [title, *cells]])
+        lines = ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
+        return "\n".join([self.summary, "", *lines])
 
     def _repr_html_(self) -> str:
-        titles, lines = self._table()
-        align = [f' style="text-align:{side}"' for _, side in titles]
-        head = "".join(
-            f'<th scope="col"{a}>{escape(title)}</th>'
-            for (title, _), a in zip(titles, align, strict=True)
-        )
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td{a}>{escape(cell)}</td>" for cell, a in zip(line, align, strict=True))
-            + "</tr>"
-            for line in lines
-        )
+        head, columns = "", []
+        for title, side, cells in self._table():
+            align = f'style="text-align:{side}"'
+            head += f'<th scope="col" {align}>{escape(title)}</th>'
+            columns.append([f"<td {align}>{escape(cell)}</td>" for cell in cells])
+        body = "".join(f"<tr>{''.join(line)}</tr>" for line in zip(*columns, strict=True))
         return (
             f"<table><caption>{escape(self.summary)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 
 
-def size(shape: Sequence[int]) -> str:
-    """Write a shape."""
-    return "×".join(map(str, shape)) or "scalar"
-
-
-def number(value: float | None) -> str:
-    """Write a number, or nothing."""
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, int) else format.number(value, 3)
+def _cell(value: str | float | tuple[int, ...] | None) -> str:
+    """Write a text, a number, a shape or nothing."""
+    match value:
+        case None:
+            return ""
+        case tuple():
+            return "×".join(map(str, value)) or "scalar"
+        case float():
+            return format.number(value, 3)
+    return str(value)
 
 
 def count(how_many: int, what: str) -> str:
     """Write so many of them."""
     return f"{how_many} {what}{'' if how_many == 1 else 's'}"
+
+
+def joined(*parts: str, between: str = "; ") -> str:
+    """Put the parts of a note together."""
+    return between.join(part for part in parts if part)

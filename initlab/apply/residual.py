@@ -12,9 +12,10 @@ from torch import nn
 
 from initlab import format
 from initlab.apply.initialize import report_kept, spread
-from initlab.apply.layers import Fixed, emits_sums, kinds_of
+from initlab.apply.layers import emits_sums, normalises
 from initlab.apply.parametrized import held
-from initlab.apply.report import Report, Row
+from initlab.apply.report import Report
+from initlab.apply.rules import is_module_type
 from initlab.arguments import choice, network
 
 How = Literal["zero_last", "depth", "fixup"]
@@ -96,15 +97,17 @@ def _find(model: nn.Module, branches: Branches) -> dict[str, nn.Module]:
     """Find the branches, outermost first."""
     wanted: Sequence[Any] = branches if isinstance(branches, (list, tuple)) else [branches]
     for item in wanted:
-        if not (isinstance(item, str) or (isinstance(item, type) and issubclass(item, nn.Module))):
+        if not (isinstance(item, str) or is_module_type(item)):
             raise TypeError(
                 "branches must be a glob over module names, a module type, or several of them, "
                 f"got {item!r} of type {type(item).__name__}."
             )
+    globs = [item for item in wanted if isinstance(item, str)]
+    types = tuple(item for item in wanted if item not in globs)
     found: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer in found)
-        if name and not inside and any(_fits(item, name, module) for item in wanted):
+        fits = isinstance(module, types) or any(fnmatchcase(name, glob) for glob in globs)
+        if name and fits and not any(name.startswith(f"{outer}.") for outer in found):
             found[name] = module
     if not found:
         names = [name for name, module in model.named_modules() if name]
@@ -115,16 +118,12 @@ def _find(model: nn.Module, branches: Branches) -> dict[str, nn.Module]:
     return found
 
 
-def _fits(item: str | type[nn.Module], name: str, module: nn.Module) -> bool:
-    return fnmatchcase(name, item) if isinstance(item, str) else isinstance(module, item)
-
-
 def _layers(branch: str, module: nn.Module) -> Layers:
     """List the layers of a branch that can be scaled, in the order in which they are registered."""
     found = [
         (f"{branch}.{name}".rstrip("."), layer)
         for name, layer in module.named_modules()
-        if (emits_sums(layer) or _normalises(layer)) and "weight" in held(layer)
+        if (emits_sums(layer) or normalises(layer)) and "weight" in held(layer)
     ]
     if not found:
         raise ValueError(
@@ -133,13 +132,9 @@ def _layers(branch: str, module: nn.Module) -> Layers:
     return found
 
 
-def _normalises(layer: nn.Module) -> bool:
-    return isinstance((kinds_of(layer) or {}).get("weight"), Fixed)
-
-
 def _fixup(branch: str, layers: Layers, number: int) -> dict[str, float]:
     """Give each layer of one branch its factor."""
-    norms = [name for name, layer in layers if _normalises(layer)]
+    norms = [name for name, layer in layers if normalises(layer)]
     if norms:
         raise ValueError(
             f"how='fixup' replaces normalisation, but branch {branch!r} has {norms[0]!r}: "
@@ -181,17 +176,15 @@ def _multiply(model: nn.Module, factors: dict[str, float]) -> Report:
     done: set[nn.Parameter] = set()  # a tied weight is scaled once
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for row in report_kept(model, "not part of it"):
-        factor = factors.get(row.layer)
-        rows.append(row if factor is None else _scaled(row, parameters[row.name], factor, done))
+        factor, parameter = factors.get(row.layer), parameters[row.name]
+        if factor is not None:
+            with torch.no_grad():
+                if factor == 0:
+                    parameter.zero_()  # NaN times 0 would stay NaN
+                elif parameter not in done:
+                    parameter.mul_(factor)
+            done.add(parameter)
+            scheme = f"× {format.number(factor, 3)}" if factor else "zeros"
+            row = replace(row, scheme=scheme, note="", std_got=spread(parameter.detach()))
+        rows.append(row)
     return Report(rows)
-
-
-def _scaled(row: Row, parameter: nn.Parameter, factor: float, done: set[nn.Parameter]) -> Row:
-    with torch.no_grad():
-        if factor == 0:
-            parameter.zero_()  # NaN times 0 would stay NaN
-        elif parameter not in done:
-            parameter.mul_(factor)
-    done.add(parameter)
-    scheme = "zeros" if factor == 0 else f"× {format.number(factor, 3)}"
-    return replace(row, scheme=scheme, note="", std_got=spread(parameter.detach()))

@@ -54,7 +54,7 @@ class Rule:
         **params: Any,
     ) -> None:
         types = which if isinstance(which, tuple) else (which,)
-        if not (isinstance(which, str) or (types and all(map(_is_module_type, types)))):
+        if not (isinstance(which, str) or (types and all(map(is_module_type, types)))):
             raise TypeError(
                 "which must be a module type, a tuple of them or a glob over names, "
                 f"got {which!r} of type {type(which).__name__}."
@@ -155,7 +155,7 @@ def output_bias_of(model: nn.Module, frequencies: Any) -> tuple[str, Tensor]:
     found = [
         (f"{name}.bias".lstrip("."), len(weight.value()))
         for name, module in model.named_modules()
-        if isinstance((kinds_of(module) or {}).get("bias"), Bias)
+        if isinstance(kinds_of(module).get("bias"), Bias)
         for weight in [held(module).get("bias")]
         if weight is not None
     ]
@@ -182,5 +182,6 @@ def numbers(name: str, values: Any) -> Tensor:
 _VECTORS = [n for n, s in SCHEMES.items() if s.dims[0] <= 1 or isinstance(s, TorchDefault)]
 
 
-def _is_module_type(value: object) -> bool:
+def is_module_type(value: object) -> bool:
+    """Whether this is a class of modules."""
     return isinstance(value, type) and issubclass(value, nn.Module)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-import sys
+import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -20,10 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from initlab.probe.preserving import keep_random_states
 
-Init = Callable[[Any], Any] | str
+Function = Callable[[Any], Any]
+Init = Function | str
 
 _REPLACES = {
     *("normal_", "uniform_", "fill_", "zero_", "copy_", "random_", "bernoulli_", "exponential_"),
@@ -48,96 +51,75 @@ class Watched(NamedTuple):
     blank: set[str]
     wrote: bool
 
+    @property
+    def reached(self) -> set[str]:
+        """The names of those that were not left."""
+        return {name for name, done in self.done.items() if done != "left"}
+
 
 def watch(model: nn.Module, init: Init) -> Watched:
-    """Run an initialisation on a copy of a model, and tell what it did to each tensor.
+    """Run an initialisation, as `audit` takes it, on a copy of a model.
 
-    Args:
-        model: Any module, also one on the meta device; it stays as it is.
-        init: A function of the model, or of a module as `model.apply` takes it (which of the two
-            is found out: one that reaches more when it is applied is of a module); a method of the
-            model; or the name of a method, such as "reset_parameters" or "_init_weights".
-
-    Raises:
-        TypeError: `init` is neither callable nor a name.
-        ValueError: No module has a method of that name.
-        Exception: What `init` itself raises.
+    Whether a function is of the model or of a module is found out: one that reaches more when it
+    is applied to each module is of a module.
     """
-    run, of_each = _runner(model, init)
+    function_of, of_each = _function_of(model, init)
     put_back = keep_random_states()
     try:
         if of_each:
-            return _watched(model, lambda twin: twin.apply(run(twin)))
-        found = _watched(model, lambda twin: run(twin)(twin))
-        reached = _reached(found)
-        own = {name for name in found.done if "." not in name}
-        if isinstance(init, str) or not reached <= own or own == set(found.done):
+            return _watched(model, lambda twin: twin.apply(function_of(twin)))
+        found = _watched(model, lambda twin: function_of(twin)(twin))
+        if isinstance(init, str) or any("." in name for name in found.reached):
             return found
         put_back()
         try:
-            each = _watched(model, lambda twin: twin.apply(run(twin)))
+            each = _watched(model, lambda twin: twin.apply(function_of(twin)))
         except Exception:
             if not found.wrote:
                 raise
             return found  # a function of the model, which a part of it is not
-        return each if _reached(each) > reached else found
+        return each if each.reached > found.reached else found
     finally:
         put_back()
 
 
-def _reached(found: Watched) -> set[str]:
-    return {name for name, done in found.done.items() if done != "left"}
-
-
-def _runner(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Any], bool]:
-    """Make a function from a copy of the model to the function to call.
-
-    Returns:
-        It, and whether that function is known to be of a module rather than of the model.
-    """
+def _function_of(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Function], bool]:
+    """Give what finds the function to call in a copy, and whether that is known to be of a part."""
     names = {module: name for name, module in model.named_modules()}
     owner = getattr(init, "__self__", None)
     if isinstance(init, str):
-        if not any(callable(getattr(module, init, None)) for module in names):
+        with_it = [module for module in names if callable(getattr(module, init, None))]
+        if not with_it:
             methods = {n for part in names for n in dir(part) if "init" in n or "reset" in n}
             near = difflib.get_close_matches(init, methods, n=2)
             hint = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
             raise ValueError(
                 f"init={init!r} is the name of no method of the model or of a part of it{hint}"
             )
-        if callable(own := getattr(model, init, None)):
-            return _method(init, "", own)
-        return (
-            lambda twin: (
-                lambda module: [
-                    getattr(part, init)() for part in module.modules() if hasattr(part, init)
-                ]
-            ),
-            False,
-        )
+        if model not in with_it:
+            paths = [names[module] for module in with_it]
+            return lambda twin: lambda _: [_method(twin, path, init)() for path in paths], False
+        owner, init = model, getattr(model, init)
     if not callable(init):
         raise TypeError(
             "init must be a function of a model or of a module, or the name of a method, "
             f"got {init!r} of type {type(init).__name__}."
         )
-    if isinstance(owner, nn.Module) and owner in names:
-        return _method(init.__name__, names[owner], init)
-    return lambda twin: init, False
+    if not (isinstance(owner, nn.Module) and owner in names):
+        return lambda twin: init, False
+    path, name = names[owner], init.__name__
+    takes_a_part = any(
+        parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in inspect.signature(init).parameters.values()
+    )
+    if takes_a_part:
+        return lambda twin: _method(twin, path, name), True
+    return lambda twin: lambda _: _method(twin, path, name)(), False
 
 
-def _method(name: str, path: str, bound: Any) -> tuple[Callable[[nn.Module], Any], bool]:
-    """Take a method from the copy: one of a module is applied to each, another just called."""
-    needed = [
-        p
-        for p in inspect.signature(bound).parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-
-    def take(twin: nn.Module) -> Any:
-        method = getattr(twin.get_submodule(path), name)
-        return method if needed else lambda _: method()
-
-    return take, bool(needed)
+def _method(twin: nn.Module, path: str, name: str) -> Callable[..., Any]:
+    return getattr(twin.get_submodule(path), name)  # type: ignore[no-any-return]
 
 
 def _watched(model: nn.Module, run: Callable[[nn.Module], Any]) -> Watched:
@@ -148,12 +130,10 @@ def _watched(model: nn.Module, run: Callable[[nn.Module], Any]) -> Watched:
     if isinstance(made, nn.Module) and made not in set(twin.modules()):
         twin = made  # the function has built another model
     old = dict(_tensors(model))
-    done = {
-        name: writes.outcome(tensor, before.get(name), old.get(name))
-        for name, tensor in _tensors(twin)
-    }
-    blank = {n for n, tensor in _tensors(twin) if done[n] == "left" and writes.of(tensor).blank}
-    wrote = any(memory.sets or memory.changed for memory in writes.memory.values())
+    now = dict(_tensors(twin))
+    done = {name: writes.outcome(now[name], before.get(name), old.get(name)) for name in now}
+    blank = {name for name in now if done[name] == "left" and writes.of(now[name]).blank}
+    wrote = any(memory.regions or memory.changed for memory in writes.memory.values())
     return Watched(twin, done, blank, wrote)
 
 
@@ -186,10 +166,6 @@ def _place(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _alive(tensor: Tensor) -> StorageWeakRef:
-    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-
-
 @dataclass
 class _Memory:
     """What has happened to one piece of memory.
@@ -198,15 +174,17 @@ class _Memory:
         alive: Keeps the address from being given to another piece.
         start: Where the values came from that it was moved from; its own address otherwise.
         blank: Whether it was made without values.
-        sets: For each call that replaced entries, the regions (size, stride, offset).
+        regions: Those that were replaced: size, stride, offset.
         changed: Whether an operation changed entries without replacing them.
+        call: The call of `torch.nn.init` that replaced the last region.
     """
 
     alive: StorageWeakRef
     start: int
     blank: bool = False
-    sets: list[list[tuple[Any, ...]]] = field(default_factory=list)
+    regions: tuple[tuple[Any, ...], ...] = ()
     changed: bool = False
+    call: FrameType | None = None
 
 
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -215,9 +193,6 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.memory: dict[int, _Memory] = {}
-        self.frame: FrameType | None = None
-        self.call = 0
-        self.last_call: dict[int, int] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -225,19 +200,21 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         name, schema = func.overloadpacket.__name__, func._schema
-        written = False
-        for index, argument in enumerate(schema.arguments):
-            if argument.alias_info is not None and argument.alias_info.is_write:
-                value = args[index] if index < len(args) else kwargs.get(argument.name)
-                for tensor in value if isinstance(value, (list, tuple)) else [value]:
-                    if isinstance(tensor, Tensor):
-                        written = True
-                        self._write(tensor, name in _REPLACES or argument.is_out)
+        written = [
+            (tensor, name in _REPLACES or argument.is_out)
+            for argument, value in zip_longest(schema.arguments, args)
+            if argument.alias_info is not None and argument.alias_info.is_write
+            for tensor in tree_leaves(kwargs.get(argument.name, value))
+            if isinstance(tensor, Tensor)
+        ]
+        for tensor, replaces in written:
+            self._write(tensor, replaces)
         if not written and isinstance(result, Tensor):
             if name.startswith(_BLANK):
                 self.of(result).blank = True
             elif name in _MOVES and isinstance(args[0], Tensor):
-                self._move(args[0], result)
+                came_from = self.of(args[0])
+                self.memory[_place(result)] = replace(came_from, alive=self.of(result).alive)
         return result
 
     def outcome(self, tensor: Tensor, before: int | None, old: Tensor | None) -> str:
@@ -263,13 +240,8 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _counts(self, memory: _Memory, tensor: Tensor) -> Tensor:
         """Count for each entry of a tensor how often it was replaced."""
-        whole = 0
-        parts = []
-        for regions in memory.sets:
-            if any(size.numel() >= tensor.numel() for size, *_ in regions):
-                whole += 1
-            else:
-                parts += list(dict.fromkeys(regions))
+        parts = [region for region in memory.regions if region[0].numel() < tensor.numel()]
+        whole = len(memory.regions) - len(parts)
         if not parts:
             return torch.tensor([whole])
         entries = tensor.untyped_storage().nbytes() // tensor.element_size()
@@ -282,41 +254,25 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Look up the memory of a tensor."""
         place = _place(tensor)
         if place not in self.memory:
-            self.memory[place] = _Memory(_alive(tensor), place)
+            alive = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+            self.memory[place] = _Memory(alive, place)
         return self.memory[place]
 
-    def _move(self, source: Tensor, target: Tensor) -> None:
-        old = self.of(source)
-        self.memory[_place(target)] = _Memory(
-            _alive(target), old.start, old.blank, list(old.sets), old.changed
-        )
-
     def _write(self, tensor: Tensor, replaces: bool) -> None:
-        memory = self.of(tensor)
+        memory, call = self.of(tensor), _call_of_init()
         if not replaces:
             memory.changed = True
-            return
-        call = self._init_call()
-        region = (tensor.shape, tensor.stride(), tensor.storage_offset())
-        if call and self.last_call.get(_place(tensor)) == call:
-            memory.sets[-1].append(region)
-        else:
-            memory.sets.append([region])
-        self.last_call[_place(tensor)] = call
+        elif call is None or memory.call is not call:
+            region = (tensor.shape, tensor.stride(), tensor.storage_offset())
+            memory.regions += (region,)
+            memory.call = call
 
-    def _init_call(self) -> int:
-        """Number the call of `torch.nn.init` that is running; 0 if none is."""
-        frame: FrameType | None = sys._getframe(2)
-        outermost = None
-        while frame is not None:
-            if frame.f_code.co_filename == nn.init.__file__:
-                outermost = frame
-            frame = frame.f_back
-        if outermost is None:
-            return 0
-        if outermost is not self.frame:  # held, so that no other frame gets its address
-            self.frame, self.call = outermost, self.call + 1
-        return self.call
+
+def _call_of_init() -> FrameType | None:
+    """Find the outermost call of `torch.nn.init` that is running."""
+    frames = [frame for frame, _ in traceback.walk_stack(None)]
+    calls = [frame for frame in frames if frame.f_code.co_filename == nn.init.__file__]
+    return calls[-1] if calls else None
 
 
 def _differ(new: Tensor, old: Tensor) -> bool:

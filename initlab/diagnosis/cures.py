@@ -281,7 +281,7 @@ def _module(model: nn.Module, name: str) -> nn.Module:
 
 def _fillable(model: nn.Module, parameter: str) -> bool:
     module, _, key = parameter.rpartition(".")
-    kind = (kinds_of(model.get_submodule(module)) or {}).get(key)
+    kind = kinds_of(model.get_submodule(module)).get(key)
     return kind is not None and (isinstance(kind, Weight) or not isinstance(kind, Bias))
 
 

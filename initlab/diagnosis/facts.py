@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.apply.layers import Bias, Fixed, Own, Weight, kinds_of
+from initlab.apply.layers import Bias, Fixed, kinds_of, pieces
 from initlab.diagnosis.graph import Graph, read
 from initlab.diagnosis.guess import Guess, guess
 from initlab.diagnosis.watch import Watch
@@ -299,7 +299,7 @@ def _parameters(
     """Describe each parameter once, with the gradient that came back to it."""
     seen: set[nn.Parameter] = set()
     for prefix, module in model.named_modules():
-        kinds = kinds_of(module) or {}
+        kinds = kinds_of(module)
         for key, p in module._parameters.items():
             if p is None or p in seen:
                 continue
@@ -308,13 +308,12 @@ def _parameters(
             kind, w, g = kinds.get(key), p.detach(), gradients.get(id(p))
             uses = graph.uses.get(name, frozenset())
             embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
-            matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Own, Bias))
+            matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Bias))
             if matrix and kind is None:  # a number per head, channel or token is no unit
                 matrix = w.numel() > max(w.shape) and bool(uses & {"product"} or not uses)
             differ = pull = None
             if matrix and w.is_floating_point():
-                cut = kind.cut if isinstance(kind, Weight) else lambda tensor: [tensor]
-                differ, pull = _rows(cut, w, g)
+                differ, pull = _rows(partial(pieces, kind), w, g)
             yield Parameter(
                 name=name,
                 layer=prefix,

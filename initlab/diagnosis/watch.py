@@ -120,7 +120,7 @@ class Watch:
             times += 1
             key = f"{name}:{times}"
         self.spread[key], self.variation[key] = self.apart(tensor)
-        if any(isinstance(kind, Weight) for kind in (kinds_of(module) or {}).values()):
+        if any(isinstance(kind, Weight) for kind in kinds_of(module).values()):
             self.last = key
             entering = first_tensor(inputs)
             self.entered[key] = math.nan if entering is None else max(self.apart(entering))

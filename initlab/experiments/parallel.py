@@ -18,7 +18,7 @@ from uuid import uuid4
 import torch
 from torch import nn
 
-from initlab.apply.initialize import fill
+from initlab.apply import initialize
 from initlab.data import Batch
 from initlab.experiments.ensemble import Ensemble, can_stack
 from initlab.experiments.history import History
@@ -65,7 +65,7 @@ class Point:
             torch.manual_seed(seed)  # for what no scheme fills
             model = checked_model(self.build())
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-        fill(model, self.scheme, bias=self.bias, generator=generator)
+        initialize(model, self.scheme, bias=self.bias, generator=generator)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() >= 2 and parameter.requires_grad:

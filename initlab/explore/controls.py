@@ -10,6 +10,7 @@ The record gives the value to whatever computes; the explorer makes a trait of i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import field, fields
 from typing import Any
@@ -43,6 +44,10 @@ class Control(TraitType[Any, Any]):
             "kind": self.kind, "name": self.name, "label": self.label, "hint": self.hint,
             "main": self.main,
         }  # fmt: skip
+
+    def text(self, value: Any) -> str:
+        """Write a value as it stands beside the control."""
+        return str(value)
 
     def allowed(self) -> str:
         """Say which values it takes, in a few words."""
@@ -97,6 +102,16 @@ class Slider(Control):
         range_ = {"low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
         return {**super().describe(), **range_, "unit": self.unit, "play": self.play}
 
+    def text(self, value: Any) -> str:
+        """Write it with its unit."""
+        return f"{value:.3g} {self.unit}".strip()
+
+    def share(self, value: float) -> float:
+        """Say where on the slider a value is: from 0 at the left end to 1 at the right."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
     def allowed(self) -> str:
         """Say the ends."""
         return f"{self.low:g} to {self.high:g}"
@@ -132,6 +147,10 @@ class Choice(Control):
     def describe(self) -> dict[str, Any]:
         """Add the options to what every control says."""
         return {**super().describe(), "options": [list(item) for item in self.options.items()]}
+
+    def text(self, value: Any) -> str:
+        """Write it as the list does."""
+        return self.options[value]
 
     def allowed(self) -> str:
         """Say the options, or one of many."""

@@ -162,6 +162,19 @@ class Explorer(anywidget.AnyWidget):
 
         return draw(self.scene)
 
+    def still(self) -> Picture:
+        """Draw what is shown below its main controls, for a notebook that has not been run.
+
+        Returns:
+            A figure that tells how to bring it to life; its `.alt` is the sentence.
+        """
+        from initlab.explore.static import draw
+
+        controls = self.controls()
+        return draw(
+            self.scene, [(one, self.values[name]) for name, one in controls.items() if one.main]
+        )
+
     def _changed(self, change: Any) -> None:
         if not self._silent:
             self._refresh()
@@ -251,5 +264,5 @@ class Explorer(anywidget.AnyWidget):
         content, floats = self._state()
         self._first = {"content": content, "floats": floats}
         shown = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        still = {"text/plain": repr(self), **self.figure().shown(repr(self))}
+        still = {"text/plain": repr(self), **self.still().shown(repr(self))}
         return {**shown[0], **still}, shown[1]

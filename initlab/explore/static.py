@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 from matplotlib.figure import SubFigure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from initlab.explore.colours import colour
+from initlab.explore.controls import Control, Slider
 from initlab.explore.panels import (
     Axis,
     HeatMap,
@@ -34,27 +36,33 @@ OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
 WIDTH = 12.0  # inches
 LINE = 0.26  # inches of a line of the table
+STRIP = 0.72  # inches of the controls
+INVITATION = "Run this cell to move it"
 PIXELS = 68  # of the browser to an inch
 
 
-def draw(scene: Scene) -> Picture:
+def draw(scene: Scene, controls: Sequence[tuple[Control, Any]] = ()) -> Picture:
     """Draw every panel of a scene.
 
     Args:
         scene: What an explorer shows.
+        controls: Controls to draw above it, each with its value, and how to bring them to life.
 
     Returns:
         A figure whose text alternative is the scene's sentence. Pyplot does not know it, so that
         no notebook shows it a second time.
     """
     rows = _rows(scene.panels)
-    head = 0.55 + LINE * len(scene.table.rows)
+    strip = STRIP if controls else 0.0
+    head = strip + 0.55 + LINE * len(scene.table.rows)
     heights = [max(panel.height for panel in row) / PIXELS for row in rows] or [1.0]
     with rc_context(THEME):
         figure = Picture(figsize=(WIDTH, head + sum(heights)), dpi=100, layout="constrained")
         parts: Any = figure.subfigures(2, 1, height_ratios=[head, sum(heights)])
         top, body = parts
-        _head(top, scene)
+        _head(top, scene, below=strip)
+        if controls:
+            _controls(top, controls)
         grid = body.add_gridspec(len(heights), 1, height_ratios=heights)
         for line, row in enumerate(rows):
             cells = grid[line].subgridspec(1, len(row), width_ratios=[panel.span for panel in row])
@@ -68,17 +76,48 @@ def draw(scene: Scene) -> Picture:
     return figure
 
 
-def _head(top: SubFigure, scene: Scene) -> None:
+def _head(top: SubFigure, scene: Scene, *, below: float) -> None:
     """Write the headline, and below it the rows of the table, which are the legend too."""
     height = top.bbox.height / top.dpi
-    top.text(0.008, 1 - 0.08 / height, scene.headline, va="top", fontsize=17, fontweight="bold")
+    y = 1 - (below + 0.08) / height
+    top.text(0.008, y, scene.headline, va="top", fontsize=17, fontweight="bold")
     for place, row in enumerate(scene.table.rows):
-        y = 1 - (0.6 + LINE * place) / height
+        y = 1 - (below + 0.6 + LINE * place) / height
         pairs = zip(scene.table.columns, row.cells, strict=True)
         cells = ",  ".join(f"{column.label} = {cell}" for column, cell in pairs if cell)
         look: dict[str, Any] = {"va": "center", "fontsize": 14}
         top.text(0.01, y, row.mark, color=colour(row.colour), **look)
         top.text(0.027 if row.mark else 0.01, y, f"{row.name}:  {cells}", **look)
+
+
+def _controls(top: SubFigure, controls: Sequence[tuple[Control, Any]]) -> None:
+    """Draw the controls as they stand, and say what brings them to life."""
+    height = top.bbox.height / top.dpi
+    upper, lower = 1 - 0.18 / height, 1 - 0.48 / height
+    look: dict[str, Any] = {"fontsize": 14, "va": "center"}
+    step = 0.74 / len(controls)
+    for place, (control, value) in enumerate(controls):
+        left, right = 0.01 + place * step, (place + 1) * step - 0.03
+        top.text(left, upper, control.label, **look)
+        if isinstance(control, Slider):
+            top.text(right, upper, control.text(value), ha="right", **look)
+            knob = left + control.share(value) * (right - left)
+            for end, thick, shade in ((right, 3, "grid"), (knob, 4, "accent")):
+                _line(top, [left, end], [lower, lower], color=colour(shade), lw=thick)
+            _line(top, [knob], [lower], color=colour("accent"), marker="o", ms=12)
+        else:
+            x = [left, left, right, right, left]
+            y = [lower + half * 0.14 / height for half in (-1, 1, 1, -1, -1)]
+            _line(top, x, y, color=colour("muted"), lw=1.2)
+            top.text(left + 0.008, lower, control.text(value), **look)
+            top.text(right - 0.008, lower, "▾", ha="right", **look)
+    frame = {"boxstyle": "round,pad=0.5", "facecolor": colour("accent"), "edgecolor": "none"}
+    paper, middle = colour("paper"), (upper + lower) / 2
+    top.text(0.99, middle, INVITATION, ha="right", color=paper, bbox=frame, **look)
+
+
+def _line(top: SubFigure, x: list[float], y: list[float], **look: Any) -> None:
+    top.add_artist(Line2D(x, y, transform=top.transSubfigure, **look))
 
 
 def _rows(panels: list[Panel]) -> list[list[Panel]]:

@@ -104,9 +104,7 @@ def headline(records: WeightRecords) -> str:
     lost = values.shape[1] - len(passing)
     if lost:
         factors = number(high) if is_alike else f"{number(low)} to {number(high)}"
-        return (
-            f"{lost} of {values.shape[1]} directions lost; the others stretched {factors} times."
-        )
+        return f"{lost} of {values.shape[1]} directions lost; the others stretched {factors} times."
     if is_alike:
         return f"Every direction is stretched alike: {number(high)} times."
     return f"Directions are stretched between {number(low)} and {number(high)} times."

@@ -164,8 +164,8 @@ def load_matching(model, weights):
         Mistake(
             name="shape ignored",
             seen=lambda m: not m.kept,
-            says="The head has another size in the weights, and yet its numbers have changed. "
-            "Which tensors may be loaded?",
+            says="Numbers have changed in a layer that the weights do not have, or have in another "
+            "size. Which tensors may be loaded?",
         ),
         Mistake(
             name="buffers forgotten",

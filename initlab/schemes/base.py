@@ -46,7 +46,7 @@ def torch_docs(page: str, title: str) -> Reference:
 def fans(tensor: Tensor | Sequence[int]) -> tuple[int, int]:
     """Count the inputs that a unit sums, and the units that an input reaches.
 
-    A weight is stored as (out, in, *kernel). Every position of the kernel is one more
+    A weight is stored as `(out, in, *kernel)`. Every position of the kernel is one more
     summand, so it multiplies both fans.
 
     Args:
@@ -113,7 +113,7 @@ class Scheme:
             generator: Source of the random numbers; None is PyTorch's global one.
 
         Shape:
-            tensor: (out, in, *kernel); a few schemes also fill a vector.
+            tensor: `(out, in, *kernel)`; a few schemes also fill a vector.
 
         Returns:
             The same tensor.
@@ -153,7 +153,7 @@ class Scheme:
         """Tell the standard deviation that an entry of a tensor of this shape is given.
 
         Args:
-            shape: Shape of the tensor, (out, in, *kernel).
+            shape: Shape of the tensor, `(out, in, *kernel)`.
 
         Returns:
             The root of `variance`, or None where that is None.

@@ -53,7 +53,8 @@ def log_norm_variance(
         activation: A name, or any elementwise function or layer.
         depth: L, at least 1.
         width: W of every hidden layer, at least 1.
-        weight_var: σ_w²; None means `gain(activation)`². Biases are 0, the first q is 1.
+        weight_var: σ_w²; None means the square of `gain(activation)`. Biases are 0, the
+            first q is 1.
 
     Returns:
         The variance, dimensionless. Typical networks lie below the mean: by exp(-variance / 2)

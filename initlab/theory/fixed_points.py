@@ -97,7 +97,8 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
 
     Returns:
         The critical σ_w², of the fixed point that attracts signals; the lowest if there are
-        several.
+        several. It may lie at infinity (`fixed_point(...).q_star` is `inf`): with biases ReLU's
+        signal grows by a little in each layer, and so does GELU's for some `bias_var`.
 
     Raises:
         TypeError: `activation` is neither a name nor a function.

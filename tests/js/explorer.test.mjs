@@ -516,6 +516,42 @@ test("a control that has moved on does not jump back to an old answer", () => {
   page.dispose();
 });
 
+/* ---------------------------------------------------------------- a record instead of a kernel */
+
+test("a slider with stops has these positions only", () => {
+  const slider = { ...GAIN, stops: [0.1, 0.5, 1, 10] };
+  assert.equal(positions(slider), 3);
+  assert.deepEqual([0, 1, 2, 3].map((k) => valueAt(slider, k)), slider.stops);
+  assert.deepEqual([0.1, 0.6, 0.8, 9].map((value) => positionOf(slider, value)), [0, 1, 2, 3]);
+});
+
+test("controls offer what there is, and say where the rest is", () => {
+  const page = shown(SETUP);
+  const stops = { gain: [1, 2, 5], width: [32] };
+  page.say(answer(page.sent[0].id, { stops, values: { ...VALUES, gain: 2, width: 32 } }), FLOATS);
+  const [gain] = page.find("input");
+  const [width] = page.find("select");
+  assert.deepEqual([gain.max, Number(gain.value), gain.disabled, width.disabled], [2, 1, false, true]);
+  assert.deepEqual(page.find("option").map((option) => option.textContent), ["32", "64 (in the notebook)"]);
+  const hints = page.el.find((e) => e.attributes.class === "initlab-hint").filter((e) => !e.hidden);
+  assert.deepEqual(hints.map((e) => e.textContent), ["a factor", "in the notebook"]);
+  gain.value = "2";
+  gain.fire("input");
+  assert.deepEqual(page.sent.at(-1).set, { gain: 5 });
+  page.say(answer(page.sent[1].id, { stops: { gain: [2], width: [32, 64] }, values: VALUES }), FLOATS);
+  assert.deepEqual([gain.disabled, width.disabled], [true, false]);
+  page.dispose();
+});
+
+test("a film of few pictures is not over in a moment", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { player, moves } = film({ ...STEP, stops: [0, 50, 100, 200] });
+  player.play();
+  pass(mock, 2000);
+  assert.deepEqual(moves, [1]);
+  player.pause();
+});
+
 /* ---------------------------------------------------------------- a slider that moves by itself */
 
 const STEP = { kind: "slider", name: "step", label: "step", low: 0, high: 3, whole: true, play: true };

@@ -24,9 +24,11 @@ function playButton(control, input, go, { isFree, begin, rest }) {
   return { player, button };
 }
 
+const ELSEWHERE = "in the notebook"; // what a page without a kernel cannot show
+
 /**
  * Each kind makes its element, says how to show a value, and calls `hand.change` with a new one;
- * `hand.begin` and `hand.rest` frame a movement.
+ * `hand.begin` and `hand.rest` frame a movement. `limit` leaves it the values that there are.
  */
 const CONTROLS = {
   slider(control, hand) {
@@ -56,13 +58,24 @@ const CONTROLS = {
       moved();
     });
     input.addEventListener("change", () => hand.rest());
-    return { parts: [node("label", {}, node("span", {}, control.label), input), shown, ...(button ? [button] : [])], input, set, player };
+    const limit = (stops) => {
+      control.stops = stops;
+      input.max = positions(control);
+      if (button) button.hidden = stops.length < 2;
+    };
+    return { parts: [node("label", {}, node("span", {}, control.label), input), shown, ...(button ? [button] : [])], input, set, limit, player };
   },
   choice(control, hand) {
     const select = node("select", {}, ...control.options.map(([value, text]) => node("option", { value: String(value) }, text)));
     select.addEventListener("change", () => hand.change(control.options[select.selectedIndex][0]));
     const set = (value) => (select.selectedIndex = control.options.findIndex((option) => option[0] === value));
-    return { parts: [node("label", {}, node("span", {}, control.label), select)], input: select, set };
+    const limit = (stops) =>
+      control.options.forEach(([value, text], k) => {
+        const option = select.children[k];
+        option.disabled = !stops.includes(value);
+        option.textContent = option.disabled ? `${text} (${ELSEWHERE})` : text;
+      });
+    return { parts: [node("label", {}, node("span", {}, control.label), select)], input: select, set, limit };
   },
   switch(control, hand) {
     const box = node("input", { type: "checkbox" });
@@ -73,13 +86,25 @@ const CONTROLS = {
 
 /** One control; a main one is large and says what it means, the others say it to who asks. */
 export function buildControl(control, hand) {
-  const made = CONTROLS[control.kind](control, hand);
-  const element = node("div", { class: `initlab-control initlab-${control.kind}${control.main ? " initlab-main-control" : ""}` }, ...made.parts);
-  if (control.hint) {
-    made.input.setAttribute("title", control.hint);
-    if (control.main) element.append(node("span", { class: "initlab-hint", "aria-hidden": "true" }, control.hint));
-  }
-  return { ...made, element, control };
+  const own = { ...control }; // it gets stops
+  const made = CONTROLS[own.kind](own, hand);
+  const element = node("div", { class: `initlab-control initlab-${own.kind}${own.main ? " initlab-main-control" : ""}` }, ...made.parts);
+  const below = node("span", { class: "initlab-hint", "aria-hidden": "true" });
+  element.append(below);
+  const say = (text) => {
+    below.textContent = text;
+    below.hidden = !text;
+  };
+  const hint = own.main ? own.hint : "";
+  say(hint);
+  if (own.hint) made.input.setAttribute("title", own.hint);
+  const limit = (stops) => {
+    made.limit?.(stops);
+    const isDead = (made.input.disabled = stops.length < 2);
+    say(isDead ? ELSEWHERE : hint);
+    made.input.setAttribute("title", [own.hint, ...(isDead ? [`(${ELSEWHERE})`] : [])].join(" "));
+  };
+  return { ...made, element, control: own, limit };
 }
 
 /** The presets as questions: a press tries one. */

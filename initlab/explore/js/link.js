@@ -3,6 +3,7 @@
 import { positions } from "./numbers.js";
 
 const QUICK = 20; // ms of computing
+const FILM = 4000; // ms from one end to the other, at least
 
 /**
  * Sends requests to the kernel, and waits for its answers. While it waits only the newest value of
@@ -82,8 +83,10 @@ export class Player {
   play() {
     if (this.isPlaying) return;
     const isCalm = window.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
-    const [pause, stride] = isCalm ? [1000, 20] : [50, 1];
-    if (this.now() >= positions(this.control)) this.move(0);
+    const count = positions(this.control);
+    const few = this.control.stops; // of a record: then a film is not over in a moment
+    const [pause, stride] = isCalm ? [1000, few ? Math.ceil(count / 10) : 20] : [few ? Math.max(50, FILM / count) : 50, 1];
+    if (this.now() >= count) this.move(0);
     const next = () => {
       this.timer = setTimeout(next, pause);
       if (this.isFree()) this.advance(stride);

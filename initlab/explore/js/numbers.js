@@ -82,11 +82,12 @@ export function holdAxis(old, fresh) {
   return isFarOut ? fresh : old;
 }
 
-/** How many positions a slider has: one for each integer, else 200. */
-export const positions = (slider) => (slider.whole ? slider.high - slider.low : 200);
+/** How many positions a slider has behind its first: one for each of its stops or integers, else 200. */
+export const positions = (slider) => (slider.stops ? slider.stops.length - 1 : slider.whole ? slider.high - slider.low : 200);
 
 /** The value at a slider's position, as it is shown and as Python gets it. */
 export function valueAt(slider, position) {
+  if (slider.stops) return slider.stops[position];
   const share = position / positions(slider);
   if (slider.whole) return slider.low + position;
   const value = slider.log
@@ -96,10 +97,16 @@ export function valueAt(slider, position) {
 }
 
 export function positionOf(slider, value) {
+  if (slider.stops) return nearestStop(slider.stops, value);
   const share = slider.log
     ? Math.log(value / slider.low) / Math.log(slider.high / slider.low)
     : (value - slider.low) / (slider.high - slider.low);
   return Math.round(share * positions(slider));
+}
+
+function nearestStop(stops, value) {
+  const away = stops.map((stop) => Math.abs(stop - value));
+  return away.indexOf(Math.min(...away));
 }
 
 /** Put the arrays of a message back where Python cut them out: {"$": [start, length]}. */

@@ -152,6 +152,7 @@ class View {
 
   show(content, buffers) {
     this.link.answered(content); // first, so that the kernel works on while this is painted
+    for (const [name, stops] of Object.entries(content.stops ?? {})) this.controls.get(name).limit(stops);
     for (const [name, value] of Object.entries(content.values ?? {})) {
       if (!this.link.pending(name)) this.controls.get(name)?.set(value);
     }
