@@ -10,6 +10,7 @@ import torch
 
 import initlab as il
 from initlab.diagnosis.facts import value_of
+from initlab.diagnosis.findings import Cure, Finding, Findings
 from reported_networks import REPORTS
 from test_diagnosis import same, snapshot
 
@@ -74,3 +75,10 @@ def test_a_loss_that_the_first_steps_only_take_back_is_given_more_of_them():
     assert (found.illness, found.severity) == ("wrong loss", "trains with care")
     assert "trials of 60 steps" in found.care
     assert loss_after(net, x, target, torch.nn.MSELoss(), 3e-3) < 0.09  # the variance of the target
+
+
+def test_a_fix_of_two_lines_is_written_in_full_for_each_finding():
+    cure = Cure(call="first(net)\nsecond(net)")
+    common = {"summary": "s", "evidence": {}, "layers": (), "why": "w", "cure": cure}
+    found = Findings([Finding(illness=name, **common) for name in ("exploding", "dead")], None)
+    assert repr(found).endswith("\n  fix   as for EXPLODING: first(net)\n        second(net)")

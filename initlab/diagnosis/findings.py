@@ -150,7 +150,8 @@ class Finding:
         parts = self._parts()
         if like:
             parts = [p for p in parts if p[0] in ("where", "why")]
-            parts.append(("fix", f"as for {like.upper()}: {self.call.splitlines()[0]}"))
+            first, *rest = self.call.split("\n")
+            parts.append(("fix", "\n".join([f"as for {like.upper()}: {first}", *rest])))
         return "\n".join([f"{self.title}: {self.summary}", *(_line(*part) for part in parts)])
 
     def _parts(self) -> list[tuple[str, str]]:

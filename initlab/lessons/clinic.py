@@ -162,7 +162,7 @@ def _dead(seed: int) -> nn.Module:
 
 
 def _loud_stream(seed: int) -> nn.Module:
-    return _kaiming(residual(30, 64), seed)
+    return _kaiming(residual(24, 64), seed)
 
 
 def _quiet_head(seed: int) -> nn.Module:

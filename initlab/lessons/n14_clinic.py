@@ -115,8 +115,8 @@ _NAME_THE_ILLNESS = Exercise(
         Mistake(
             name="wrong loss for exploding",
             seen=_confused("exploding", "wrong loss"),
-            says="Two patients have a loss far above that of a guess. In one of them only the last "
-            "layer is at fault. What does the signal do in the other, layer by layer?",
+            says="Three patients have a loss far above that of a guess. In one of them only the "
+            "last layer is at fault. In which does the signal grow, layer by layer?",
         ),
         Mistake(
             name="exploding for wrong loss",
@@ -150,7 +150,7 @@ _NAME_THE_ILLNESS = Exercise(
         ),
         Mistake(
             name="wrong loss for collapsed",
-            seen=_confused("collapsed", "wrong loss", "exploding"),
+            seen=lambda names: names["patient 11"] in ("wrong loss", "exploding"),
             says="One patient has a large loss because something else is wrong before it. How "
             "different are two of its inputs, already in the first layer?",
         ),
