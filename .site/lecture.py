@@ -81,7 +81,8 @@ class Deck:
             shown.pop()
         while len(shown) > 1 and shown[-1].rstrip().endswith(":"):  # of a cell that is not here
             shown.pop()
-        if level == "##" and len(shown[0].split()) > MOST_WORDS:
+        is_torn = shown[0].rstrip().endswith(":") or len(shown[0].split()) > MOST_WORDS
+        if level == "##" and is_torn:
             return
         self.said = paragraphs[len(shown) :]
         self._slide(v4.new_markdown_cell("\n\n".join(shown)), level=level)
