@@ -1,4 +1,5 @@
-// Enlarges a picture at a click, and keeps formulas in TeX out of what the search shows.
+// Enlarges a picture at a click, keeps formulas in TeX out of what the search shows, and puts right
+// what the theme leaves out for a keyboard and a screen reader.
 
 addEventListener("click", (event) => {
   const picture = event.target.closest(".cell_output img");
@@ -13,6 +14,10 @@ addEventListener("click", (event) => {
 });
 
 addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll(".caption[role=heading]").forEach((one) => one.setAttribute("aria-level", "2"));
+  document.querySelectorAll("article :is(table, .table-wrapper)").forEach((one) => {
+    if (one.scrollWidth > one.clientWidth) one.tabIndex = 0; // so that arrow keys scroll it
+  });
   if (typeof Search === "undefined") return;
   const plain = Search.htmlToText;
   Search.htmlToText = (html, anchor) => {
