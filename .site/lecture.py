@@ -69,9 +69,8 @@ class Deck:
         """Give a section without a picture a slide of its first sentences."""
         if self.is_bare and self.said and self.title:
             self._prose("##")
-        elif self.said and self.cells:
+        if self.cells:
             self._notes()
-        self.said = []
 
     def _prose(self, level: str) -> None:
         """A slide with as many paragraphs as fit; all others go to the notes."""
@@ -99,14 +98,14 @@ class Deck:
             self.cells.insert(self.question, answer)
             self.question = -1
         if pictures:
-            self._slide(*(_shown(cell, [picture]) for picture in pictures[:1]))
+            self._slide(_shown(cell, pictures[:1]))
         elif self.is_bare and len(self.cells) <= 2 and _is_short(cell):
             self._slide(_shown(cell, cell.outputs, code=True))
 
-    def _slide(self, *content: NotebookNode, level: str = "##") -> None:
+    def _slide(self, content: NotebookNode, *, level: str = "##") -> None:
         heading = v4.new_markdown_cell(f"{level} {self.title}")
         heading.metadata["slideshow"] = {"slide_type": "slide"}
-        self.cells += [heading, *content]
+        self.cells += [heading, content]
         self.is_bare = False
         self._notes()
 
@@ -123,8 +122,8 @@ def _shown(
     cell: NotebookNode, outputs: list[NotebookNode], kind: str = "-", *, code: bool = False
 ) -> NotebookNode:
     """A cell with some of its outputs, and without its code unless that is the point."""
-    made = v4.new_code_cell(cell.source, outputs=outputs, execution_count=cell.execution_count)
-    made.source = re.sub(r"^\s*assert .*\n?", "", cell.source, flags=re.MULTILINE).strip()
+    source = re.sub(r"^\s*assert .*\n?", "", cell.source, flags=re.MULTILINE).strip()
+    made = v4.new_code_cell(source, outputs=outputs, execution_count=cell.execution_count)
     made.metadata["slideshow"] = {"slide_type": kind}
     if not code:
         made.metadata["transient"] = {"remove_source": True}

@@ -18,6 +18,7 @@ import pytest
 
 from browser import move_all
 from initlab.lessons import EXERCISES
+from notebook_parts import code_cells
 from other_processors import ALL_KINDS, kinds
 from run_notebooks import MOST_MEMORY_MB, NOTEBOOKS, SMALL_MACHINE
 
@@ -74,7 +75,7 @@ def test_a_solved_lesson_runs_in_a_browser_on_a_small_machine(open_notebook, pat
     assert solved(notebook) == {
         name for name, e in EXERCISES.items() if e.notebook == path.stem[:2]
     }
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = code_cells(notebook)
     is_compared = [
         "nbval-ignore-output" not in cell.metadata.get("tags", []) and "verdict" not in cell.source
         for cell in code

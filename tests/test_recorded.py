@@ -8,12 +8,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+import record
+from stops import LESSONS, PLANS, Plan, states
 
 from front_end import Browser
 from initlab import explore
@@ -21,9 +22,6 @@ from initlab.explore import signal, weight
 from run_notebooks import NOTEBOOKS
 
 SITE = Path(__file__).parents[1] / ".site"
-sys.path.append(str(SITE))
-import record  # noqa: E402
-from stops import LESSONS, PLANS, Plan, states  # noqa: E402
 
 CALLS = {
     record.call_in(cell.source)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+import record
 from axe_playwright_python.sync_playwright import Axe
+from stops import PLANS, Plan
 
 from browser import chromium, find_chromium
 from initlab import explore
-
-sys.path.append(str(Path(__file__).parents[1] / ".site"))
-import record
-from stops import PLANS, Plan
 
 pytestmark = pytest.mark.thorough
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 
+import lecture
 import nbformat
 import pytest
 
 from run_notebooks import NOTEBOOKS
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
-
-
-@pytest.fixture(scope="module")
-def lecture():
-    spec = importlib.util.spec_from_file_location(
-        "lecture", NOTEBOOKS.parent / ".site" / "lecture.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def kind(cell):
@@ -37,7 +27,7 @@ def slides_of(cells):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
-def test_each_slide_has_a_headline_and_one_thing(lecture, path):
+def test_each_slide_has_a_headline_and_one_thing(path):
     notebook = nbformat.read(path, as_version=4)
     line = [c for c in notebook.cells if kind(c) != "skip" and "il.check(" not in c.source]
     pictures = sum(any(map(lecture._is_picture, c.get("outputs", []))) for c in line)
@@ -59,3 +49,16 @@ def test_each_slide_has_a_headline_and_one_thing(lecture, path):
         assert len(said.split()) <= 90
     assert (shown, asked) == (pictures, questions)
     assert answered == questions
+
+
+def test_prose_that_makes_no_slide_is_in_the_notes():
+    long = "word " * 80
+    text = nbformat.v4.new_markdown_cell
+    cells = [
+        text("# Title\n\nA question."),
+        text(f"## Long\n\n{long}"),
+        text("## Short\n\nA fact."),
+    ]
+    made = lecture.Deck(cells).cells
+    assert [kind(cell) for cell in made] == ["slide", "-", "notes", "slide", "-"]
+    assert made[2].source == long.strip()
