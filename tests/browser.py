@@ -50,7 +50,6 @@ CHROMIUM_FLAGS = [
 LAB_SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # cells off the screen exist too
 }
 OURS = [".jp-OutputArea-output", ".jp-RenderedMarkdown"]  # the rest of the page is JupyterLab's
 # How a link in a text looks, and the box around a wide formula, are JupyterLab's.

@@ -125,6 +125,13 @@ def test_two_explorers_stand_a_second_run_and_a_restart(open_notebook):
         assert unmoved() + errors.all_inner_texts() + reader.noted == []
 
 
+def test_explorers_that_come_below_the_screen_wait_until_they_are_seen(open_notebook):
+    """JupyterLab lays out what is far from the screen only when somebody scrolls to it."""
+    screens = "from IPython.display import HTML\nHTML('<div style=\"height: 4000px\"></div>')"
+    with open_notebook("below.ipynb", screens, TWO_EXPLORERS, screens) as reader:
+        assert read(reader)[1] == []
+
+
 def test_each_kind_of_problem_is_seen(open_notebook):
     with open_notebook("bad.ipynb", *BAD_CELLS) as reader:
         sliders, problems = read(reader)

@@ -24,45 +24,39 @@ function telltale(el) {
 
 /** Hide what follows as long as `model` holds it; `button` shows it. Returns what ends the watch. */
 function hold(model, el, button) {
-  const hidden = new Map();
+  const hidden = new Map(); // only grows: JupyterLab may take cells that are not seen out of the page
   let scheduled = 0;
-  const look = () => {
-    const found = model.get("holds") ? telltale(el) : [];
-    if (model.get("holds") && !el.isConnected) return; // scrolled away: all stays as it is
+  const show = () => {
+    page.disconnect();
+    clearTimeout(scheduled);
     hidden.forEach((name, cell) => cell.classList.remove(name));
     hidden.clear();
-    found.forEach(([cell, name]) => {
+    button.hidden = true;
+  };
+  const look = () => {
+    scheduled = 0;
+    telltale(el).forEach(([cell, name]) => {
       cell.classList.add(name);
       hidden.set(cell, name);
     });
-    button.hidden = found.length === 0;
+    button.hidden = hidden.size === 0;
   };
-  const later = () => {
-    clearTimeout(scheduled);
-    scheduled = setTimeout(look, 100);
-  };
-  const cells = new MutationObserver(later); // cells come and are rendered
-  const shown = new ResizeObserver(() => {
-    const notebook = el.closest(".jp-Cell")?.parentElement;
-    if (notebook && model.get("holds")) cells.observe(notebook, { childList: true, subtree: true });
-    look();
-  });
+  // The question comes into the page after this, and cells come, go and are rendered.
+  const page = new MutationObserver(() => (scheduled ||= setTimeout(look, 100)));
   const changed = () => {
-    if (!model.get("holds")) cells.disconnect();
+    if (!model.get("holds")) return show();
+    page.observe(document.body, { childList: true, subtree: true });
     look();
   };
-  shown.observe(el);
   model.on("change:holds", changed);
   button.addEventListener("click", () => {
     model.set("holds", false);
     model.save_changes();
   });
+  changed();
   return () => {
-    shown.disconnect();
-    cells.disconnect();
-    clearTimeout(scheduled);
     model.off("change:holds", changed);
-    hidden.forEach((name, cell) => cell.classList.remove(name));
+    show();
   };
 }
 

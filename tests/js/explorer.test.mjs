@@ -47,6 +47,10 @@ test("a log axis has ticks at powers of ten, not too many", () => {
   assert.deepEqual(logTicks(1e-12, 1, 4), [1e-12, 1e-9, 1e-6, 1e-3, 1]);
 });
 
+test("a scale without a size ends too", () => {
+  assert.deepEqual(scale({ low: 0, high: 1 }, Number.NaN, 100, WIDE).ticks, []);
+});
+
 test("a scale maps its ends, and equal factors to equal distances", () => {
   const { map, ticks, text } = scale({ low: 0.01, high: 100, log: true }, 0, 400, WIDE);
   assert.deepEqual([0.01, 0.1, 1, 100].map(map).map(Math.round), [0, 100, 200, 400]);

@@ -62,7 +62,7 @@ export function scale(axis, from, to, roomOf) {
     const some = ticksFor(wanted);
     const need = Math.max(0, ...some.map((tick) => roomOf(text(tick))));
     const gaps = some.slice(1).map((tick, k) => Math.abs(map(tick) - map(some[k])));
-    if (wanted <= 1 || need <= Math.min(Infinity, ...gaps)) ticks = some;
+    if (!(wanted > 1) || need <= Math.min(Infinity, ...gaps)) ticks = some;
   }
   return { map, ticks, text };
 }

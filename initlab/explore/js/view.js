@@ -274,7 +274,6 @@ class View {
   }
 
   paintAll() {
-    this.theme ??= this.readTheme();
     this.paintNetwork();
     this.panels.forEach((view) => this.paintOne(view));
   }
@@ -296,7 +295,7 @@ class View {
   onto(canvas, context, action) {
     const size = { width: canvas.clientWidth, height: canvas.clientHeight };
     if (!size.width) return; // hidden: the resize observer paints it when it comes back
-    this.theme ??= this.readTheme();
+    this.theme ??= this.readTheme(); // not before: outside of the page a letter has no size
     const dots = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(size.width * dots), Math.round(size.height * dots)];
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
