@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[Any]  # float32 in a record
+Numbers = NDArray[Any]
 
 
 class Record:
@@ -31,8 +31,7 @@ class Axis:
 
     Args:
         label: Its name, with the unit where there is one.
-        low: Left or lower end.
-        high: Right or upper end, above `low`.
+        low: Left or lower end; `high` is the other.
         log: Equal distances multiply.
         whole: Ticks at whole numbers only.
         powers: Values are exponents of ten, and so are the ends: for numbers beyond float32. A
@@ -54,7 +53,7 @@ def counted(label: str, count: int) -> Axis:
     return Axis(label=label, low=0.5, high=count + 0.5, whole=True)
 
 
-def decades(label: str, *curves: Floats) -> Axis:
+def decades(label: str, *curves: Numbers) -> Axis:
     """Return a log axis from one power of ten to another around all finite positive values.
 
     It has four decades at least.
@@ -92,9 +91,6 @@ class Panel(Record):
     """One plot of a picture.
 
     Args:
-        title: What it shows.
-        x: The horizontal axis.
-        y: The vertical axis.
         span: Its width in twelfths of the whole.
         height: Its height in pixels where the page has room for them; beside the controls, its
             share of what there is.
@@ -125,9 +121,9 @@ class Ridgeline(Panel):
     """
 
     kind = "ridgeline"
-    heights: Floats
+    heights: Numbers
     colour: str
-    zeros: Floats | None = None
+    zeros: Numbers | None = None
     hovers: list[str] | None = None
 
     @property
@@ -140,7 +136,7 @@ class Ridgeline(Panel):
 class Grid(Panel):
     """A panel that shows a matrix, `values`, rows × columns."""
 
-    values: Floats
+    values: Numbers
 
     @property
     def rows(self) -> int:
@@ -158,8 +154,7 @@ class HeatMap(Grid):
     """A matrix as coloured cells, row 1 on top.
 
     Args:
-        low: Value at the low end of the colours.
-        high: Value at the high end.
+        low: Value at the low end of the colours; `high` is that at the other.
         palette: "diverging", or the colour of the high end.
         bar: Whether a colour bar stands at the right.
         bar_labels: What its low and high end mean; the numbers, if left out.
@@ -181,15 +176,14 @@ class Regions(Grid):
 
     Args:
         values: Index of the class, rows × columns, the lowest row first.
-        points_x: Where the examples are.
-        points_y: The other coordinate.
+        points_x: Where the examples are; `points_y` is the other coordinate.
         labels: Index of their classes.
     """
 
     kind = "regions"
-    points_x: Floats
-    points_y: Floats
-    labels: Floats
+    points_x: Numbers
+    points_y: Numbers
+    labels: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +192,7 @@ class Series(Record):
 
     Args:
         name: Its entry in the legend.
-        x: Where.
-        y: How much; what lies above the axis, and 0 on a log axis, is shown at the edge.
+        y: How much at each x; what lies above the axis, and 0 on a log axis, is shown at the edge.
         style: "dots" for what was measured at each x, "line", or "dashes" for theory.
         symbol: Shape of the dots: "circle", "square", "diamond" or "plus".
         every: A line carries its symbol at every so many points; 0 for never.
@@ -210,8 +203,8 @@ class Series(Record):
     """
 
     name: str
-    x: Floats
-    y: Floats
+    x: Numbers
+    y: Numbers
     style: str = "line"
     symbol: str = "circle"
     every: int = 0
@@ -221,13 +214,13 @@ class Series(Record):
     listed: bool = True
 
 
-def dots(name: str, y: Floats, *, x: Floats | None = None, **look: Any) -> Series:
+def dots(name: str, y: Numbers, *, x: Numbers | None = None, **look: Any) -> Series:
     """Show what was measured; places count from 1 where `x` is left out."""
     return Series(name=name, x=_places(y) if x is None else x, y=y, style="dots", **look)
 
 
 def dashes(
-    y: Floats, colour: str, *, x: Floats | None = None, name: str = "theory"
+    y: Numbers, colour: str, *, x: Numbers | None = None, name: str = "theory"
 ) -> list[Series]:
     """Show what theory says: one curve, and none where it is silent."""
     x = _places(y) if x is None else x
@@ -235,7 +228,7 @@ def dashes(
     return [curve] if np.isfinite(y).any() else []
 
 
-def _places(values: Floats) -> Floats:
+def _places(values: Numbers) -> Numbers:
     return np.arange(1, len(values) + 1)
 
 
@@ -251,7 +244,6 @@ class Plane(Grid):
         low: log₁₀ at the low end of the colours.
         high: log₁₀ at the high end; a quantity of 1 has the page's colour if it is -`low`.
         quantity: Its name.
-        series: Curves over the plane.
         point: Where the controls stand.
         picks: Names of the sliders along x and y.
     """
@@ -278,8 +270,6 @@ class Lines(Panel):
     """Curves over a common axis.
 
     Args:
-        series: The curves.
-        rules: Labelled horizontal lines.
         cursor: Where a vertical line stands, if anywhere.
         note: A remark under the legend.
     """

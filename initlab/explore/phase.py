@@ -11,6 +11,7 @@ from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
     Lines,
+    Numbers,
     Plane,
     Rule,
     Series,
@@ -22,7 +23,6 @@ from initlab.explore.panels import (
 from initlab.explore.phase_records import (
     BIAS_VARS,
     WEIGHT_VARS,
-    Floats,
     Path,
     PhaseRecords,
     PhaseSettings,
@@ -82,7 +82,7 @@ def _curves(records: PhaseRecords) -> list[Lines]:
 
 
 def _lines(
-    title: str, axis: Axis, measured: Floats, predicted: Floats, colour: str, **more: Any
+    title: str, axis: Axis, measured: Numbers, predicted: Numbers, colour: str, **more: Any
 ) -> Lines:
     there = np.flatnonzero(~np.isnan(measured))
     series = [

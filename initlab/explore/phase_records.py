@@ -21,6 +21,7 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore import usual
 from initlab.explore.controls import slider
 from initlab.explore.networks import generator
+from initlab.explore.panels import Numbers
 from initlab.explore.signal_records import rms_of
 from initlab.probe import input_correlation, trace
 from initlab.theory import FixedPoint, correlation_map, edge_of_chaos, fixed_point
@@ -28,13 +29,12 @@ from initlab.theory.quadrature import moments
 
 WEIGHT_VARS = (0.05, 5.05)  # ends of the plane
 BIAS_VARS = (0.0, 0.5)
+DEEPEST = 60  # layers
 COLUMNS, ROWS = 60, 40  # cells of the plane, at whose middles χ₁ is known
 LEVELS = np.linspace(-6, 6, 241)  # log₁₀ of the second moments at which averages are known
 KNOTS = np.array([-4, -3, -2.5, *np.arange(-2, 1.75, 0.25), 2, 2.5, 3, 4, 5, 6])  # ... and pairs
 ANGLES = np.pi / 2 * (1 - np.cos(np.pi * np.arange(25) / 24))  # of pairs, denser near 0 and π
 EDGE = BIAS_VARS[1] * np.linspace(0, 1, 16) ** 2  # bias variances at which the edge is known
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class PhaseSettings:
     activation: str = usual.activation(
         "tanh", main=True, hint="The nonlinearity; it decides where the edge is"
     )
-    depth: int = usual.depth(30, 60, play=True, main=False, hint="Layers of the network")
+    depth: int = usual.depth(30, DEEPEST, play=True, main=False, hint="Layers of the network")
     similarity: float = slider(
         0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
     )
@@ -70,9 +70,9 @@ class Path:
         gradient: rms of the gradient at the pre-activations of each layer.
     """
 
-    q: Floats
-    c: Floats
-    gradient: Floats
+    q: Numbers
+    c: Numbers
+    gradient: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class PhaseRecords:
     predicted: Path
     fixed: FixedPoint
     plane: NDArray[np.float32]
-    edge: Floats
+    edge: Numbers
 
 
 def phase_records(settings: PhaseSettings) -> PhaseRecords:
@@ -118,19 +118,21 @@ def phase_records(settings: PhaseSettings) -> PhaseRecords:
 
 
 class _Network:
-    """Layers of standard normal numbers; a deeper network only adds to them."""
+    """The deepest network: layers of standard normal numbers."""
 
     def __init__(self, width: int, activation: str, seed: int) -> None:
-        self.width, self.activation = width, ACTIVATIONS[activation]
-        self.generator = generator(seed)
-        self.directions = torch.linalg.qr(self._normal(width, 2)).Q.T * math.sqrt(width)
-        above = self._normal(width)
+        draw = generator(seed)
+        self.width = width
+        self.directions = torch.linalg.qr(torch.randn(width, 2, generator=draw)).Q.T * width**0.5
+        above = torch.randn(width, generator=draw)
         self.above = above / above.square().mean().sqrt()
         self.modules: list[nn.Module] = [nn.Identity()]  # emits the inputs
         self.drawn: list[tuple[nn.Linear, Tensor, Tensor]] = []
-
-    def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self.generator)
+        for _ in range(DEEPEST - 1):
+            linear = nn.Linear(width, width, device="meta").to_empty(device="cpu")
+            self.modules += [ACTIVATIONS[activation].module(), linear.requires_grad_(False)]
+            numbers = torch.randn(width, width, generator=draw), torch.randn(width, generator=draw)
+            self.drawn.append((linear, *numbers))
 
     def inputs(self, similarity: float) -> Tensor:
         """Give two inputs with mean square 1 and this correlation."""
@@ -139,18 +141,13 @@ class _Network:
 
     def at(self, weight_var: float, bias_var: float, depth: int) -> nn.Sequential:
         """Return the first layers with these variances."""
-        while len(self.drawn) < depth - 1:
-            linear = nn.Linear(self.width, self.width, device="meta").to_empty(device="cpu")
-            self.modules += [self.activation.module(), linear.requires_grad_(False)]
-            numbers = self._normal(self.width, self.width), self._normal(self.width)
-            self.drawn.append((linear, *numbers))
         for linear, weight, bias in self.drawn[: depth - 1]:
             torch.mul(weight, math.sqrt(weight_var / self.width), out=linear.weight)
             torch.mul(bias, math.sqrt(bias_var), out=linear.bias)
         return nn.Sequential(*self.modules[: 2 * depth - 1])
 
 
-@lru_cache(maxsize=1)  # 43 MB at the most: width 300 and 60 layers
+@lru_cache(maxsize=1)  # 43 MB at the most: width 300
 def _network(width: int, activation: str, seed: int) -> _Network:
     return _Network(width, activation, seed)
 
@@ -230,7 +227,7 @@ class _Theory:
         slope = np.interp(level, LEVELS, np.log10(np.maximum(self.slope_square, 1e-300)))
         return np.asarray(np.log10(weight_var) + slope, dtype=np.float32)
 
-    def _settled(self, weight_var: Floats, bias_var: Floats) -> Floats:
+    def _settled(self, weight_var: Numbers, bias_var: Numbers) -> Numbers:
         """log₁₀ of the level that q = 1 is led to; the ends of `LEVELS` stand for 0 and ∞."""
         growth = (weight_var[..., None] * self.square + bias_var[..., None]) / 10.0**LEVELS - 1
         one = len(LEVELS) // 2
@@ -241,7 +238,7 @@ class _Theory:
             _first_zero(LEVELS[one::-1], -growth[..., one::-1]),
         )
 
-    def _edge(self) -> Floats:
+    def _edge(self) -> Numbers:
         """Where χ₁ = 1, as far as it lies in the plane."""
         found = []
         for bias_var in EDGE:
@@ -251,11 +248,11 @@ class _Theory:
         return np.array(inside).T if len(inside) > 1 else np.empty((2, 0))
 
 
-def _middles(ends: tuple[float, float], count: int) -> Floats:
+def _middles(ends: tuple[float, float], count: int) -> Numbers:
     return ends[0] + (np.arange(count) + 0.5) * (ends[1] - ends[0]) / count
 
 
-def _first_zero(levels: Floats, values: Floats) -> Floats:
+def _first_zero(levels: Numbers, values: Numbers) -> Numbers:
     """Where values along the last axis first turn negative; the last level where none does."""
     place = np.maximum((values < 0).argmax(-1), 1)
     before, after = (

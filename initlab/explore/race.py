@@ -49,7 +49,7 @@ def _lane(records: RaceRecords, lane: Lane, quantity: str) -> Panel:
         title=title,
         x=Axis(label="input 1", low=left, high=right),
         y=Axis(label="input 2", low=low, high=high),
-        values=lane.classes, points_x=x[:, 0], points_y=x[:, 1], labels=y, **look,
+        values=np.asarray(lane.classes), points_x=x[:, 0], points_y=x[:, 1], labels=y, **look,
     )  # fmt: skip
 
 

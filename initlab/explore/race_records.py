@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from initlab.apply import initialize
@@ -27,7 +26,7 @@ from initlab.experiments.scores import mode
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import for_tracing, generator
-from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.panels import Numbers
 from initlab.explore.signal_records import Signals, signals
 from initlab.explore.slices import in_time
 from initlab.models import mlp
@@ -54,7 +53,6 @@ STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of ea
 LANES = ("first", "second", "third", "fourth")
 NOBODY = "none"
 QUANTITIES = {"activation": "activations", "gradient": "gradients"}
-_SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +60,12 @@ class RaceSettings:
     """What decides the networks, their training, and the step that is looked at."""
 
     step: int = usual.step(0, STEPS)
-    data: str = choice(
-        "spirals", label="data", options={name: name for name in DATA}, main=True,
-        hint="What is learnt",
-    )  # fmt: skip
+    data: str = choice("spirals", label="data", options=[*DATA], main=True, hint="What is learnt")
     depth: int = usual.depth(10, 20)
-    first: str = choice("kaiming_normal", label="scheme 1", options=_SCHEMES, hint="Of network 1")
-    second: str = choice("xavier_normal", label="scheme 2", options=_OR_NONE, hint="Of network 2")
-    third: str = choice("torch_default", label="scheme 3", options=_OR_NONE, hint="Of network 3")
-    fourth: str = choice("zeros", label="scheme 4", options=_OR_NONE, hint="Of network 4")
+    first: str = usual.scheme("kaiming_normal", label="scheme 1", hint="Of network 1")
+    second: str = usual.scheme("xavier_normal", NOBODY, label="scheme 2", hint="Of network 2")
+    third: str = usual.scheme("torch_default", NOBODY, label="scheme 3", hint="Of network 3")
+    fourth: str = usual.scheme("zeros", NOBODY, label="scheme 4", hint="Of network 4")
     lr: float = slider(
         0.02, label="learning rate", low=0.0005, high=0.5, log=True,
         hint="Factor on the gradient in each step",
@@ -112,12 +107,12 @@ class Lane:
     """
 
     scheme: str
-    losses: NDArray[np.float64]
-    accuracies: NDArray[np.float64]
+    losses: Numbers
+    accuracies: Numbers
     loss: float
     accuracy: float
     signals: dict[str, Signals]
-    classes: NDArray[np.int64] | None
+    classes: Numbers | None
     stopped: int | None
 
 
@@ -137,7 +132,7 @@ class RaceRecords:
     finished: bool
     lanes: list[Lane]
     data: Batch
-    plane: NDArray[np.float64] | None
+    plane: Numbers | None
 
     @property
     def classes(self) -> int:
@@ -243,7 +238,7 @@ class _Run:
             plane=plane,
         )  # fmt: skip
 
-    def _classes(self, plane: NDArray[np.float64]) -> list[Any]:
+    def _classes(self, plane: Numbers) -> list[Any]:
         """Ask each network for the class of every point of the plane, rows × columns."""
         axes = [torch.linspace(low, high, GRID) for low, high in plane]
         points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
@@ -263,7 +258,7 @@ class _Run:
         return {quantity: signals(seen, names, quantity) for quantity in QUANTITIES}
 
 
-def _plane(data: Batch) -> NDArray[np.float64] | None:
+def _plane(data: Batch) -> Numbers | None:
     """Find the ends of the two axes, with some room around the data."""
     if data.x.shape[1] != 2:
         return None

@@ -12,6 +12,7 @@ from initlab.explore.panels import (
     Axis,
     HeatMap,
     Lines,
+    Numbers,
     Panel,
     Ridgeline,
     counted,
@@ -22,7 +23,6 @@ from initlab.explore.panels import (
 from initlab.explore.scene import Column, Network, Row, Scene, Table, sizes
 from initlab.explore.signal_records import (
     BATCH,
-    Floats,
     SignalRecords,
     Signals,
     SignalSettings,
@@ -155,7 +155,7 @@ def _table(records: SignalRecords) -> Table:
     )
 
 
-def _ends(rms: Floats) -> list[str]:
+def _ends(rms: Numbers) -> list[str]:
     return [number(rms[0]), number(rms[-1]) if len(rms) > 1 else ""]
 
 
@@ -172,7 +172,7 @@ def _headline(records: SignalRecords) -> str:
     worst = int(forwards.saturated.argmax())
     if forwards.saturated[worst] > 0.25:
         return f"Layer {worst + 1} saturates; {back} over {depth} layers."
-    if forwards.cosine > 0.99:
+    if records.cosine > 0.99:
         return f"All inputs look alike in the last layer; {back}."
     up = trend(forwards.rms[-1] / forwards.rms[0])
     if back == f"gradients {up}":

@@ -6,10 +6,9 @@ import math
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Series, counted, round_up
+from initlab.explore.panels import Axis, HeatMap, Lines, Numbers, Rule, Series, counted, round_up
 from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table
 from initlab.explore.symmetry_records import (
     CLASSES,
@@ -23,7 +22,7 @@ from initlab.explore.words import when
 LAYERS = ["layer 1", "layer 2", "layer 3", "head"]
 
 
-def _strip(records: SymmetryRecords, counts: NDArray[np.int64]) -> Strip:
+def _strip(records: SymmetryRecords, counts: Numbers) -> Strip:
     """Colour each layer by a count, from 1 to all; 0 is empty."""
     sizes = np.array([len(weights) for weights in records.weights])
     colours = np.where(counts > 0, 2 * (counts - 1) / (sizes - 1) - 1, -np.inf)
@@ -50,9 +49,7 @@ def _weights(records: SymmetryRecords) -> list[HeatMap]:
     ]  # fmt: skip
 
 
-def _over_steps(
-    title: str, label: str, counts: NDArray[np.int64], records: SymmetryRecords
-) -> Lines:
+def _over_steps(title: str, label: str, counts: Numbers, records: SymmetryRecords) -> Lines:
     """Draw a curve for each layer; those underneath are thicker, so that equal ones are seen."""
     units = max(len(weights) for weights in records.weights)
     look = zip(LAYERS, (8.0, 5.5, 3.5, 1.8), counts.T, strict=True)

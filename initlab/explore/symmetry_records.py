@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits
@@ -20,6 +19,7 @@ from initlab.experiments.recipe import Recipe
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator, linear_layers
+from initlab.explore.panels import Numbers
 from initlab.explore.slices import in_time
 from initlab.models import mlp
 from initlab.probe import distinct_rows, rank
@@ -76,10 +76,10 @@ class SymmetryRecords:
     """
 
     step: int
-    weights: list[NDArray[np.float32]]
-    losses: NDArray[np.float64]
-    ranks: NDArray[np.int64]
-    distinct: NDArray[np.int64]
+    weights: list[Numbers]
+    losses: Numbers
+    ranks: Numbers
+    distinct: Numbers
     finished: bool
 
 
