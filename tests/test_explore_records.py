@@ -471,7 +471,7 @@ def test_many_weights_are_kept_at_fewer_steps(monkeypatch):
     RACE._run.cache_clear()
     race_records(race_settings(step=60))
     run = RACE._run(race_settings(step=0))
-    size = sum(4 * 2 * parameter.numel() for parameter in run.ensemble.parameters())
+    size = sum(4 * 3 * parameter.numel() for parameter in run.ensemble.parameters())
     assert run.keep_every == math.ceil(200 * size / 1e5) > 10
     assert list(run.kept) == list(range(0, 60, run.keep_every))
     RACE._run.cache_clear()

@@ -90,9 +90,9 @@ def _factors(records: BatchnormRecords) -> Lines:
 
 def _invariance(records: BatchnormRecords) -> Lines:
     """Show where the network with BatchNorm stops being blind to the size of its weights."""
-    scales = np.array([one.factor for one in records.scaled])
-    change = np.array([one.change for one in records.scaled])
-    gradient = np.array([one.gradient * one.factor for one in records.scaled])
+    rows = [[one.factor, one.change, one.gradient * one.factor] for one in records.scaled]
+    scales, *ratios = np.reshape(rows, (-1, 3)).T
+    change, gradient = (np.where(ratio < 1e-6, 0.0, ratio) for ratio in ratios)  # at the edge
     moved = scales != 1.0  # from itself a network does not differ
     look = {"colour": "activation", "symbol": "diamond"}
     return Lines(
@@ -100,16 +100,11 @@ def _invariance(records: BatchnormRecords) -> Lines:
         x=Axis(label="a", low=1e-4, high=10, log=True),
         y=Axis(label="ratio (log axis)", low=1e-6, high=100, log=True),
         series=[
-            dots("output change", _edged(change[moved]), x=scales[moved], **look),
-            dots("gradient × a", _edged(gradient), x=scales, colour="gradient", symbol="square"),
+            dots("output change", change[moved], x=scales[moved], **look),
+            dots("gradient × a", gradient, x=scales, colour="gradient", symbol="square"),
         ],
         cursor=records.scale, span=4,
     )  # fmt: skip
-
-
-def _edged(ratios: Numbers) -> Numbers:
-    """Turn what lies below the axis into 0, which is shown at its edge."""
-    return np.where(ratios < 1e-6, 0.0, ratios)
 
 
 def _accuracy(records: BatchnormRecords) -> Lines:

@@ -143,22 +143,13 @@ def batchnorm_records(settings: BatchnormSettings, seconds: float = math.inf) ->
     `il.data.digits(batch_size)`. Training is `il.train`: 100 steps of SGD with learning rate 0.05,
     on batches of this size of the 1,500 training digits.
 
-    Args:
-        settings: What decides both networks.
-        seconds: How long to go on with what follows the signals; the next call takes it up.
-
-    Returns:
-        The records. The same arguments give the same ones, once they are finished.
+    What follows the signals goes on for `seconds`; the next call takes it up. The same settings
+    give the same records, once they are finished.
     """
     study = _study(settings)
     for _ in in_time(study.pieces, seconds) if seconds else []:
         pass
     return study.look()
-
-
-@lru_cache(maxsize=2)  # 26 MB each at the most, while they train
-def _study(settings: BatchnormSettings) -> _Study:
-    return _Study(settings)
 
 
 class _Study:
@@ -191,6 +182,9 @@ class _Study:
             scaled=[self.scaled[scale] for scale in SCALES if scale in self.scaled],
             finished=len(self.accuracies[1]) == STEPS,
         )
+
+
+_study = lru_cache(maxsize=2)(_Study)  # 26 MB each at the most, while they train
 
 
 @lru_cache(maxsize=2)  # 26 MB each at the most: width 256 and 50 layers

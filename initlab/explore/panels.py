@@ -126,34 +126,13 @@ class Ridgeline(Panel):
     zeros: Numbers | None = None
     hovers: list[str] | None = None
 
-    @property
-    def rows(self) -> int:
-        """How many histograms there are."""
-        return len(self.heights)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Grid(Panel):
-    """A panel that shows a matrix, `values`, rows × columns."""
-
-    values: Numbers
-
-    @property
-    def rows(self) -> int:
-        """Rows of the matrix."""
-        return len(self.values)
-
-    @property
-    def columns(self) -> int:
-        """Columns of the matrix."""
-        return len(self.values[0])
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeatMap(Grid):
+class HeatMap(Panel):
     """A matrix as coloured cells, row 1 on top.
 
     Args:
+        values: The matrix, rows × columns.
         low: Value at the low end of the colours; `high` is that at the other.
         palette: "diverging", or the colour of the high end.
         bar: Whether a colour bar stands at the right.
@@ -162,6 +141,7 @@ class HeatMap(Grid):
     """
 
     kind = "heatmap"
+    values: Numbers
     low: float
     high: float
     palette: str = "diverging"
@@ -171,7 +151,7 @@ class HeatMap(Grid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regions(Grid):
+class Regions(Panel):
     """Which class each point of a plane belongs to, with examples on it.
 
     Args:
@@ -181,6 +161,7 @@ class Regions(Grid):
     """
 
     kind = "regions"
+    values: Numbers
     points_x: Numbers
     points_y: Numbers
     labels: Numbers
@@ -216,24 +197,21 @@ class Series(Record):
 
 def dots(name: str, y: Numbers, *, x: Numbers | None = None, **look: Any) -> Series:
     """Show what was measured; places count from 1 where `x` is left out."""
-    return Series(name=name, x=_places(y) if x is None else x, y=y, style="dots", **look)
+    x = np.arange(1, len(y) + 1) if x is None else x
+    return Series(name=name, x=x, y=y, style="dots", **look)
 
 
 def dashes(
     y: Numbers, colour: str, *, x: Numbers | None = None, name: str = "theory"
 ) -> list[Series]:
     """Show what theory says: one curve, and none where it is silent."""
-    x = _places(y) if x is None else x
+    x = np.arange(1, len(y) + 1) if x is None else x
     curve = Series(name=name, x=x, y=y, style="dashes", colour=colour)
     return [curve] if np.isfinite(y).any() else []
 
 
-def _places(values: Numbers) -> Numbers:
-    return np.arange(1, len(values) + 1)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Plane(Grid):
+class Plane(Panel):
     """A quantity over the plane of two controls, and the point at which they stand.
 
     A press or a drag on the picture sets both controls.
@@ -249,6 +227,7 @@ class Plane(Grid):
     """
 
     kind = "plane"
+    values: Numbers
     low: float
     high: float
     quantity: str

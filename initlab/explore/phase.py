@@ -93,11 +93,6 @@ def _lines(
     return Lines(title=title, x=counted("layer", len(measured)), y=axis, series=series, **look)
 
 
-def _headline(records: PhaseRecords) -> str:
-    """Conclude in which phase the network is, and what becomes of two inputs."""
-    return f"{_phase(records)}: {_fate(records)}."
-
-
 def _phase(records: PhaseRecords) -> str:
     fixed = records.fixed
     if fixed.chi_1 > 1.001 and math.isinf(fixed.q_star):  # inputs become more alike: no chaos
@@ -204,7 +199,7 @@ class Phase(Explorer):
         others = [f"Layer {k}, gradient: rms = {number(v)}." for k, v in enumerate(gradient, 1)]
         strips = [sizes(q, q[0], notes), sizes(gradient, gradient[-1], others)]
         return Scene(
-            headline=_headline(records),
+            headline=f"{_phase(records)}: {_fate(records)}.",
             table=_table(records),
             network=Network(strips=strips),
             panels=[_plane(records), *_curves(records)],

@@ -49,7 +49,6 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "momentum": {"optimizer": "sgd", "momentum": 0.9},
     "adam": {"optimizer": "adam"},
 }
-STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of each weight
 LANES = ("first", "second", "third", "fourth")
 NOBODY = "none"
 QUANTITIES = {"activation": "activations", "gradient": "gradients"}
@@ -94,7 +93,6 @@ class Lane:
     """One network at the step that is looked at.
 
     Args:
-        scheme: How it started.
         losses: Cross-entropy of the batches of all steps before this one, before their updates.
         accuracies: Accuracy on those batches.
         loss: Cross-entropy on all of the data, now.
@@ -122,7 +120,6 @@ class RaceRecords:
 
     Args:
         step: How many updates each network has had.
-        lanes: The networks.
         data: Inputs and targets that they learn.
         plane: Low and high end of the plane's two axes; None where inputs are no points.
         finished: Whether that is the step that was asked for.
@@ -146,22 +143,12 @@ def race_records(settings: RaceSettings, seconds: float = math.inf) -> RaceRecor
     Each is `il.models.mlp(depth, width, activation)`, initialised by `il.initialize` with a
     generator of this seed, and trained as `il.train(..., batch_size=128, seed=seed)` does.
 
-    Args:
-        settings: What decides the networks, their training, and the step.
-        seconds: How long to train; the next call goes on from there.
-
-    Returns:
-        The networks at this step. The same arguments give the same records, once they are
-        finished, whichever steps were looked at before.
+    It trains for `seconds`; the next call goes on from there. The same settings give the same
+    records, once they are finished, whichever steps were looked at before.
     """
     run = _run(replace(settings, step=0, quantity="gradient"))  # of all steps and views
     run.go_to(settings.step, seconds)
     return run.look(settings.step)
-
-
-@lru_cache(maxsize=1)
-def _run(settings: RaceSettings) -> _Run:
-    return _Run(settings)
 
 
 def _networks(settings: RaceSettings, x: Tensor, y: Tensor) -> list[nn.Sequential]:
@@ -191,9 +178,8 @@ class _Run:
         networks = _networks(settings, *self.data)
         self.ensemble, self.traced = Ensemble(networks), for_tracing(networks[0])
         self.loop = Loop(self.ensemble, recipe)
-        numbers = sum(parameter.numel() for parameter in self.ensemble.parameters())
-        size = 4 * STATES[settings.optimizer] * numbers
-        self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
+        numbers = 3 * sum(weight.numel() for weight in self.ensemble.parameters())  # Adam's
+        self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * 4 * numbers / KEPT))
         self.kept: dict[int, Saved] = {}
         self.losses = np.zeros((len(networks), STEPS))
         self.accuracies = np.zeros((len(networks), STEPS))
@@ -220,23 +206,21 @@ class _Run:
         for place, scheme in enumerate(self.settings.schemes):
             stopped = self.loop.lost.get(place)
             seen = slice(self.loop.done if stopped is None else stopped + 1)
-            signals = self._signals(place)
-            lanes.append(
-                Lane(
-                    scheme=scheme,
-                    losses=self.losses[place, seen].copy(),
-                    accuracies=self.accuracies[place, seen].copy(),
-                    loss=scores.losses[place],
-                    accuracy=scores.accuracies[place] or 0.0,
-                    signals=signals,
-                    classes=classes[place],
-                    stopped=stopped,
-                )
+            lane = Lane(
+                scheme=scheme,
+                losses=self.losses[place, seen].copy(),
+                accuracies=self.accuracies[place, seen].copy(),
+                loss=scores.losses[place],
+                accuracy=scores.accuracies[place] or 0.0,
+                signals=self._signals(place),
+                classes=classes[place],
+                stopped=stopped,
             )
+            lanes.append(lane)
+        done = self.loop.done
         return RaceRecords(
-            step=self.loop.done, finished=self.loop.done == wanted, lanes=lanes, data=self.data,
-            plane=plane,
-        )  # fmt: skip
+            step=done, finished=done == wanted, lanes=lanes, data=self.data, plane=plane
+        )
 
     def _classes(self, plane: Numbers) -> list[Any]:
         """Ask each network for the class of every point of the plane, rows × columns."""
@@ -256,6 +240,9 @@ class _Run:
         x, y = (part[:TRACED] for part in self.data)
         seen = trace(self.traced, x, y, layers=names, histogram_sample=None, bins=100)
         return {quantity: signals(seen, names, quantity) for quantity in QUANTITIES}
+
+
+_run = lru_cache(maxsize=1)(_Run)
 
 
 def _plane(data: Batch) -> Numbers | None:

@@ -165,5 +165,9 @@ def _plain(node: Any, arrays: dict[bytes, int]) -> Any:
         return {name: _plain(child, arrays) for name, child in node.items()}
     if not hasattr(node, "__dataclass_fields__"):
         return node
-    names = dict.fromkeys([*node.__dataclass_fields__, "kind", "rows", "columns", "room"])
-    return {name: _plain(getattr(node, name), arrays) for name in names if hasattr(node, name)}
+    names = [name for name in (*node.__dataclass_fields__, "kind", "room") if hasattr(node, name)]
+    plain = {name: _plain(getattr(node, name), arrays) for name in names}
+    for value in vars(node).values():
+        if isinstance(value, np.ndarray) and value.ndim == 2:  # it travels flat
+            plain["rows"], plain["columns"] = value.shape
+    return plain

@@ -110,8 +110,8 @@ def _origins(records: SignalRecords, settings: SignalSettings) -> list[str]:
     before = np.array([x.double().square().mean().item(), *rms[:-1] ** 2])
     fed = weight_vars * before + bias_vars
     with np.errstate(all="ignore"):
-        known = np.where(np.isfinite(fed), np.minimum(fed, LARGEST), 0.0)
-        emitted = np.sqrt(variance_map(settings.activation, known, 1.0, 0.0))
+        finite = np.where(np.isfinite(fed), np.minimum(fed, LARGEST), 0.0)
+        emitted = np.sqrt(variance_map(settings.activation, finite, 1.0, 0.0))
     return [
         f"Layer {layer}: mean square of {_of(layer)} {number(before[k])} × σ_w² "
         f"{number(weight_vars[k])} + σ_b² {number(bias_vars[k])} = q {number(fed[k])}. "

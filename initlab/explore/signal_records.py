@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -76,7 +75,7 @@ class Signals:
             `il.plots.histograms` draws it: the highest bin is the share of values that lies
             within the edges.
         edges: Ends of the bins, the same for all layers.
-        saturated: Share of each layer that is next to a bound of the activation.
+        saturated: Share of what each layer emits that is next to a bound of the activation.
     """
 
     rms: Numbers
@@ -116,13 +115,14 @@ def signal_records(settings: SignalSettings) -> SignalRecords:
     `il.models.residual(depth, width, activation, layers_per_branch=1)`, initialised by
     `il.initialize` with a generator of this seed; then all its weights are multiplied by `gain`.
 
-    Returns:
-        What each layer emits and receives. The same arguments give the same records.
+    The same arguments give the same records.
     """
     network = _network(replace(settings, gain=1.0)).times(settings.gain)
     batch, names = digits(BATCH), settings.layers
     seen = trace(network, *batch, layers=names, histogram_sample=None, bins=100)
-    theory = _theory(replace(settings, seed=0))
+    bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
+    scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
+    theory = predict(network, scheme, x=batch.x, bias_var=bias_var)
     emitted, received = (signals(seen, names, which) for which in ("activation", "gradient"))
     forwards, backwards = curves(theory, names, last=received.rms[-1])
     return SignalRecords(
@@ -143,27 +143,10 @@ def _network(settings: SignalSettings) -> KeptNetwork:
     return KeptNetwork(model, linear_layers(model))
 
 
-@lru_cache(maxsize=64)
-def _theory(settings: SignalSettings) -> Prediction:
-    """Ask theory about a network like this one."""
-    scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
-    bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
-    about: dict[str, Any] = {"x": digits(BATCH).x, "bias_var": bias_var}
-    if settings.residual != "none":
-        return predict(settings.build(), scheme, **about)
-    norm = "batch" if settings.batchnorm else None
-    return predict(
-        settings.depth, scheme, settings.activation, width=settings.width, norm=norm, **about
-    )
-
-
 def curves(theory: Prediction, names: Sequence[str], *, last: float) -> Numbers:
     """Pick theory's rms of activations and gradients at these layers; nan where it is silent.
 
-    Args:
-        theory: What `predict` returns.
-        names: The layers.
-        last: The measured gradient of the last of them, with which the predicted one is level.
+    The predicted gradient is level with the measured one, `last`, at the last of them.
 
     Shape:
         (2, layers)
@@ -181,16 +164,14 @@ def signals(seen: Trace, names: Sequence[str], quantity: str) -> Signals:
     """Collect one quantity of a trace, "activation" or "gradient", at these layers."""
     layers = [seen[name] for name in names]
     summaries: list[Summary] = [getattr(layer, quantity) for layer in layers]
-    rms = np.array([rms_of(one) for one in summaries])
     ends = _ends(summaries)
     heights = np.stack([density(one, ends) for one in summaries])
-    bounded = quantity == "activation"
     return Signals(
-        rms=rms,
+        rms=np.array([rms_of(one) for one in summaries]),
         zeros=np.array([one.zeros for one in summaries]),
         heights=np.nan_to_num(heights),  # nothing where all is inf or nan
         edges=np.linspace(*ends, heights.shape[1] + 1),
-        saturated=np.array([(bounded and layer.saturated) or 0.0 for layer in layers]),
+        saturated=np.array([layer.saturated or 0.0 for layer in layers]),
     )
 
 

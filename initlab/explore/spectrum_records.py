@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +71,6 @@ class SchemeSpectrum:
     """The singular values of one network's Jacobian, and how they came about layer by layer.
 
     Args:
-        scheme: How the weights were drawn.
         values: Number of layers → singular values after them, for the last one and a few before.
         spread: m₄ / m₂² after each layer; nan where all are 0.
         predicted: log₁₀ of the singular values that theory expects after the last layer; empty
@@ -112,11 +110,6 @@ def spectrum_records(settings: SpectrumSettings) -> list[SchemeSpectrum]:
         ).spectrum(settings.depth, math.log10(factor))
         for name in dict.fromkeys((settings.scheme, settings.other))
     ]
-
-
-@lru_cache(maxsize=2)  # 13 MB each at the most: width 128 and 100 layers
-def _product(*arguments: Any) -> _Product:
-    return _Product(*arguments)
 
 
 class _Product:
@@ -222,6 +215,9 @@ class _Product:
             added = theory.singular_value_spread(1, weights, self.activation, q=level) - 1
             spread[layer] = added + (spread[layer - 1] if layer else 1.0)
         return spread
+
+
+_product = lru_cache(maxsize=2)(_Product)  # 13 MB each at the most: width 128, 100 layers
 
 
 def _fourth_over_second(k: Tensor, t: Tensor) -> float:

@@ -18,6 +18,7 @@ from initlab.explore.symmetry_records import (
     symmetry_records,
 )
 from initlab.explore.words import when
+from initlab.plots.headlines import listed
 
 LAYERS = ["layer 1", "layer 2", "layer 3", "head"]
 
@@ -59,9 +60,8 @@ def _over_steps(title: str, label: str, counts: Numbers, records: SymmetryRecord
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label=label, low=0, high=units + 0.5, whole=True, ticks=[1, units // 2, units]),
         series=[Series(name=name, x=x, y=y, colour=name, thick=thick) for name, thick, y in look],
-        cursor=records.step,
-        span=4,
-    )
+        cursor=records.step, span=4,
+    )  # fmt: skip
 
 
 def _loss(records: SymmetryRecords) -> Lines:
@@ -90,8 +90,7 @@ def _headline(records: SymmetryRecords) -> str:
         return f"{told} all {units} units of a layer are identical."
     if set(hidden) == {units}:
         return f"{told} all {units} units of a layer differ."
-    counts = f"{', '.join(map(str, hidden[:-1]))} and {hidden[-1]}"
-    return f"{told}, of {units} units {counts} are distinct."
+    return f"{told}, of {units} units {listed([*map(str, hidden)])} are distinct."
 
 
 def _table(records: SymmetryRecords) -> Table:
@@ -99,13 +98,13 @@ def _table(records: SymmetryRecords) -> Table:
     columns = [Column(label=name, hint=f"Weights of {name}") for name in LAYERS[:-1]]
     head = Column(label="head", hint="Weights of the last layer", told=False)
     loss = Column(label="loss", hint="Cross-entropy of the batch; guessing: 2.30", told=False)
-    rows = [("distinct units", records.distinct), ("rank", records.ranks)]
-    losses = [f"{records.losses[records.step]:.2f}", ""]
+    step = records.step
+    distinct, ranks = (map(str, counts[step]) for counts in (records.distinct, records.ranks))
     return Table(
         columns=[*columns, head, loss],
         rows=[
-            Row(name=name, cells=[*map(str, counts[records.step].tolist()), shown])
-            for (name, counts), shown in zip(rows, losses, strict=True)
+            Row(name="distinct units", cells=[*distinct, f"{records.losses[step]:.2f}"]),
+            Row(name="rank", cells=[*ranks, ""]),
         ],
     )
 

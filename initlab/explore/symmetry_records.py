@@ -89,21 +89,12 @@ def symmetry_records(settings: SymmetrySettings, seconds: float = math.inf) -> S
     As `il.train` does: SGD with learning rate 0.1 and momentum 0.9, on batches of 128 of the 1,500
     training digits.
 
-    Args:
-        settings: What decides the run, and the step.
-        seconds: How long to train; the next call goes on from there.
-
-    Returns:
-        The run. The same arguments give the same records, once it has finished.
+    It trains for `seconds`; the next call goes on from there. The same settings give the same
+    records, once the run has finished.
     """
     run = _run(replace(settings, step=0))
     run.go_on(seconds)
     return run.look(settings.step)
-
-
-@lru_cache(maxsize=3)  # a run of width 32 takes 3.6 MB
-def _run(settings: SymmetrySettings) -> _Run:
-    return _Run(settings)
 
 
 class _Run:
@@ -154,3 +145,6 @@ class _Run:
             distinct=self.distinct[:done].copy(),
             finished=done > STEPS,
         )
+
+
+_run = lru_cache(maxsize=3)(_Run)  # a run of width 32 takes 3.6 MB

@@ -13,11 +13,7 @@ from initlab.schemes import SCHEMES, Scheme
 def scheme(default: str, *others: str, is_random: bool = False, **how: Any) -> Any:
     """Choose one of the schemes that fill a matrix, also of those that are registered later.
 
-    Args:
-        default: The scheme at the start.
-        *others: Names behind them, for a choice that is no scheme.
-        is_random: Only those that fill it with random numbers of mean 0.
-        **how: What every control has.
+    `is_random` asks for random numbers of mean 0; `others` are choices that are no schemes.
     """
 
     def fits(one: Scheme) -> bool:
@@ -47,10 +43,9 @@ def depth(default: int, most: int, *, hint: str = "Hidden layers", **how: Any) -
 
 def step(default: int, most: int) -> Any:
     """Choose the training step that is looked at."""
-    hint = "How often the weights were updated"
     return slider(
         default, label="training step", low=0, high=most, whole=True, play=True, main=True,
-        hint=hint,
+        hint="How often the weights were updated",
     )  # fmt: skip
 
 
