@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -87,13 +88,16 @@ class Case:
             return self.untouched
         return self.trial.run(self.model, steps=6 * STEPS)
 
-    def of(self, model: nn.Module) -> Case:
-        """Examine another network on the same batch."""
-        return replace(self, model=model)
-
-    def on(self, x: Any, target: Any) -> Case:
-        """Examine the same network on another batch."""
-        return replace(self, x=x, target=target)
+    def run(self, call: str, model: nn.Module) -> Any:
+        """Run lines of Python on another network; return the value of the last, as a cell does."""
+        known: dict[str, Any] = {"il": sys.modules["initlab"], "torch": torch}
+        known |= {self.names.x: self.x, self.names.model: model}
+        *lines, last = ast.parse(call).body
+        exec(compile(ast.Module(lines, []), "<fix>", "exec"), known)
+        if isinstance(last, ast.Expr):
+            return eval(compile(ast.Expression(last.value), "<fix>", "eval"), known)
+        exec(compile(ast.Module([last], []), "<fix>", "exec"), known)
+        return None
 
     @cached_property
     def zeros(self) -> frozenset[str]:

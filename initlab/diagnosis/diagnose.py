@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from torch import nn
 
-from initlab.arguments import network
+from initlab.arguments import loss_function, network
 from initlab.diagnosis.case import Case, Names, changed
-from initlab.diagnosis.facts import before_output, copied
+from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
 from initlab.diagnosis.illnesses import (
     ALL,
@@ -84,6 +85,7 @@ def diagnose(model: nn.Module, x: Any, target: Any = None, loss: Loss | None = N
     'healthy'
     """
     network(model, hooked=True)
+    loss_function(loss)
     if next(model.parameters(), None) is None:
         raise ValueError("model has no parameters: there is nothing that could train.")
     names = Names.of_caller(2, model, x, target)
@@ -134,7 +136,7 @@ def _finding(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Finding:
         why=illness.why,
         care=care,
         cure=cure,
-        measured=illness.picture(case, seen),
+        measured=tuple(seen.measured),
     )
 
 
@@ -154,7 +156,8 @@ def _cure(
             tried.add(cure.call)
             after = _try(illness, case, seen, cure)
             if after is not None:
-                return replace(cure, proof=_proof(case, after.untouched)), after
+                apply = partial(case.run, cure.call)
+                return replace(cure, apply=apply, proof=_proof(case, after.untouched)), after
     return Cure(call=illness.otherwise(case, seen)), None
 
 
@@ -163,7 +166,7 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
     twin = _changed_copy(case, cure, seed=1)
     if twin is None or _touches_too_much(case, seen, twin):
         return None
-    after = case.of(twin)
+    after = replace(case, model=twin)
     if not math.isfinite(after.facts.loss) or illness.test(after) is not None:
         return None
     if not illness.trained:
@@ -196,9 +199,8 @@ def _changed_copy(case: Case, cure: Cure, seed: int) -> nn.Module | None:
     twin = copied(case.model)
     try:
         with kept_random_state(seed):
-            assert cure.apply is not None
-            cure.apply(twin)
-    except (ValueError, TypeError, RuntimeError, AttributeError):
+            case.run(cure.call, twin)
+    except (ValueError, TypeError, RuntimeError, AttributeError, SyntaxError):
         return None
     return twin
 
@@ -232,7 +234,7 @@ def _not_judged(case: Case) -> tuple[str, ...]:
         reasons.append(f"the loss at the start ({facts.guess.why_not})")
     if not any(layer.nonlinearity for layer in facts.trace.layers):
         reasons.append("dead and saturated units (no activation is a module)")
-    if facts.output is not None and facts.output.dim() and len(facts.output) < 2:
+    if facts.output.dim() and len(facts.output) < 2:
         reasons.append("whether inputs look alike (one sample)")
     return tuple(reasons)
 
@@ -254,7 +256,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
         low, high = min(leverage.values()), max(leverage.values())
         evidence |= {"least leverage": low, "largest leverage": high}
         said += f", the leverage of the weights {number(low)} to {number(high)} guesses"
-    apart = [s for s in before_output(facts, facts.spread).values() if not math.isnan(s)]
+    apart = [s for s in facts.hidden(facts.spread).values() if not math.isnan(s)]
     if apart:
         evidence["1 - cosine at the end"] = apart[-1]
         said += f", and different inputs stay apart (mean cosine {1 - apart[-1]:.2g})"

@@ -174,7 +174,7 @@ class Data(Illness):
             x = tuple(change(f"{case.names.x}[{k}]", t) for k, t in enumerate(x))
         elif isinstance(x, dict):
             x = {key: change(f'{case.names.x}["{key}"]', t) for key, t in x.items()}
-        return case.on(x, change(case.names.target, case.target))
+        return replace(case, x=x, target=change(case.names.target, case.target))
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Where only the targets' mean is far from 0, the output layer can start there."""
