@@ -9,10 +9,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import torch
 from torch import nn
 
 from initlab.arguments import loss_function, network
-from initlab.diagnosis.case import Case, Names, changed
+from initlab.diagnosis.case import Case, Names
 from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
 from initlab.diagnosis.illnesses import (
@@ -179,10 +180,10 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
         return None
     for steps in (STEPS, 3 * STEPS):  # where the few do not tell, some more do
         base = case.untouched
-        outcomes = [after.untouched, case.trial.run(again, recipe)]
+        outcomes = [after.untouched, case.trial(again, recipe)]
         if steps > STEPS:
-            base = case.trial.run(case.model, base.recipe, steps)
-            outcomes = [case.trial.run(one, recipe, steps) for one in (twin, again)]
+            base = case.trial(case.model, base.recipe, steps)
+            outcomes = [case.trial(one, recipe, steps) for one in (twin, again)]
         if all(_better(outcome, base, cure) for outcome in outcomes):
             return after
     return None
@@ -209,14 +210,14 @@ def _touches_too_much(case: Case, seen: Seen, twin: nn.Module) -> bool:
     """Whether frozen parameters, zeros on purpose or trained weights were changed."""
     frozen = {name for name, p in case.model.named_parameters() if not p.requires_grad}
     kept = (frozen | case.zeros | case.trained) - set(seen.layers)
-    held = {name for name, _ in twin.named_parameters()}
-    if not held >= {name for name, _ in case.model.named_parameters()}:
-        return True
-    head = case.facts.last.split(":")[0]
-    return any(
-        name.rpartition(".")[0] != head or name in frozen
-        for name in changed(case.model, twin) & kept
-    )
+    head, now = case.facts.last.split(":")[0], dict(twin.named_parameters())
+    for name, p in case.model.named_parameters():
+        if name not in now:
+            return True
+        may_change = name not in kept or (name.rpartition(".")[0] == head and name not in frozen)
+        if not may_change and not torch.equal(p.nan_to_num(7.0), now[name].nan_to_num(7.0)):
+            return True
+    return False
 
 
 def _proof(case: Case, outcome: Outcome) -> str:

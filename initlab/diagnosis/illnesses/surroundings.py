@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case
-from initlab.diagnosis.facts import value_of
+from initlab.diagnosis.facts import copied, value_of
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.guess import column_of
 from initlab.diagnosis.illnesses.illness import Illness, Seen
@@ -220,20 +220,15 @@ class Mode(Illness):
         own = any(not type(m).__module__.startswith("torch.nn.") for m in case.model.modules())
         if fresh or not (own or case.norms) or case.facts.stands_in:
             return None
-        modes = [(module, module.training) for module in case.model.modules()]
+        twin = copied(case.model).train(not case.model.training)
 
         def without_gradient(output: Any, target: Any) -> Tensor:
             return value_of(output, target, case.loss).detach()
 
         try:
-            case.model.train(not case.model.training)
-            kind = type(case.model)
-            return trace(case.model, case.x, case.target, loss=without_gradient, layers=kind).loss
+            return trace(twin, case.x, case.target, loss=without_gradient, layers=type(twin)).loss
         except (RuntimeError, ValueError, TypeError, AttributeError, KeyError):
             return None  # made for one mode only
-        finally:
-            for module, mode in modes:
-                module.training = mode
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Train in train()."""
