@@ -6,7 +6,7 @@ import math
 
 from initlab.arguments import number, whole
 from initlab.theory.functions import ActivationLike
-from initlab.theory.layers import Affine, Elementwise, Signal
+from initlab.theory.layers import kurtosis
 from initlab.theory.maps import gain
 from initlab.theory.quadrature import moments
 
@@ -76,9 +76,10 @@ def log_norm_variance(
     found = moments(activation)
     variance = gain(activation) ** 2 if weight_var is None else weight_var
     number("weight_var", variance, low=0, open_=True)
-    rule = Elementwise(found.name, found)
-    signal = rule.forward(Signal(1.0, math.nan, width, gaussian=True))
-    for _ in range(depth - 1):
-        linear = Affine(width, width, variance / width, 0.0)
-        signal = rule.forward(linear.forward(signal))
-    return signal.noise
+    q, noise = 1.0, 0.0
+    for _ in range(depth):
+        here = found.averages(q)
+        carried = here.elasticity**2 * noise if q else 0.0  # what died does not differ
+        noise = carried + (kurtosis(here.fourth, here.square) - 1) / width
+        q = variance * here.square
+    return noise
