@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -149,6 +150,7 @@ def predict(
         return Prediction(names, nothing, nothing, nothing, nothing, applies=False, reason=reason)
 
 
+@lru_cache(maxsize=4, typed=True)  # a slider asks again and again for the same one
 def _mlp(depth: object, **about: Any) -> nn.Module:
     """Build the network that a depth means, without memory for its weights."""
     if isinstance(depth, bool) or not isinstance(depth, int):
