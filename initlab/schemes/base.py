@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from initlab.arguments import number, unknown, whole
+from initlab.arguments import number, whole
 
 
 class Reference(NamedTuple):
@@ -100,8 +100,9 @@ class Scheme:
         super().__init_subclass__()
         if "variance" in cls.__dict__:
             setattr(cls, "variance", _with_checked_fans(cls.variance))  # noqa: B010 (mypy)
-        if "__repr__" not in cls.__dict__:  # else `dataclass` writes one with every default
-            cls.__repr__ = Scheme.__repr__  # type: ignore[method-assign]
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign] # else `dataclass` writes one
+        if cls.__doc__ and "Reference:" not in cls.__doc__ and hasattr(cls, "reference"):
+            cls.__doc__ = f"{cls.__doc__.rstrip()}\n\n    Reference:\n        {cls.reference}\n"
         if "draw_" in cls.__dict__ and "distribution" not in cls.__dict__:
             cls.distribution = "unknown"
 
@@ -306,13 +307,6 @@ def check_ordered(a: Any, b: Any) -> None:
     number("b", b)
     if a > b:
         raise ValueError(f"a must not be above b, got a={a!r} and b={b!r}: swap them.")
-
-
-def check_parameters(name: str, params: Mapping[str, Any], allowed: Sequence[str]) -> None:
-    """Raise unless every key of `params` is a parameter that the scheme `name` has."""
-    for key in params:
-        if key not in allowed:
-            raise ValueError(unknown(f"parameter of {name}", key, allowed))
 
 
 def _short(value: Any) -> str:

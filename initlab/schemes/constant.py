@@ -33,9 +33,6 @@ class Zeros(SameEverywhere):
     With zeros in every layer, a ReLU or tanh network passes no gradient to any weight. In the
     last layer alone, or in the last layer of each residual branch, zeros are a good start.
 
-    Reference:
-        torch.nn.init.zeros_
-
     >>> import torch
     >>> Zeros().fill_(torch.empty(2))
     tensor([0., 0.])
@@ -54,9 +51,6 @@ class Ones(SameEverywhere):
 
     All units of a layer are then equal and get equal gradients. It is the right start for the
     weight of a normalisation layer.
-
-    Reference:
-        torch.nn.init.ones_
     """
 
     name = "ones"
@@ -64,10 +58,7 @@ class Ones(SameEverywhere):
     summary = "Every weight is 1, so all units of a layer are equal."
     reference = torch_docs("nn.init.html#torch.nn.init.ones_", "torch.nn.init.ones_")
 
-    @property
-    def centred(self) -> bool:
-        """Whether the mean is 0: it is 1."""
-        return False
+    centred = False
 
 
 @register
@@ -84,9 +75,6 @@ class Constant(SameEverywhere):
 
     Raises:
         ValueError: `val` is not finite.
-
-    Reference:
-        torch.nn.init.constant_
     """
 
     name = "constant"

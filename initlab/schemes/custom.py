@@ -40,7 +40,7 @@ class Own(Scheme):
         return f"{self.name}({shown})" if shown else self.name
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True)
 class OwnFunction(Own):
     """A function that fills a tensor, in place or by returning the values.
 
@@ -52,9 +52,7 @@ class OwnFunction(Own):
     """
 
     dims = (0, None)
-
-    def __repr__(self) -> str:
-        return Own.__repr__(self)
+    centred = False  # nobody said
 
     def draw_(self, tensor: Tensor, generator: Generator | None) -> None:
         """Call the function and take over what it returned."""
@@ -77,13 +75,8 @@ class OwnFunction(Own):
         """Give None: nobody said."""
         return None
 
-    @property
-    def centred(self) -> bool:
-        """Whether the mean is known to be 0: it is not."""
-        return False
 
-
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True)
 class OwnVariance(Own):
     """A variance as a function (fan_in, fan_out); numbers are drawn from N(0, variance).
 
@@ -93,9 +86,6 @@ class OwnVariance(Own):
 
     formula = r"w \sim \mathcal{N}(0, \mathrm{variance}(n_{in}, n_{out}))"
     summary = "A variance of your own, drawn from a normal distribution."
-
-    def __repr__(self) -> str:
-        return Own.__repr__(self)
 
     def __post_init__(self) -> None:
         super().__post_init__()

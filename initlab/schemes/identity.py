@@ -20,10 +20,7 @@ class Identity(DrawnByTorch):
         """Give None: nothing is random, and two kinds of entry differ."""
         return None
 
-    @property
-    def centred(self) -> bool:
-        """Whether the mean is 0: it is not."""
-        return False
+    centred = False
 
 
 @register
@@ -33,10 +30,6 @@ class Eye(Identity):
 
     Units differ though nothing is random, so the layer can learn. It is used for the weights
     that a recurrent ReLU layer applies to its own state.
-
-    Reference:
-        Le et al. (2015), A Simple Way to Initialize Recurrent Networks of Rectified Linear
-        Units. arXiv:1504.00941
     """
 
     name = "eye"
@@ -63,10 +56,6 @@ class Dirac(Identity):
 
     Raises:
         ValueError: `groups` is not a positive whole number.
-
-    Reference:
-        Zagoruyko & Komodakis (2017), DiracNets: Training Very Deep Neural Networks Without
-        Skip-Connections. arXiv:1706.00388
     """
 
     name = "dirac"

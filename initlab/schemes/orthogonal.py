@@ -32,10 +32,6 @@ class Orthogonal(DrawnByTorch):
     Raises:
         ValueError: `gain` is negative or not finite.
 
-    Reference:
-        Saxe et al. (2013), Exact solutions to the nonlinear dynamics of learning in deep linear
-        neural networks. arXiv:1312.6120
-
     >>> Orthogonal().variance(fan_in=100, fan_out=30)
     0.01
     """
@@ -91,9 +87,6 @@ class DeltaOrthogonal(Scheme):
 
     Raises:
         ValueError: `gain` is negative or not finite.
-
-    Reference:
-        Xiao et al. (2018), Dynamical Isometry and a Mean Field Theory of CNNs. arXiv:1806.05393
 
     >>> DeltaOrthogonal().fill_(torch.empty(1, 1, 3)).abs()
     tensor([[[0., 1., 0.]]])

@@ -37,9 +37,6 @@ class Uniform(DrawnByTorch):
     Raises:
         ValueError: A bound is not finite, or `a` is above `b`.
 
-    Reference:
-        torch.nn.init.uniform_
-
     >>> Uniform(a=-1, b=2).variance(fan_in=100, fan_out=30)
     0.75
     """
@@ -87,9 +84,6 @@ class Normal(DrawnByTorch):
 
     Raises:
         ValueError: A parameter is not finite, or `std` is negative.
-
-    Reference:
-        torch.nn.init.normal_
 
     >>> Normal(std=0.5).variance(fan_in=100, fan_out=30)
     0.25
@@ -165,9 +159,6 @@ class TruncNormal(DrawnByTorch):
         ValueError: A parameter is not finite, `std` is not positive, `a` is above `b`, or the
             bounds hold so little of the distribution that drawing would hardly end.
 
-    Reference:
-        torch.nn.init.trunc_normal_
-
     >>> round(TruncNormal().variance(fan_in=100, fan_out=30), 6)
     0.773741
     """
@@ -234,9 +225,6 @@ class Sparse(DrawnByTorch):
 
     Raises:
         ValueError: `sparsity` is outside [0, 1], or `std` is negative or not finite.
-
-    Reference:
-        Martens (2010), Deep learning via Hessian-free optimization.
 
     >>> Sparse(sparsity=0.75, std=2.0).variance(fan_in=100, fan_out=40)
     1.0

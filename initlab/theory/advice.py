@@ -47,12 +47,11 @@ def gain_report(activation: ActivationLike) -> GainReport:
         activation: A name, or any elementwise function or layer.
 
     Returns:
-        Gain, slope, χ₁, the kind of fixed point, and advice in two sentences: one about the way
-        forwards, one about the way back.
+        Gain, slope, χ₁, the kind of fixed point, and advice: one sentence about the way forwards,
+        one about the way back.
 
     Raises:
-        TypeError: `activation` is neither a name nor a function.
-        ValueError: As in `gain`.
+        TypeError, ValueError: As in `gain`.
 
     >>> gain_report("gelu").kind
     'repelling'
@@ -72,17 +71,7 @@ def gain_report(activation: ActivationLike) -> GainReport:
 
 
 def advice(activation: ActivationLike) -> str:
-    """Say in words what the gain of an activation does, and what to do if none is stable.
-
-    Args:
-        activation: A name, or any elementwise function or layer.
-
-    Returns:
-        `gain_report(activation).advice`.
-
-    Raises:
-        TypeError: `activation` is neither a name nor a function.
-        ValueError: As in `gain`.
+    """Say in words what the gain of an activation does: `gain_report(activation).advice`.
 
     >>> "no gain keeps a deep plain network level" in advice("silu")
     True

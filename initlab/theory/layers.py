@@ -43,24 +43,18 @@ class Signal:
 
 
 class Passed(NamedTuple):
-    """What a rule says.
-
-    Args:
-        signal: What comes out.
-        factor: Of the mean squared gradient, from the output to each input.
-        noise: What the step adds to Var ln of the mean squared gradient.
-    """
+    """The signal that comes out, and what happens to the mean squared gradient on its way back."""
 
     signal: Signal
-    factor: float = 1.0
-    noise: float = 0.0
+    factor: float = 1.0  # from the output to each input
+    noise: float = 0.0  # what is added to Var ln
 
 
 Rule = Callable[..., Passed]
 
 
 class Same:
-    """Passes everything on: Identity, Flatten, dropout in eval mode."""
+    """What passes everything on: Identity, Flatten, dropout in eval mode."""
 
     def __call__(self, signal: Signal) -> Passed:
         """Give the input."""
@@ -69,19 +63,12 @@ class Same:
 
 @dataclass(frozen=True)
 class Affine:
-    """A linear layer whose weights are independent, with mean 0.
-
-    Args:
-        fan_in: Inputs of a unit.
-        fan_out: Units that an input reaches.
-        weight_square: E[w²].
-        bias_square: E[b²].
-    """
+    """A linear layer whose weights are independent, with mean 0."""
 
     fan_in: int
     fan_out: int
-    weight_square: float
-    bias_square: float
+    weight_square: float  # E[w²]
+    bias_square: float  # E[b²]
 
     def __call__(self, signal: Signal) -> Passed:
         """Sum fan_in independent terms, and add the bias."""
@@ -96,18 +83,12 @@ class Affine:
             level_noise=level,
             gaussian=True,
         )
-        # A gradient is a sum over fan_out terms, its mean square one over fan_in Gaussians.
         return Passed(emitted, self.fan_out * self.weight_square, 2 / self.fan_in)
 
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An activation, which needs a Gaussian pre-activation to average over.
-
-    Args:
-        name: For the message where it does not follow a linear layer.
-        moments: Its averages.
-    """
+    """An activation, which needs a Gaussian pre-activation to average over."""
 
     name: str
     moments: Moments
@@ -142,21 +123,13 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class Norm:
-    """Normalisation over the batch, or over the units of each example.
+    """Normalisation over the batch, or over the units of each example."""
 
-    Args:
-        over_batch: BatchNorm in train mode, else LayerNorm.
-        weight_square: Mean square of its weight γ.
-        bias_square: Mean square of its bias β.
-        eps: What it adds to the variance.
-        batch_size: Inputs in a batch, `inf` for a large one; only BatchNorm asks.
-    """
-
-    over_batch: bool
-    weight_square: float
-    bias_square: float
+    over_batch: bool  # BatchNorm in train mode, else LayerNorm
+    weight_square: float  # of γ
+    bias_square: float  # of β
     eps: float
-    batch_size: float
+    batch_size: float  # `inf` for a large one; only BatchNorm asks
 
     def __call__(self, signal: Signal) -> Passed:
         """Bring the variance to γ², up to eps, and divide a gradient by what was divided by."""
@@ -177,25 +150,20 @@ class Norm:
 
 @dataclass(frozen=True)
 class Scale:
-    """A constant factor, and a constant added: x / 2, or BatchNorm before it has seen a batch.
+    """A constant factor, and a constant added: x / 2, or BatchNorm before it has seen a batch."""
 
-    Args:
-        square: Mean square of the factor.
-        bias_square: Mean square of what is added.
-    """
-
-    square: float
+    weight_square: float
     bias_square: float = 0.0
 
     def __call__(self, signal: Signal) -> Passed:
         """Scale forwards and backwards alike."""
         emitted = replace(
             signal,
-            square=self.square * signal.square + self.bias_square,
-            contrast=self.square * signal.contrast,
+            square=self.weight_square * signal.square + self.bias_square,
+            contrast=self.weight_square * signal.contrast,
             normalised_over=None,
         )
-        return Passed(emitted, self.square)
+        return Passed(emitted, self.weight_square)
 
 
 class Add:

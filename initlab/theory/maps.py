@@ -62,8 +62,7 @@ def gain_slope(activation: ActivationLike) -> float:
         dV/dq at the fixed point q = 1, dimensionless.
 
     Raises:
-        TypeError: `activation` is neither a name nor a function.
-        ValueError: As in `gain`.
+        TypeError, ValueError: As in `gain`.
 
     Reference:
         Poole et al. (2016), Exponential expressivity in deep neural networks through transient

@@ -51,14 +51,9 @@ class Prediction:
 
     def rows(self) -> list[dict[str, Any]]:
         """Give one plain dict for each layer, for a table."""
+        columns = ("activation", "gradient", "spread", "gradient_spread")
         return [
-            {
-                "name": name,
-                "activation": self.activation[i],
-                "gradient": self.gradient[i],
-                "spread": self.spread[i],
-                "gradient_spread": self.gradient_spread[i],
-            }
+            {"name": name, **{column: getattr(self, column)[i] for column in columns}}
             for i, name in enumerate(self.names)
         ]
 
