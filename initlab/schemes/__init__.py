@@ -95,7 +95,13 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
     if isinstance(which, type) and issubclass(which, Scheme):
         which = which()
     if isinstance(which, str):
-        which = _by_name(which)
+        if which == "pretrained":
+            raise ValueError(
+                "scheme='pretrained' needs the weights: "
+                "call il.initialize_from(model, state_dict_or_path) instead."
+            )
+        choice("scheme", which, SCHEMES)
+        which = SCHEMES[which]
     if isinstance(which, Scheme):
         for name in params:
             choice(f"parameter of {which.name}", name, which.parameters())
@@ -106,13 +112,3 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
         "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) "
         f"-> variance, got {which!r} of type {type(which).__name__}."
     )
-
-
-def _by_name(name: str) -> Scheme:
-    if name == "pretrained":
-        raise ValueError(
-            "scheme='pretrained' needs the weights: "
-            "call il.initialize_from(model, state_dict_or_path) instead."
-        )
-    choice("scheme", name, SCHEMES)
-    return SCHEMES[name]

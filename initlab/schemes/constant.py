@@ -10,11 +10,7 @@ from initlab.schemes.base import DrawnByTorch, register, torch_docs
 
 @dataclass(frozen=True, kw_only=True)
 class SameEverywhere(DrawnByTorch):
-    """A scheme that draws nothing: all entries are equal.
-
-    The variance of an entry is 0, since nothing is random; its square need not be, so a
-    forecast that reads only the variance is wrong here (`centred` is False).
-    """
+    """A scheme that draws nothing: an entry has variance 0, but its square need not be 0."""
 
     dims = (0, None)
     distribution = "constant"
@@ -57,7 +53,6 @@ class Ones(SameEverywhere):
     formula = r"w = 1"
     summary = "Every weight is 1, so all units of a layer are equal."
     reference = torch_docs("nn.init.html#torch.nn.init.ones_", "torch.nn.init.ones_")
-
     centred = False
 
 
@@ -72,9 +67,6 @@ class Constant(SameEverywhere):
     Args:
         val: The value of every entry, any finite number. PyTorch has no default; ours is the
             small weight that the lessons use.
-
-    Raises:
-        ValueError: `val` is not finite.
     """
 
     name = "constant"

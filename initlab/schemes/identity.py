@@ -15,12 +15,11 @@ class Identity(DrawnByTorch):
 
     distribution = "identity"
     random = False
+    centred = False
 
     def variance(self, fan_in: int, fan_out: int) -> None:
         """Give None: nothing is random, and two kinds of entry differ."""
         return None
-
-    centred = False
 
 
 @register
@@ -53,9 +52,6 @@ class Dirac(Identity):
         groups: Number of groups of channels, each with its own identity; at least 1, and a
             divisor of the number of output channels. `il.initialize` cuts a grouped layer
             into its groups by itself.
-
-    Raises:
-        ValueError: `groups` is not a positive whole number.
     """
 
     name = "dirac"

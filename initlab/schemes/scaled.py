@@ -105,9 +105,6 @@ class Xavier(Scheme):
     Args:
         gain: Factor on the standard deviation, at least 0.
 
-    Raises:
-        ValueError: `gain` is negative or not finite.
-
     >>> Xavier().variance(fan_in=100, fan_out=60)
     0.0125
     """
@@ -165,9 +162,6 @@ class Kaiming(Scheme):
         nonlinearity: What follows the layer, by PyTorch's names. The default is PyTorch's,
             and with `a=0` it is ReLU.
 
-    Raises:
-        ValueError: `a` is not finite, or a name is unknown.
-
     >>> Kaiming(nonlinearity="relu").variance(fan_in=100, fan_out=30)
     0.02
     """
@@ -201,16 +195,11 @@ class Kaiming(Scheme):
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell gain² / fan."""
         fan = fan_in if self.mode == "fan_in" else fan_out
-        return self.squared_gain() / fan
-
-    def squared_gain(self) -> float:
-        """Tell the square of PyTorch's gain for the nonlinearity, free of rounding by √."""
-        if self.nonlinearity == "leaky_relu":
-            return 2 / (1 + self.a**2)
-        return _SQUARED_GAIN[self.nonlinearity]
+        leak = self.a if self.nonlinearity == "leaky_relu" else 0.0
+        return _SQUARED_GAIN[self.nonlinearity] / (1 + leak**2) / fan
 
 
-_SQUARED_GAIN = {
+_SQUARED_GAIN = {  # of PyTorch, free of rounding by √
     "relu": 2.0,
     "leaky_relu": 2.0,  # for a = 0
     "tanh": 25 / 9,
