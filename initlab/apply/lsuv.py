@@ -13,7 +13,7 @@ from torch import Generator, nn
 from initlab import format
 from initlab.apply.initialize import initialize, report_kept, spread
 from initlab.apply.layers import emits_sums
-from initlab.apply.parametrized import held, keep_values, restored_on_failure
+from initlab.apply.parametrized import HOOKED, held, keep_values, restored_on_failure
 from initlab.apply.plan import join
 from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyScheme
@@ -83,11 +83,15 @@ def _scale_layers(
     model: nn.Module, x: Any, tolerance: float, passes: int
 ) -> tuple[dict[str, str], dict[nn.Parameter, str]]:
     """Scale layer after layer; give a note for each weight, and the names of the scaled ones."""
-    layers = {}
+    layers, notes = {}, {}
     for name, module in model.named_modules():
-        if emits_sums(module):
-            layers[module] = join(name, next(iter(held(module)["weight"].parameters())))
-    notes = dict.fromkeys(layers.values(), "not called by the forward pass: not scaled")
+        weights = held(module) if emits_sums(module) else {}
+        if "weight" in weights:
+            layers[module] = join(name, next(iter(weights["weight"].parameters())))
+            notes[layers[module]] = "not called by the forward pass: not scaled"
+        else:
+            hooked = [one.name for one in weights.values() if one.note == HOOKED]
+            notes |= {join(name, one): f"{HOOKED}: not scaled" for one in hooked}
     scaled: dict[nn.Parameter, str] = {}
     done: dict[nn.Parameter, str] = {}
     for module in _emitted(model, x, list(layers)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Generator, Tensor, nn
 
 from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of, pieces
-from initlab.apply.parametrized import Held, held
+from initlab.apply.parametrized import HOOKED, Held, held
 from initlab.apply.rules import Fit, Rule
 from initlab.schemes import SCHEMES, Scheme, TorchDefault
 from initlab.schemes.base import check_generator
@@ -108,6 +108,8 @@ def _why_kept(step: Step, seen: Mapping[int, str], kept: Mapping[str, str]) -> s
             return f"tied to {seen[id(parameter)]}: set there"
         if not parameter.requires_grad:
             return "frozen (requires_grad=False)"
+        if step.weight.note == HOOKED:
+            return f"{HOOKED}: remove the hook to set it"
         if not parameter.is_floating_point():
             return f"dtype {parameter.dtype} holds no real numbers"
     return ""

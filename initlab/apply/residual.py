@@ -123,7 +123,7 @@ def _layers(branch: str, module: nn.Module) -> Layers:
     found = [
         (f"{branch}.{name}".rstrip("."), layer)
         for name, layer in module.named_modules()
-        if (emits_sums(layer) or normalises(layer)) and "weight" in held(layer)
+        if (emits_sums(layer) or normalises(layer)) and held(layer)
     ]
     if not found:
         raise ValueError(
