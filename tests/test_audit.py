@@ -121,6 +121,7 @@ def test_the_chance_of_a_wrong_name_is_below_one_in_a_thousand():
         (lambda w: w.copy_(torch.randn(60, 40).sign()), (60, 40), ""),
         (lambda w: w.copy_(torch.randn(60, 40) ** 3), (60, 40), ""),
         (lambda w: w.copy_(torch.randn(60, 1) * torch.randn(60, 40)), (60, 40), ""),
+        (lambda w: w.copy_(torch.eye(6) + torch.eye(6).roll(1, 0)), (6, 6), ""),
         (lambda w: w.fill_(float("nan")), (3, 4), ""),
     ],
 )

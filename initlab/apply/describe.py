@@ -125,7 +125,7 @@ class _Beside(NamedTuple):
 
 
 def _describe(layer: str, weight: Held, kind: Kind | None, beside: _Beside) -> list[AuditRow]:
-    """Describe the parameters that hold one weight, and name its scheme."""
+    """Describe the parameters that hold one weight, and name its scheme in the first row."""
     value, parameters = weight.value(), weight.parameters()
     frozen = not all(parameter.requires_grad for parameter in parameters.values())
     notes = [weight.note, "frozen" if frozen else ""]
@@ -148,20 +148,17 @@ def _describe(layer: str, weight: Held, kind: Kind | None, beside: _Beside) -> l
         )
         for name, parameter in parameters.items()
     ]
-    return [_measured(first, match, parts), *others]
+    first = _matched(first, match)
+    if match.std is not None and parts[0].dim() > 1:
+        fan_in, fan_out = fans(parts[0])
+        variance = fan_in * match.std**2
+        first = replace(first, fan_in=fan_in, fan_out=fan_out, fan_in_variance=variance)
+    return [first, *others]
 
 
-def _measured(row: AuditRow, match: Match, parts: Sequence[Tensor]) -> AuditRow:
-    """Add what the values look like, with fans, mean and standard deviation."""
-    row = replace(row, scheme=match.scheme, others=match.others, distribution=match.distribution)
-    row = replace(row, note=joined(row.note, match.note))
-    if not parts or not parts[0].numel():
-        return row
-    row = replace(row, mean=match.mean, std=match.std)
-    if parts[0].dim() < 2:
-        return row
-    fan_in, fan_out = fans(parts[0])
-    return replace(row, fan_in=fan_in, fan_out=fan_out, fan_in_variance=fan_in * match.std**2)
+def _matched(row: AuditRow, match: Match) -> AuditRow:
+    """Add what the values look like."""
+    return replace(row, **match._asdict() | {"note": joined(row.note, match.note)})
 
 
 def _match(
@@ -223,18 +220,14 @@ def buffer_rows(model: nn.Module) -> list[AuditRow]:
     rows = []
     for name, buffer in model.named_buffers(remove_duplicate=False):
         module = model.get_submodule(name.rpartition(".")[0])
-        row = AuditRow(
-            name=name,
-            type=type(module).__name__,
-            shape=tuple(buffer.shape),
-            note="running statistics" if isinstance(module, _NormBase) else "buffer",
-        )
+        note = "running statistics" if isinstance(module, _NormBase) else "buffer"
+        match = Match()
         if buffer.is_meta:
-            row = replace(row, note=joined(row.note, _META))
+            note = joined(note, _META)
         elif buffer.is_floating_point():
             match = recognise([buffer], buffer)
             if match.distribution != "constant":
                 match = match._replace(scheme="", others=())
-            row = _measured(row, match, [buffer.flatten()])
-        rows.append(row)
+        row = AuditRow(name=name, type=type(module).__name__, shape=tuple(buffer.shape), note=note)
+        rows.append(_matched(row, match))
     return rows

@@ -199,10 +199,9 @@ def _frozen(model: nn.Module, name: str) -> bool:
 
 def report(model: nn.Module, steps: Sequence[Step]) -> Report:
     """Tell what was done, in the order of `model.named_parameters()`."""
+    rows = {row.name: row for step in steps for row in _rows(step)}
     names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
-    order = {name: place for place, name in enumerate(names)}
-    rows = [row for step in steps for row in _rows(step)]
-    return Report(sorted(rows, key=lambda row: order[row.name]))
+    return Report([rows[name] for name in names if name in rows])
 
 
 def report_kept(model: nn.Module, note: str) -> Report:

@@ -28,23 +28,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """What is done with one weight.
+    """What is done with one weight."""
 
-    Args:
-        layer: Name of its module in the model.
-        weight: Where it is held.
-        kind: What the table of layers says of it; None where it says nothing.
-        filler: A scheme, the values themselves, or None: it stays as it is.
-        note: Why it stays, or how it is cut or held.
-        forget: Value of an LSTM's forget gate, in its biases.
-    """
-
-    layer: str
+    layer: str  # name of its module in the model
     weight: Held
-    kind: Kind | None
-    filler: Scheme | Tensor | None = None
-    note: str = ""
-    forget: float | None = None
+    kind: Kind | None  # what the table of layers says of it; None where it says nothing
+    filler: Scheme | Tensor | None = None  # None: it stays as it is
+    note: str = ""  # why it stays, or how it is cut or held
+    forget: float | None = None  # value of an LSTM's forget gate, in its biases
 
     @property
     def name(self) -> str:
