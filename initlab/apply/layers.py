@@ -187,13 +187,9 @@ def pieces(kind: Kind | None, value: Tensor) -> list[Tensor]:
     return kind.cut(value) if isinstance(kind, Weight) else [value]
 
 
-def padding_row(kind: Kind | None) -> int | None:
-    """Tell which row of a parameter stays 0."""
-    return kind.zero_row if isinstance(kind, Weight) else None
-
-
-def without_row(row: int | None, value: Tensor) -> Tensor:
-    """Leave out a row, if there is one to leave out."""
+def without_padding(kind: Kind | None, value: Tensor) -> Tensor:
+    """Leave out the row that stays 0, if there is one."""
+    row = kind.zero_row if isinstance(kind, Weight) else None
     return value if row is None else torch.cat([value[:row], value[row + 1 :]])
 
 
