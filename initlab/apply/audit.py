@@ -171,9 +171,6 @@ class Audit(Report):
             schemes: Names of `il.SCHEMES` with a variance that fans tell.
             ax: Matplotlib axes to draw on; None makes a figure.
 
-        Returns:
-            The axes that were drawn on.
-
         Raises:
             ValueError: A name is unknown, or there is no weight to draw.
         """
@@ -336,17 +333,14 @@ def _own(weight: Held, kind: Kind | None, value: Tensor, beside: _Beside) -> Dis
 
 def _with_copies(rows: list[AuditRow], values: dict[str, Tensor]) -> list[AuditRow]:
     """Say which weights are copies of another one: equal values that nobody ties."""
-    seen: dict[tuple[Any, ...], list[str]] = {}
+    first_of: dict[tuple[Any, ...], str] = {}
     found = []
     for row in rows:
         value = values.get(row.name)
         if value is not None and row.std and math.isfinite(row.std) and "tied to" not in row.note:
-            same = seen.setdefault((row.shape, value.dtype, row.mean, row.std), [])
-            original = next((n for n in same if torch.equal(values[n], value)), "")
-            if original:
-                row = replace(row, note=joined(f"a copy of {original}: equal values", row.note))
-            else:
-                same.append(row.name)
+            first = first_of.setdefault((row.shape, value.dtype, row.mean, row.std), row.name)
+            if first != row.name and torch.equal(values[first], value):
+                row = replace(row, note=joined(f"a copy of {first}: equal values", row.note))
         found.append(row)
     return found
 

@@ -54,12 +54,9 @@ Candidate = tuple[tuple[int, int], str, Distribution]
 
 
 def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None = None) -> Match:
-    """Name the scheme of numbers.
+    """Name the scheme of numbers: in the pieces that were filled one by one, and as stored.
 
-    Args:
-        pieces: The matrices or kernels (out, in, ...) that a parameter holds, or one vector.
-        stored: The same numbers as they are stored.
-        own: What PyTorch's own start of the layer gives them.
+    `own` is what PyTorch's own start of the layer gives them.
     """
     pieces = [piece.detach() for piece in pieces if piece.numel()]
     if not pieces:
