@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
@@ -18,10 +18,8 @@ from initlab.arguments import choice, whole
 from initlab.data import Batch
 from initlab.experiments.comparing import checked_seeds
 from initlab.experiments.loop import Loop
-from initlab.experiments.parallel import RANDOM, spread
-from initlab.experiments.progress import bar
-from initlab.experiments.recipe import Recipe, checked_data, checked_model
-from initlab.experiments.scores import Loss
+from initlab.experiments.parallel import RANDOM, GoOn, seeded, spread
+from initlab.experiments.recipe import Loss, Recipe, checked_data, checked_model
 from initlab.experiments.training import own_randomness
 from initlab.probe.layers import Filter
 from initlab.probe.views import layer_outputs
@@ -90,14 +88,13 @@ class Coordinates:
     def slope(self, layer: str, step: int = 0, *, change: bool = False) -> float:
         """Return the slope of log rms against log width: 0 is level, 1/2 grows like √width.
 
+        It is that of the straight line through the medians over seeds; nan where fewer than two
+        widths have a finite size above 0.
+
         Args:
             layer: Its name.
             step: 0 for the start, or how many updates the networks have had.
             change: Whether the rms is that of the change since the start.
-
-        Returns:
-            The slope of the straight line through the medians over seeds; nan where fewer than
-            two widths have a finite size above 0.
 
         Raises:
             ValueError: There is no such layer or step.
@@ -144,23 +141,20 @@ class Coordinates:
         parts += [f"{level} of {len(slopes)} layers are level"] if level else []
         return "; ".join(parts)
 
-    def _table(self) -> Iterator[list[str]]:
-        """Yield the slopes of each layer by step, and of its change at the end, with a head."""
-        last = self.steps[-1]
-        yield [
-            "slope",
-            *("start" if step == 0 else f"step {step}" for step in self.steps),
-            "change",
-        ]
+    def _table(self) -> list[list[str]]:
+        """Return the slopes of each layer by step, and of its change at the end, with a head."""
+        steps = ["start" if step == 0 else f"step {step}" for step in self.steps]
+        rows = [["slope", *steps, "change"]]
         for layer in self.layers:
             slopes = [self.slope(layer, step) for step in self.steps]
-            slopes.append(self.slope(layer, last, change=True))
-            yield [layer, *("–" if math.isnan(slope) else f"{slope:+.2f}" for slope in slopes)]
+            slopes.append(self.slope(layer, self.steps[-1], change=True))
+            rows.append([layer, *("–" if math.isnan(one) else f"{one:+.2f}" for one in slopes)])
+        return rows
 
     def __repr__(self) -> str:
         if len(self.widths) < 2:
             return self.sentence
-        rows = list(self._table())
+        rows = self._table()
         first = max(len(row[0]) for row in rows)
         lines = [f"{row[0]:<{first}}" + "".join(f"{cell:>8}" for cell in row[1:]) for row in rows]
         return "\n".join([self.sentence, *lines])
@@ -171,10 +165,11 @@ class Coordinates:
         head, *rows = (
             "".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._table()
         )
-        head = head.replace("td>", "th>")
         body = "".join(f"<tr>{row}</tr>" for row in rows)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<p>{html.escape(self.sentence)}</p>{table}"
+        return (
+            f"<p>{html.escape(self.sentence)}</p><table><thead><tr>{head.replace('td>', 'th>')}"
+            f"</tr></thead><tbody>{body}</tbody></table>"
+        )
 
     def plot(self, **options: Any) -> Any:
         """Draw the sizes against the width, a panel for each step, with `il.plots.coordinates`."""
@@ -271,18 +266,15 @@ def coordinate_check(
     if own and (optimizer is not None or lr is not None):
         raise ValueError("build gives an optimizer with its rates: leave out optimizer and lr.")
     pairs = [(width, seed) for width in chosen for seed in checked_seeds(seeds)]
-    work = [partial(_measured, build, width, seed, batch, recipe, layers) for width, seed in pairs]
-    found: dict[int, list[Size]] = {}
-    stopped = None
-    with bar(len(work), show=progress, unit="network") as shown:
-        try:
-            for place, sizes in spread(work):
-                found[place] = sizes
-                shown.update()
-        except KeyboardInterrupt:
-            stopped = f"interrupted: {len(found)} of {len(work)} networks are kept"
-    every = [size for _, sizes in sorted(found.items()) for size in sizes]
-    return Coordinates(sizes=every, stopped=stopped)
+    found, stopped = spread(
+        [partial(_measured, build, *pair, batch, recipe, layers) for pair in pairs],
+        sizes=[1] * len(pairs),
+        unit="network",
+        progress=progress,
+    )
+    return Coordinates(
+        sizes=[size for _, sizes in sorted(found.items()) for size in sizes], stopped=stopped
+    )
 
 
 def _names(layers: Iterable[str]) -> str:
@@ -292,9 +284,7 @@ def _names(layers: Iterable[str]) -> str:
 
 def _built(build: Build, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer | None]:
     """Build a network, with its optimizer if there is one; the caller's random state stays."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        made = build(width)
+    made = seeded(partial(build, width), seed)
     model, own = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
         raise TypeError(
@@ -316,34 +306,37 @@ def _measured(
     data: Batch,
     recipe: Recipe,
     layers: Filter | None,
-    go_on: Callable[[], None],
+    go_on: GoOn,
 ) -> list[Size]:
     """Train one network, and measure its layers before and after each step."""
-    with RANDOM:  # PyTorch has one global random state for all threads
+    with RANDOM:
         model, own = _built(build, width, seed)
-        model.train()
-        batch = checked_data(data, model)
-        x = batch.x[:MEASURED]
+        batch = checked_data(data, model.train())
+        loop, x = Loop(model, recipe, own), batch.x[:MEASURED]
+
+        def measured() -> list[Size]:
+            outputs = layer_outputs(model, x, layers=layers)
+            return [
+                Size(
+                    layer,
+                    width,
+                    seed,
+                    loop.done,
+                    _rms(now),
+                    _rms(now - start.setdefault(layer, now)),
+                )
+                for layer, now in outputs.items()
+            ]
+
+        start: dict[str, Tensor] = {}
         with own_randomness(model, recipe.seed):
-            loop = Loop(model, recipe, own)
-            start = layer_outputs(model, x, layers=layers)
-            sizes = _sizes(start, start, width, seed, 0)
+            sizes = measured()
             for one in recipe.batches(batch):
                 loop.gradients(one)
                 loop.update()
-                now = layer_outputs(model, x, layers=layers)
-                sizes += _sizes(now, start, width, seed, loop.done)
+                sizes += measured()
                 go_on()
     return sizes
-
-
-def _sizes(
-    now: dict[str, Tensor], start: dict[str, Tensor], width: int, seed: int, step: int
-) -> list[Size]:
-    return [
-        Size(layer, width, seed, step, rms=_rms(tensor), change=_rms(tensor - start[layer]))
-        for layer, tensor in now.items()
-    ]
 
 
 def _rms(tensor: Tensor) -> float:

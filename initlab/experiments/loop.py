@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from initlab.data import Batch
 from initlab.experiments.ensemble import Ensemble
-from initlab.experiments.recipe import Recipe
-from initlab.experiments.scores import hits, losses_of, mode
+from initlab.experiments.recipe import Loss, Recipe
+from initlab.probe.run import logits_of, usual_loss
+
+IGNORED = -100  # the class that cross-entropy leaves out
 
 
 class Scores(NamedTuple):
-    """How good each network is on a batch.
+    """How good each network is on a batch: one loss and one accuracy for each.
 
-    Args:
-        losses: One for each network; a network alone is the first.
-        accuracies: The same; None each where targets are no classes.
+    Accuracies are None where targets are no classes.
     """
 
     losses: list[float]
@@ -81,12 +84,10 @@ class Loop:
         """Leave the gradients of a batch's losses in the parameters; return the scores."""
         self.lr = self.recipe.set_rates(self.optimizer, self.done)
         self.optimizer.zero_grad()
-        output = self.network(batch.x)
-        losses = self._losses(output, batch.y)
+        losses, found = self._run(batch)
         losses.sum().backward()  # type: ignore[no-untyped-call]
-        found = self._scores(losses, output, batch.y)
-        for place, loss in enumerate(found.losses):
-            if not math.isfinite(loss) and place not in self.lost:
+        for place in self.going_on:
+            if not math.isfinite(found.losses[place]):
                 self.lost[place] = self.done
                 if self.ensemble:
                     self._held[place] = [n.clone() for n in self.ensemble.numbers(place)]
@@ -108,8 +109,7 @@ class Loop:
     def scores(self, data: Batch) -> Scores:
         """Return loss and accuracy on all of the data, in evaluation mode."""
         with mode(self.network, training=False), torch.no_grad():
-            output = self.network(data.x)
-            return self._scores(self._losses(output, data.y), output, data.y)
+            return self._run(data)[1]
 
     def save(self) -> Saved:
         """Copy all that the next steps depend on."""
@@ -123,11 +123,71 @@ class Loop:
         self.done, self.lost = saved.done, dict(saved.lost)
         self._held = {place: self._held[place] for place in self.lost if place in self._held}
 
-    def _losses(self, output: Any, y: Tensor) -> Tensor:
-        return losses_of(output, y, self.recipe.loss, stacked=self.ensemble is not None)
-
-    def _scores(self, losses: Tensor, output: Any, y: Tensor) -> Scores:
+    def _run(self, batch: Batch) -> tuple[Tensor, Scores]:
+        """Run forwards; return the losses to differentiate, and the scores."""
+        output, stacked = self.network(batch.x), self.ensemble is not None
+        losses = losses_of(output, batch.y, self.recipe.loss, stacked=stacked)
         with torch.no_grad():
-            shares = hits(output, y, stacked=self.ensemble is not None)
-        nothing: list[float | None] = [None] * self.count
-        return Scores(losses.tolist(), nothing if shares is None else shares.tolist())
+            shares = hits(output, batch.y, stacked=stacked)
+        accuracies = [None] * self.count if shares is None else shares.tolist()
+        return losses, Scores(losses.tolist(), accuracies)
+
+
+def losses_of(output: Any, y: Tensor, loss: Loss | None, *, stacked: bool) -> Tensor:
+    """Return the loss of one network, or of each in an ensemble.
+
+    Args:
+        output: What the network emits; (S, B, C) for an ensemble.
+        y: Targets of the batch.
+        loss: (output, target) → scalar; None means `default_loss`.
+        stacked: Whether it is an ensemble's output.
+
+    Shape:
+        (1,) or (S,).
+    """
+    if not stacked:
+        return (loss or default_loss)(output, y).reshape(1)
+    if loss is not None:
+        return torch.stack([loss(one, y).reshape(()) for one in output.unbind()])
+    if not y.is_floating_point() and y.dim() == 1:  # all in one go
+        every = F.cross_entropy(
+            output.flatten(0, 1), y.long().repeat(len(output)), reduction="none"
+        )
+        return every.view(len(output), -1).sum(1) / (y != IGNORED).sum()
+    return torch.stack([default_loss(one, y) for one in output.unbind()])
+
+
+def default_loss(output: Any, target: Tensor) -> Tensor:
+    """Cross-entropy for whole-number targets, mean squared error for floating-point ones.
+
+    Raises:
+        ValueError: Output and target do not fit each other.
+    """
+    return usual_loss(logits_of(output), target)
+
+
+def hits(output: Any, target: Tensor, *, stacked: bool) -> Tensor | None:
+    """Return the share of examples whose largest output is the target; None for regression.
+
+    Shape:
+        (1,), or (S,) for the output of an ensemble.
+    """
+    output = output if stacked else logits_of(output)[None]
+    if target.is_floating_point() or output.dim() != target.dim() + 2:
+        return None
+    classes_last = output.shape[1:-1] == target.shape  # else they are first, as for images
+    guess = output.argmax(-1 if classes_last else 2)
+    share: Tensor = (guess == target).to(output.dtype).flatten(1).mean(1)
+    return share
+
+
+@contextmanager
+def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a network into training or evaluation mode, and each module back afterwards."""
+    before = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, was in before.items():
+            module.training = was
