@@ -35,15 +35,11 @@ Build = Callable[[int], Any]
 
 
 class Size(NamedTuple):
-    """How large what a layer emits is, for one network at one step.
+    """How large what a layer emits is, for one network after some steps.
 
     Args:
-        layer: Its name.
-        width: Of the network.
-        seed: Of the network.
-        step: How many updates the network has had.
         rms: Root mean square of all elements.
-        change: The same of their change since the start; 0 at the start.
+        change: The same of their change since the start.
     """
 
     layer: str
@@ -143,6 +139,8 @@ class Coordinates:
 
     def _table(self) -> list[list[str]]:
         """Return the slopes of each layer by step, and of its change at the end, with a head."""
+        if len(self.widths) < 2:
+            return []
         steps = ["start" if step == 0 else f"step {step}" for step in self.steps]
         rows = [["slope", *steps, "change"]]
         for layer in self.layers:
@@ -152,24 +150,18 @@ class Coordinates:
         return rows
 
     def __repr__(self) -> str:
-        if len(self.widths) < 2:
-            return self.sentence
         rows = self._table()
-        first = max(len(row[0]) for row in rows)
+        first = max((len(row[0]) for row in rows), default=0)
         lines = [f"{row[0]:<{first}}" + "".join(f"{cell:>8}" for cell in row[1:]) for row in rows]
         return "\n".join([self.sentence, *lines])
 
     def _repr_html_(self) -> str:
-        if len(self.widths) < 2:
-            return html.escape(self.sentence)
-        head, *rows = (
-            "".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._table()
-        )
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        return (
-            f"<p>{html.escape(self.sentence)}</p><table><thead><tr>{head.replace('td>', 'th>')}"
-            f"</tr></thead><tbody>{body}</tbody></table>"
-        )
+        said = f"<p>{html.escape(self.sentence)}</p>"
+        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._table()]
+        if not rows:
+            return said
+        head, body = rows[0].replace("td>", "th>"), "".join(f"<tr>{row}</tr>" for row in rows[1:])
+        return f"{said}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def plot(self, **options: Any) -> Any:
         """Draw the sizes against the width, a panel for each step, with `il.plots.coordinates`."""
@@ -201,9 +193,7 @@ def coordinate_check(
 
     At the start, a scheme whose variance is 1 / fan_in keeps every layer level (slope 0). With a
     fixed std the first layer is level, since its number of inputs stays, and each layer that
-    follows adds 1/2 to the slope.
-
-    The work spreads over cores or a cluster as that of `il.sweep` does.
+    follows adds 1/2 to the slope. The work spreads over cores or a cluster as in `il.sweep`.
 
     Args:
         build: Width → the network, or a pair of the network and its optimizer (which may have a
@@ -211,18 +201,14 @@ def coordinate_check(
             to seed.
         widths: Two or more.
         data: Inputs and targets to train on; layers are measured on the first 128 examples.
-        optimizer: "adam" (None means it), "mup_adam" or "sgd", as for `il.train`; to be left out
-            where `build` gives one.
-        lr: Learning rate; None means 0.001. To be left out where `build` gives an optimizer.
+        optimizer: None means "adam". To be left out, as `lr`, where `build` gives an optimizer.
+        lr: Learning rate; None means 0.001.
         steps: Number of updates, at least 1.
         seeds: How many seeds (0, 1, 2, ...), or which.
-        batch_size: Examples in each step.
-        loss: (output, target) → scalar, as for `il.train`.
+        batch_size: Examples in each step; `optimizer` and `loss`, too, are as for `il.train`.
+        loss: (output, target) → scalar.
         layers: Which layers, as for `il.trace`; None means all.
         progress: Whether a bar is shown, where somebody is looking.
-
-    Returns:
-        The size of each layer's output, and of its change, for each width, seed and step.
 
     Raises:
         TypeError: An argument is of the wrong kind, or `build` returns no network.
@@ -309,33 +295,24 @@ def _measured(
     go_on: GoOn,
 ) -> list[Size]:
     """Train one network, and measure its layers before and after each step."""
+    sizes: list[Size] = []
+    start: dict[str, Tensor] = {}
     with RANDOM:
         model, own = _built(build, width, seed)
         batch = checked_data(data, model.train())
-        loop, x = Loop(model, recipe, own), batch.x[:MEASURED]
-
-        def measured() -> list[Size]:
-            outputs = layer_outputs(model, x, layers=layers)
-            return [
-                Size(
-                    layer,
-                    width,
-                    seed,
-                    loop.done,
-                    _rms(now),
-                    _rms(now - start.setdefault(layer, now)),
-                )
-                for layer, now in outputs.items()
-            ]
-
-        start: dict[str, Tensor] = {}
+        loop, batches = Loop(model, recipe, own), recipe.batches(batch)
         with own_randomness(model, recipe.seed):
-            sizes = measured()
-            for one in recipe.batches(batch):
-                loop.gradients(one)
-                loop.update()
-                sizes += measured()
-                go_on()
+            for step in range(recipe.steps + 1):
+                if step:
+                    loop.gradients(next(batches))
+                    loop.update()
+                    go_on()
+                now = layer_outputs(model, batch.x[:MEASURED], layers=layers)
+                start = start or now
+                sizes += [
+                    Size(layer, width, seed, step, rms=_rms(out), change=_rms(out - start[layer]))
+                    for layer, out in now.items()
+                ]
     return sizes
 
 

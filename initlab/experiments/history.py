@@ -77,13 +77,10 @@ class History:
             self.accuracy.append(accuracy)
 
     def steps_to(self, share: float) -> int | None:
-        """Return after how many updates the loss was first below a share of its start.
+        """Return after how many updates the loss was first below a share of its start, or None.
 
         Args:
             share: Part of the first step's loss, above 0 and below 1.
-
-        Returns:
-            The number of updates; None if no step had such a loss.
 
         Raises:
             TypeError, ValueError: `share` is no number, or out of its range.

@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from initlab.data import Batch
 from initlab.experiments.ensemble import Ensemble
-from initlab.experiments.recipe import Loss, Recipe
+from initlab.experiments.recipe import Recipe
 from initlab.probe.run import logits_of, usual_loss
 
 IGNORED = -100  # the class that cross-entropy leaves out
@@ -31,8 +30,7 @@ class Scores(NamedTuple):
     accuracies: list[float | None]
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(NamedTuple):
     """All that the steps after a certain one depend on, apart from the batches."""
 
     done: int
@@ -68,7 +66,7 @@ class Loop:
     ) -> None:
         self.network, self.recipe = network, recipe
         self.ensemble = network if isinstance(network, Ensemble) else None
-        self.count = network.count if isinstance(network, Ensemble) else 1
+        self.count = self.ensemble.count if self.ensemble else 1
         self.optimizer = optimizer or recipe.optimizer_for(network)
         self.done = 0  # updates so far
         self.lr = recipe.lr_at(0)  # of the latest step
@@ -103,8 +101,8 @@ class Loop:
     def _hold_lost(self) -> None:
         """Undo what a pass (running statistics) or a step has changed in networks that are lost."""
         if self.ensemble:
-            for place, numbers in self._held.items():
-                self.ensemble.put(place, numbers)
+            for place in self.lost:
+                self.ensemble.put(place, self._held[place])
 
     def scores(self, data: Batch) -> Scores:
         """Return loss and accuracy on all of the data, in evaluation mode."""
@@ -114,71 +112,49 @@ class Loop:
     def save(self) -> Saved:
         """Copy all that the next steps depend on."""
         state = self.network.state_dict(), self.optimizer.state_dict()
-        return Saved(self.done, *copy.deepcopy(state), dict(self.lost))
+        return copy.deepcopy(Saved(self.done, *state, self.lost))
 
     def restore(self, saved: Saved) -> None:
         """Go back to where `save` was called."""
-        self.network.load_state_dict(saved.network)
-        self.optimizer.load_state_dict(copy.deepcopy(saved.optimizer))
-        self.done, self.lost = saved.done, dict(saved.lost)
-        self._held = {place: self._held[place] for place in self.lost if place in self._held}
+        self.done, network, optimizer, self.lost = copy.deepcopy(saved)
+        self.network.load_state_dict(network)
+        self.optimizer.load_state_dict(optimizer)
 
     def _run(self, batch: Batch) -> tuple[Tensor, Scores]:
         """Run forwards; return the losses to differentiate, and the scores."""
-        output, stacked = self.network(batch.x), self.ensemble is not None
-        losses = losses_of(output, batch.y, self.recipe.loss, stacked=stacked)
+        output, y = self.network(batch.x), batch.y
+        are_classes = y.dim() == 1 and not y.is_floating_point()
+        if self.ensemble and self.recipe.loss is None and are_classes:  # all in one go
+            every = F.cross_entropy(
+                output.flatten(0, 1), y.long().repeat(self.count), reduction="none"
+            )
+            losses = every.view(self.count, -1).sum(1) / (y != IGNORED).sum()
+        else:
+            loss = self.recipe.loss or default_loss
+            outputs = output.unbind() if self.ensemble else [output]
+            losses = torch.stack([loss(one, y).reshape(()) for one in outputs])
         with torch.no_grad():
-            shares = hits(output, batch.y, stacked=stacked)
-        accuracies = [None] * self.count if shares is None else shares.tolist()
-        return losses, Scores(losses.tolist(), accuracies)
-
-
-def losses_of(output: Any, y: Tensor, loss: Loss | None, *, stacked: bool) -> Tensor:
-    """Return the loss of one network, or of each in an ensemble.
-
-    Args:
-        output: What the network emits; (S, B, C) for an ensemble.
-        y: Targets of the batch.
-        loss: (output, target) → scalar; None means `default_loss`.
-        stacked: Whether it is an ensemble's output.
-
-    Shape:
-        (1,) or (S,).
-    """
-    if not stacked:
-        return (loss or default_loss)(output, y).reshape(1)
-    if loss is not None:
-        return torch.stack([loss(one, y).reshape(()) for one in output.unbind()])
-    if not y.is_floating_point() and y.dim() == 1:  # all in one go
-        every = F.cross_entropy(
-            output.flatten(0, 1), y.long().repeat(len(output)), reduction="none"
-        )
-        return every.view(len(output), -1).sum(1) / (y != IGNORED).sum()
-    return torch.stack([default_loss(one, y) for one in output.unbind()])
+            shares = _hits(output if self.ensemble else logits_of(output)[None], y)
+        return losses, Scores(losses.tolist(), shares or [None] * self.count)
 
 
 def default_loss(output: Any, target: Tensor) -> Tensor:
-    """Cross-entropy for whole-number targets, mean squared error for floating-point ones.
-
-    Raises:
-        ValueError: Output and target do not fit each other.
-    """
+    """Cross-entropy for whole-number targets, mean squared error for floating-point ones."""
     return usual_loss(logits_of(output), target)
 
 
-def hits(output: Any, target: Tensor, *, stacked: bool) -> Tensor | None:
-    """Return the share of examples whose largest output is the target; None for regression.
+def _hits(output: Tensor, target: Tensor) -> list[float | None]:
+    """Return the share of examples whose largest output is the target; nothing for regression.
 
     Shape:
-        (1,), or (S,) for the output of an ensemble.
+        output (S, B, C) or (S, B, C, ...), or (S, B, ..., C); answer S numbers.
     """
-    output = output if stacked else logits_of(output)[None]
     if target.is_floating_point() or output.dim() != target.dim() + 2:
-        return None
+        return []
     classes_last = output.shape[1:-1] == target.shape  # else they are first, as for images
     guess = output.argmax(-1 if classes_last else 2)
-    share: Tensor = (guess == target).to(output.dtype).flatten(1).mean(1)
-    return share
+    shares: list[float | None] = (guess == target).to(output.dtype).flatten(1).mean(1).tolist()
+    return shares
 
 
 @contextmanager

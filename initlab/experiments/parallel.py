@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -28,18 +29,12 @@ from initlab.experiments.runs import Run, Runs
 from initlab.experiments.store import key_of
 from initlab.experiments.threads import one_thread
 from initlab.experiments.training import own_randomness, run
-from initlab.schemes import Scheme
+from initlab.schemes import Scheme, TorchDefault
 
 SEEDS = 8  # seeds in a task at most
 RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
-GoOn = Callable[[], None]
-"""To be called now and then: raises `Ended` when nobody waits for this work any more."""
-
+GoOn = Callable[[], None]  # to be called now and then: raises when nobody waits any more
 _ended: set[str] = set()  # calls that nobody waits for any more
-
-
-class Ended(Exception):  # noqa: N818  (nothing went wrong)
-    """Nobody waits for this work any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +45,7 @@ class Point:
         settings: What a row says about it.
         scheme: Fills the weights.
         build: Makes the network.
-        bias: What biases start as.
+        bias: What biases start as; None means what is usual with the scheme.
         recipe: How it is trained.
         gain: Factor on every weight.
     """
@@ -66,7 +61,9 @@ class Point:
         """Make the network that this seed starts from; the caller's random state stays."""
         model = checked_model(seeded(self.build, seed))
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-        initialize(model, self.scheme, bias=self.bias, generator=generator)
+        usual = "torch_default" if isinstance(self.scheme, TorchDefault) else "zeros"
+        bias = usual if self.bias is None else self.bias
+        initialize(model, self.scheme, bias=bias, generator=generator)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() >= 2 and parameter.requires_grad:
@@ -155,7 +152,7 @@ def spread(
 def _done(place: int, piece: Callable[[GoOn], Any], call: str) -> tuple[int, Any]:
     def go_on() -> None:
         if call in _ended:
-            raise Ended
+            raise CancelledError
 
     go_on()
     with one_thread(), torch.enable_grad():
