@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from initlab.apply import initialize
 from initlab.data import Batch, digits, moons, spirals
 from initlab.experiments.ensemble import Ensemble
-from initlab.experiments.loop import Loop, Saved
+from initlab.experiments.loop import Loop, Saved, mode
 from initlab.experiments.recipe import Recipe, class_count
-from initlab.experiments.scores import mode
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import for_tracing, generator
