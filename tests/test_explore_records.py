@@ -207,7 +207,8 @@ def test_eps_breaks_scale_invariance_where_weights_are_small():
 @pytest.mark.parametrize("batch_size", [8, 512])
 def test_batchnorm_follows_theory(batch_size):
     changed = {"scale": 1.0, "depth": 20, "width": 256, "batch_size": batch_size}
-    got = batchnorm_records(batchnorm_settings(**changed), 0.4)
+    for _ in range(2):  # what theory says of one network at a time
+        got = batchnorm_records(batchnorm_settings(**changed), 1e-9)
     expected = theory.batchnorm_factor("relu", batch_size=batch_size)
     assert got.normed.predicted_factors[3:15] == pytest.approx([expected] * 12, rel=0.01)
     assert got.normed.factors[3:15].mean() == pytest.approx(expected, rel=0.1)
