@@ -7,8 +7,9 @@ import math
 import numpy as np
 import torch
 
+from initlab.activations import ActivationLike
 from initlab.arguments import choice, number, whole
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 from initlab.theory.layers import kurtosis
 from initlab.theory.maps import gain
 from initlab.theory.quadrature import moments

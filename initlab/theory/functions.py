@@ -15,7 +15,6 @@ from initlab import activations
 
 Array = NDArray[np.float64]
 Function = Callable[[Tensor], Tensor]
-ActivationLike = str | Callable[[Tensor], Tensor]
 
 _NODES = np.polynomial.legendre.leggauss(16)[0]
 _COEFFICIENTS = np.linalg.inv(np.polynomial.legendre.legvander(_NODES, 15))

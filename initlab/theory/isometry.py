@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from initlab.activations import ActivationLike
 from initlab.arguments import choice, number, whole
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 from initlab.theory.quadrature import moments
 
 _S_TRANSFORM = {"gaussian": 1.0, "orthogonal": 0.0}

@@ -13,9 +13,9 @@ from torch.fx import Graph, Node
 from torch.nn import functional as F
 
 from initlab import activations, schemes
+from initlab.activations import ActivationLike
 from initlab.format import number
 from initlab.theory import layers
-from initlab.theory.functions import ActivationLike
 from initlab.theory.layers import NoTheory, Rule
 from initlab.theory.quadrature import Moments, moments
 

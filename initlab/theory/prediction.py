@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from initlab import models, schemes
+from initlab.activations import ActivationLike
 from initlab.arguments import number, whole
 from initlab.format import number as write
-from initlab.theory.functions import ActivationLike
 from initlab.theory.layers import Affine, Norm, NoTheory, Passed, Same, Signal, add_noise
 from initlab.theory.network import Reader, Step, leaf_names
 from initlab.theory.quadrature import LARGEST, SMALLEST, moments

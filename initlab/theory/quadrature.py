@@ -21,8 +21,9 @@ import numpy as np
 import torch
 
 from initlab import activations
+from initlab.activations import ActivationLike
 from initlab.theory import functions
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 
 SMALLEST, LARGEST = 1e-150, 1e150  # variances beyond these would leave float64
 _REACH = 12.0  # in standard deviations: the density there is 1e-32 of its peak
