@@ -34,11 +34,11 @@ def number(
     """Return a finite number in [low, high], or say what is wrong with it.
 
     Args:
-        name: The argument.
-        value: What came.
+        name: The argument that `value` came for.
+        value: What is to be checked.
         low: Least value.
         high: Greatest value; given only together with `low`.
-        open_: Whether `low` (and `high`, where it is given) itself is not allowed.
+        open_: Whether the two themselves are not allowed.
 
     >>> number("std", -1, low=0)
     Traceback (most recent call last):
@@ -121,12 +121,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def unknown(what: str, value: Any, allowed: Iterable[str]) -> str:
-    """Say that `value` is unknown, what is nearest, and what is allowed.
-
-    Args:
-        what: The argument that it was given for.
-        value: What came.
-        allowed: All names that are right, in the order to show them.
+    """Say that `value` is unknown as `what`, what is nearest, and what is allowed, in its order.
 
     >>> unknown("mode", "fan_inn", ["fan_in", "fan_out"])
     "mode='fan_inn' is unknown: did you mean 'fan_in'? Allowed: fan_in, fan_out."

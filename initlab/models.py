@@ -256,12 +256,10 @@ def residual(
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Draw from `seed` on the CPU, and put the caller's random state back."""
-    seed = whole("seed", seed, least=0)
-    # What will have no numbers draws none; else weights don't depend on the device.
+    """Draw from `seed` on the CPU (or nothing, on meta), and put the caller's random state back."""
     where = "meta" if torch.get_default_device().type == "meta" else "cpu"
     with torch.random.fork_rng(devices=[]), torch.device(where):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(whole("seed", seed, least=0))
         yield
 
 

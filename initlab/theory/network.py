@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -49,28 +49,15 @@ def leaf_names(model: nn.Module) -> list[str]:
     ]
 
 
+@dataclass
 class Reader:
-    """Follows a signal through a model, as its own `forward` takes it.
+    """Follows a signal through a model, as its own `forward` takes it."""
 
-    Args:
-        scheme: Distribution of the weights; None takes the ones that are there.
-        bias_var: Var(b), or "torch_default"; None takes 0 with a scheme, else those there.
-        batch_size: For BatchNorm; `inf` for a large one.
-        activation: In place of the network's own.
-    """
-
-    def __init__(
-        self,
-        scheme: schemes.Scheme | None,
-        bias_var: float | str | None,
-        batch_size: float,
-        activation: Moments | None,
-    ) -> None:
-        self.scheme = scheme
-        self.bias_var = bias_var
-        self.batch_size = batch_size
-        self.activation = activation
-        self._moments: dict[object, Moments] = {}
+    scheme: schemes.Scheme | None  # of the weights; None takes the ones that are there
+    bias_var: float | str | None  # None is 0 with a scheme, else that of the biases there
+    batch_size: float  # for BatchNorm; `inf` for a large one
+    activation: Moments | None  # in place of the network's own
+    _moments: dict[object, Moments] = field(default_factory=dict)
 
     def steps(self, model: nn.Module, start: Signal) -> list[Step]:
         """Follow a signal through a model, or raise NoTheory at what theory does not know."""

@@ -160,13 +160,12 @@ def _mlp(depth: object, **about: Any) -> nn.Module:
 def _input(x: Tensor | None, input_rms: float) -> Signal:
     if x is None:
         square = number("input_rms", input_rms, low=0) ** 2
-        return Signal(square=square, contrast=square, width=1)
+        return Signal(square, contrast=square, width=1)
     if not isinstance(x, Tensor) or x.dim() < 2 or len(x) < 2:
         raise ValueError("x must be a batch of at least two inputs, of shape (B, ...).")
     batch = x.detach().double().flatten(1)
-    return Signal(
-        square=batch.square().mean().item(), contrast=batch.var(dim=0).mean().item(), width=1
-    )
+    square, contrast = batch.square().mean().item(), batch.var(dim=0).mean().item()
+    return Signal(square, contrast, width=1)
 
 
 def _propagate(steps: list[Step]) -> Prediction:
