@@ -91,12 +91,14 @@ class Reader:
             steps.append(step)
         return steps
 
-    def _layer(self, name: str, layer: nn.Module, signal: Signal) -> Passed:
+    def _layer(self, name: str, layer: nn.Module, *signals: Signal) -> Passed:
+        silence = f"{name} ({type(layer).__name__}) is not a layer that theory knows."
+        if len(signals) != 1:
+            raise NoTheory(silence)
+        (signal,) = signals
         if isinstance(layer, nn.Linear):
-            weight_square, bias_square = self._weight_square(name, layer), self._bias_square(layer)
-            return layers.affine(
-                signal, layer.in_features, layer.out_features, weight_square, bias_square
-            )
+            square, bias_square = self._weight_square(name, layer), self._bias_square(layer)
+            return layers.affine(signal, layer.in_features, layer.out_features, square, bias_square)
         if isinstance(layer, _BATCH_NORMS):
             return self._batch_norm(name, layer, signal)
         if isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) == 1:
@@ -105,7 +107,6 @@ class Reader:
             raise NoTheory(f"{name} drops units at random in train mode: call model.eval().")
         if isinstance(layer, (nn.Identity, nn.Flatten, *_DROPOUTS)):
             return Passed(signal)
-        silence = f"{name} ({type(layer).__name__}) is not a layer that theory knows."
         if not _is_leaf(layer):
             raise NoTheory(silence)
         key: object = id(getattr(layer, "function", layer))
