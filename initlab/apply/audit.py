@@ -128,7 +128,7 @@ class Audit(Report):
         Raises:
             ValueError: A name is unknown, or there is no weight to draw.
         """
-        from initlab.plots.audit import std_by_depth
+        from initlab.plots.depth import std_by_depth
 
         for name in schemes:
             choice("schemes", name, SCHEMES)

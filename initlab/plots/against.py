@@ -104,7 +104,13 @@ def against(
     _scale_x(ax, places, log=is_wide)
     drawn = [size for line in lines.values() for point in line for size in point[1:4]]
     drawn += [size for curve in curves.values() for size in curve] + list(levels.values())
-    _scale_y(ax, y, [size for size in drawn if math.isfinite(size)], log=log)
+    drawn = [size for size in drawn if math.isfinite(size)]
+    if log:
+        log_axis(ax, [size for size in drawn if size > 0])
+    elif y == "accuracy":
+        ax.set_ylim(0, 1.03)
+    elif drawn:
+        linear_axis(ax, drawn, room=0.06)
     ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
     style = looks(lines)
     names = []
@@ -146,7 +152,8 @@ def _lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str) -> dict[s
     found: dict[str, dict[float, list[float]]] = {}
     for row in rows:
         value = math.inf if row[y] is None or math.isnan(row[y]) else float(row[y])
-        found.setdefault(_name(by, row[by]), {}).setdefault(float(row[x]), []).append(value)
+        name = f"{by} {row[by]}".removeprefix("scheme ") if row[by] is not None else f"no {by}"
+        found.setdefault(name, {}).setdefault(float(row[x]), []).append(value)
     return {
         name: [
             Point(place, median(seen), min(seen), max(seen), len(seen))
@@ -154,12 +161,6 @@ def _lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str) -> dict[s
         ]
         for name, line in found.items()
     }
-
-
-def _name(by: str, value: Any) -> str:
-    if by == "scheme":
-        return str(value)
-    return f"no {by}" if value is None else f"{by} {value}"
 
 
 def _scale_x(ax: Axes, places: Sequence[float], *, log: bool) -> None:
@@ -176,15 +177,6 @@ def _scale_x(ax: Axes, places: Sequence[float], *, log: bool) -> None:
         label_powers(ax.xaxis, *np.log10([places[0] / 1.01, places[-1] * 1.01]))
     elif all(place == int(place) for place in places):  # no tick at layer 2.5
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _scale_y(ax: Axes, y: str, drawn: Sequence[float], *, log: bool) -> None:
-    if log:
-        log_axis(ax, [size for size in drawn if size > 0])
-    elif y == "accuracy":
-        ax.set_ylim(0, 1.03)
-    elif drawn:
-        linear_axis(ax, drawn, room=0.06)
 
 
 def _draw(

@@ -1,15 +1,17 @@
-"""How large is the signal at each depth, and is that what theory expects?"""
+"""How large are signal and weights at each depth, and is that what theory expects?"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from initlab.format import number
+from initlab.format import number, times
 from initlab.plots import headlines, records
 from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
 from initlab.plots.figure import tell
@@ -65,7 +67,7 @@ def depth_profile(
     silent = {name: one.reason for name, one in expected.items() if not one.applies}
     ax = axes(ax)
     every = [row for one in rows.values() for row in one]
-    sizes = [size for row in every for size in (row.rms, *row.reach)]
+    sizes = [size for row in every for size in (row.rms, row.low, row.high)]
     sizes += [size for curve in curves.values() for size in curve]
     log_axis(ax, [size for size in sizes if 0 < size < math.inf])
     ax.set(xlabel="layer", ylabel=f"rms of {QUANTITIES[quantity]}")
@@ -73,9 +75,7 @@ def depth_profile(
     style = looks(traces) | ({"": look_of(quantity)} if "" in traces else {})
     names = []
     for (name, one), shift in zip(rows.items(), _shifts(ax, rows), strict=True):
-        if len(traces[name]) > 1:
-            _band(ax, one, style[name])
-        names.append(_dots(ax, one, style[name], name or "measured", shift))
+        names.append(_draw(ax, one, style[name], name or "measured", shift))
         if name in curves:
             places = [row.position for row in one]
             known = [value if 0 < value < math.inf else math.nan for value in curves[name]]
@@ -95,32 +95,73 @@ def depth_profile(
     return ax
 
 
-def _shifts(ax: Axes, rows: Mapping[str, Sequence[Row]]) -> Sequence[float]:
+@themed()
+def std_by_depth(
+    weights: Sequence[tuple[str, float]],
+    expected: Mapping[str, Sequence[float]],
+    *,
+    headline: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the std of each weight against depth: dots are measured, dashes are named schemes.
+
+    Args:
+        weights: Name and standard deviation of each weight, in the order of the model. A std of 0
+            cannot stand on a logarithmic axis and is said in words.
+        expected: Name of a scheme → the standard deviation that it gives each of the weights.
+        headline: What is to be seen; None computes it, "" writes none.
+        ax: Axes to draw on; None makes a figure.
+
+    Raises:
+        ValueError: There is no weight with a std above 0, or a scheme has another number of them.
+    """
+    places = range(1, len(weights) + 1)
+    drawn = [(place, std) for place, (_, std) in zip(places, weights, strict=True) if std > 0]
+    if not drawn:
+        raise ValueError("weights must hold at least one std above 0, got none.")
+    for name, stds in expected.items():
+        if len(stds) != len(weights):
+            raise ValueError(
+                f"expected[{name!r}] must give a std for each of the {len(weights)} weights, "
+                f"got {len(stds)}."
+            )
+    ax = axes(ax)
+    finite = [std for stds in expected.values() for std in stds if std > 0 and math.isfinite(std)]
+    log_axis(ax, [*(std for _, std in drawn), *finite])
+    ax.set(xlabel="weight, in the order of the model", ylabel="standard deviation of its entries")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    own = look_of("weight").dot | {"linestyle": ""}
+    names = [Name("this model", drawn[-1][1], own)]
+    for name, look in looks(expected).items():
+        dashes = DASHES | {"color": look.colour}
+        ax.plot(places, expected[name], label=name, **dashes)
+        names.append(Name(name, expected[name][-1], dashes))
+    ax.plot(*zip(*drawn, strict=True), label="this model", **own)
+    name_lines(ax, names)
+    tell(ax, *_std_words([std for _, std in weights], expected), headline)
+    return ax
+
+
+def _shifts(ax: Axes, rows: Mapping[str, Sequence[Row]]) -> list[float]:
     """Return how far each kind stands beside its layer: 0 unless kinds hide each other."""
     curves = [[(row.position, row.rms) for row in one] for one in rows.values()]
     if not any(hidden(ax, curves)):
         return [0.0] * len(rows)
     reach = min(0.12 * (len(rows) - 1), 0.3)
-    return np.linspace(-reach, reach, len(rows)).tolist()
+    return [float(shift) for shift in np.linspace(-reach, reach, len(rows))]
 
 
-def _band(ax: Axes, rows: Sequence[Row], look: Look) -> None:
-    """Shade from the lowest to the highest seed, as far as a log axis can show it."""
-    seen = [row for row in rows if row.fits_log()]
-    low = [row.reach[0] or row.rms for row in seen]
-    high = [row.reach[1] if row.reach[1] < math.inf else row.rms for row in seen]
-    ax.fill_between(
-        [row.position for row in seen], low, high, color=look.colour, alpha=0.2, linewidth=0
-    )
-
-
-def _dots(ax: Axes, rows: Sequence[Row], look: Look, label: str, shift: float) -> Name:
+def _draw(ax: Axes, rows: Sequence[Row], look: Look, label: str, shift: float) -> Name:
     """Draw what was measured, and name it at its last layer with what the axis cannot show."""
     small = 1 if len(rows) <= 20 else 0.7 if len(rows) <= 40 else 0.45
     dot = look.dot | {"markersize": small * look.dot["markersize"]}
     inside = [row for row in rows if row.fits_log()]
-    ax.plot([row.position + shift for row in inside], [row.rms for row in inside],
-            linestyle="", label=label, zorder=3, **dot)  # fmt: skip
+    places = np.array([row.position for row in inside])
+    middle = [row.rms for row in inside]
+    low = [row.low or row.rms for row in inside]
+    high = [row.rms if row.high == math.inf else row.high for row in inside]
+    ax.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
+    ax.plot(places + shift, middle, linestyle="", label=label, zorder=3, **dot)
     words = [label]
     if zero := [row.position for row in rows if row.is_zero()]:
         at_edge(ax, zero, top=False, **dot)
@@ -146,11 +187,34 @@ def _agreement(rows: Mapping[str, Sequence[Row]], curves: Mapping[str, list[floa
 def _sentence(rows: Sequence[Row], seeds: int, curve: list[float] | None, why: str | None) -> str:
     words = records.account(rows)
     if seeds > 1:
-        low, high = rows[-1].reach
-        reach = f"; {number(low)} to {number(high)} at layer {rows[-1].position}" * (low < high)
-        words += f" (median of {seeds}{reach})"
+        last = rows[-1]
+        reach = f"; {number(last.low)} to {number(last.high)} at layer {last.position}"
+        words += f" (median of {seeds}{reach * (last.low < last.high)})"
     if curve:
         words += f"; theory {number(curve[0])} to {number(curve[-1])}"
     elif why:
         words += f". {why.removesuffix('.')}"
     return words + "."
+
+
+def _std_words(stds: Sequence[float], expected: Mapping[str, Sequence[float]]) -> tuple[str, str]:
+    """Return the headline, which scheme comes closest, and the sentence with the numbers."""
+    above = [std for std in stds if std > 0]
+    ratios = {
+        name: [std / one for std, one in zip(stds, given, strict=True) if std > 0]
+        for name, given in expected.items()
+        if all(one > 0 and math.isfinite(one) for one in given)
+    }
+    ends = f"{number(min(above))} to {number(max(above))}"
+    text = f"The std of {len(stds)} weights is {ends}"
+    if zeros := len(stds) - len(above):
+        text += f", that of {zeros} is 0"
+    if not ratios:
+        return f"{len(above)} weights, std {ends}", f"{text}."
+    off = {name: max(*one, 1 / min(one)) for name, one in ratios.items()}
+    name = min(off, key=lambda name: off[name])
+    said = f"No drawn scheme fits every weight: {name} is off by up to {times(off[name])}"
+    if off[name] < 1.2:
+        said = f"{name} fits every weight"
+    told = [f"{times(geometric_mean(one))} that of {name}" for name, one in ratios.items()]
+    return said, f"{text}; on (geometric) average {', '.join(told)}."

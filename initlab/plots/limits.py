@@ -81,8 +81,17 @@ def limits(
                 transform=ax.get_yaxis_transform())  # fmt: skip
     ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
     _name_places(ax, [*values])
-    said = headlines.outside(outside, [*values.values()], limited=limited)
-    tell(ax, said, _sentence(values, low, high, quantity, outside), headline)
+    names = [*values]
+    ends = ", ".join(f"{number(values[n])} at {n}" for n in dict.fromkeys([names[0], names[-1]]))
+    words = f"{quantity}: {ends}.".replace("\n", " ")
+    some = ", ".join(outside[:6]) + (", ..." if len(outside) > 6 else "")
+    if limited:
+        healthy = [f"at least {number(low)}"] if low is not None else []
+        healthy += [f"at most {number(high)}"] if high is not None else []
+        words += f" Healthy: {' and '.join(healthy)}; outside: {some or 'none'}."
+    elif outside:
+        words += f" Marked: {some}."
+    tell(ax, headlines.outside(outside, [*values.values()], limited=limited), words, headline)
     return ax
 
 
@@ -96,23 +105,3 @@ def _name_places(ax: Axes, names: list[str]) -> None:
     ends = {1: names[0], len(names): names[-1]}
     short = {k: name if len(name) <= 34 else f"…{name[-33:]}" for k, name in ends.items()}
     ax.set_xlabel(",\n".join(f"{place} = {name}" for place, name in short.items()))
-
-
-def _sentence(
-    values: Mapping[str, float],
-    low: float | None,
-    high: float | None,
-    quantity: str,
-    outside: list[str],
-) -> str:
-    names = [*values]
-    ends = ", ".join(f"{number(values[n])} at {n}" for n in dict.fromkeys([names[0], names[-1]]))
-    words = f"{quantity}: {ends}.".replace("\n", " ")
-    limits = [f"at least {number(low)}"] if low is not None else []
-    limits += [f"at most {number(high)}"] if high is not None else []
-    some = ", ".join(outside[:6]) + (", ..." if len(outside) > 6 else "")
-    if limits:
-        words += f" Healthy: {' and '.join(limits)}; outside: {some or 'none'}."
-    elif outside:
-        words += f" Marked: {some}."
-    return words

@@ -56,9 +56,9 @@ def weights(
     words = ["Weights as colours."]
     for place, (ax, (name, values)) in enumerate(zip(grid.flat, matrices.items(), strict=False)):
         image = _heat(ax, values, limit)
-        distinct = _distinct_rows(values)
+        distinct, rank = _counts(values)
         counts[name] = distinct, len(values)
-        told = f"{_many(distinct, 'distinct row')}, rank {_rank(values)}"
+        told = f"{_many(distinct, 'distinct row')}, rank {rank}"
         ax.set_title(f"{name}\n{told}".lstrip(), loc="left", fontsize=FONT - 1)
         ax.set_ylabel("unit" if place % columns == 0 else "")
         words.append(headlines.about(name, f"{_size(values)}, {told}, {_reach(values)}."))
@@ -290,23 +290,17 @@ def _histogram(ax: Axes, values: Matrix, limit: float) -> None:
     few_ticks(ax)
 
 
-def _distinct_rows(values: Matrix) -> int:
-    """Count the rows that differ by more than `TOLERANCE` of the largest entry."""
+def _counts(values: Matrix) -> tuple[int, int | str]:
+    """Count the distinct rows and the rank, both up to `TOLERANCE`; no rank with nan or inf."""
     if not np.isfinite(values).all():
-        return len(np.unique(values, axis=0))
+        return len(np.unique(values, axis=0)), "unknown"
+    rank = int(np.linalg.matrix_rank(values, rtol=TOLERANCE))
     near = TOLERANCE * _limit([values])
-    count = 0
+    distinct = 0
     while len(values):
         values = values[abs(values - values[0]).max(axis=1) > near]
-        count += 1
-    return count
-
-
-def _rank(values: Matrix) -> int | str:
-    if not np.isfinite(values).all():
-        return "unknown"
-    sizes = np.linalg.svd(values, compute_uv=False)
-    return int((sizes > TOLERANCE * sizes.max()).sum())
+        distinct += 1
+    return distinct, rank
 
 
 def _many(count: int, word: str) -> str:

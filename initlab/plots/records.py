@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from statistics import median
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from initlab.format import number, percent
@@ -24,18 +25,6 @@ QUANTITIES = {  # quantity → the x or y label, with its unit
 }
 
 
-class SeedBand(NamedTuple):
-    """One layer of several traces (seeds), in the place of its summary; inf is no number."""
-
-    rms: float  # the median
-    low: float
-    high: float
-    zeros: bool  # whether the median layer is all 0
-    nonfinite: bool  # whether it holds nan or inf
-    min: float = math.nan  # nothing is known of single elements
-    max: float = math.nan
-
-
 class Row(NamedTuple):
     """One layer as it is drawn."""
 
@@ -43,17 +32,13 @@ class Row(NamedTuple):
     name: str
     summary: Any
     saturated: float = 0.0  # share of the activations
+    low: float = math.nan  # the lowest and the highest rms over several seeds
+    high: float = math.nan
 
     @property
     def rms(self) -> float:
         """The measured size; nan where nothing is finite."""
         return float(self.summary.rms)
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        """The lowest and the highest rms over the seeds."""
-        seeds = self.summary if isinstance(self.summary, SeedBand) else None
-        return (seeds.low, seeds.high) if seeds else (self.rms, self.rms)
 
     def is_broken(self) -> bool:
         """Tell whether some of the layer is nan or inf."""
@@ -111,9 +96,12 @@ def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
     for layer in zip(*runs, strict=True):
         sizes = [math.inf if row.is_broken() else row.rms for row in layer]
         rms = median(sizes)
-        seen = SeedBand(rms, min(sizes), max(sizes), zeros=rms == 0, nonfinite=rms == math.inf)
+        # Nothing is known of single elements.
+        seen = SimpleNamespace(
+            rms=rms, zeros=rms == 0, nonfinite=rms == math.inf, min=math.nan, max=math.nan
+        )
         saturated = median(row.saturated for row in layer)
-        band.append(layer[0]._replace(summary=seen, saturated=saturated))
+        band.append(Row(*layer[0][:2], seen, saturated, min(sizes), max(sizes)))
     return band
 
 

@@ -75,8 +75,19 @@ def histograms(
     ticks = records.ticks(places, most=9 if lines == 1 else 5)
     words = [f"Histograms of {quantity.replace('_', ' ')} by layer."]
     for name, ax in zip(traces, grid.flat, strict=False):
+        places = [row.position for row in rows[name]]
+        summaries = [row.summary for row in rows[name]]
+        ridgeline(
+            ax, [density(one, limits) for one in summaries], limits, colour=style[name].colour,
+            places=places, zeros=[one.zeros for one in summaries], ticks=ticks,
+            notes=[records.state(one) or number(one.rms) for one in summaries],
+        )  # fmt: skip
         curve = curves.get(name, [])
-        _panel(ax, rows[name], limits, style[name].colour, curve, ticks)
+        if curve:
+            dot = {"color": THEORY, "zorder": 5}
+            ax.plot(curve, places, linestyle="--", linewidth=2, label="theory", **dot)
+            rms = [one.rms for one in summaries]
+            ax.plot(rms, places, "o", markersize=4.5, label="measured", **dot)
         ax.set_title(name, loc="left", fontsize=FONT)
         words.append(headlines.about(name, _sentence(rows[name], curve)))
     for ax in grid.flat[len(traces) :]:
@@ -206,27 +217,6 @@ def density(summary: Any, limits: Limits) -> NDArray[np.float64]:
     if highest > 0:
         heights *= heights.sum() / highest
     return heights
-
-
-def _panel(
-    ax: Axes,
-    rows: Sequence[Row],
-    limits: Limits,
-    colour: str,
-    curve: list[float],
-    ticks: Sequence[int],
-) -> None:
-    places = [row.position for row in rows]
-    summaries = [row.summary for row in rows]
-    ridgeline(
-        ax, [density(one, limits) for one in summaries], limits, colour=colour, places=places,
-        zeros=[one.zeros for one in summaries], ticks=ticks,
-        notes=[records.state(one) or number(one.rms) for one in summaries],
-    )  # fmt: skip
-    if curve:
-        ax.plot(curve, places, color=THEORY, linestyle="--", linewidth=2, zorder=5, label="theory")
-        ax.plot([one.rms for one in summaries], places, "o", color=THEORY, markersize=4.5,
-                zorder=5, label="measured")  # fmt: skip
 
 
 def _sentence(rows: Sequence[Row], curve: list[float]) -> str:

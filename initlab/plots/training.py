@@ -113,7 +113,14 @@ def over_time(
     for place, (name, band) in enumerate(bands.items()):
         # A line that lies below another one is wider, so that both are seen.
         wide = 2.0 + 2.4 * below[place]
-        _draw(ax, band, style[name], name or "measured", place, wide)
+        every = max(1, len(band.steps) // 8)
+        start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
+        ax.plot(band.steps, band.middle, label=name or "measured", zorder=3, linewidth=wide,
+                markevery=(start, every), **style[name].dot)  # fmt: skip
+        shade = {"color": style[name].colour, "alpha": 0.2, "linewidth": 0}
+        if band.runs > 1:
+            ax.fill_between(band.steps, band.low, band.high, **shade)
+        at_edge(ax, band.stopped, top=True, color=style[name].colour, **CROSS)
         text = "\n".join(filter(None, [name or "measured", band.stops()]))
         end = float(band.middle[band.alive[-1]]) if len(band.alive) else math.inf
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
@@ -285,14 +292,14 @@ def _values(run: Any, y: str) -> dict[int, float]:
 def _band(runs: list[dict[int, float]], last: int) -> Band:
     """Take median and extremes at each step; a run that has ended is no longer counted."""
     steps = sorted(set().union(*runs))
-    table = np.ma.masked_invalid([[run.get(step, math.nan) for step in steps] for run in runs])
-    middle, low, high = (
-        np.ma.filled(some, math.nan)
-        for some in (np.ma.median(table, axis=0), table.min(axis=0), table.max(axis=0))
-    )
+    table = np.array([[run.get(step, math.nan) for step in steps] for run in runs])
+    table[~np.isfinite(table)] = math.nan
+    alive = np.isfinite(table).any(axis=0)
+    course = np.full((3, len(steps)), math.nan)
+    course[:, alive] = np.nanquantile(table[:, alive], (0.5, 0.0, 1.0), axis=0)
     ends = [max(run) if max(run) < last else _last_finite(run) for run in runs]
     stopped = [end for end in ends if end < last]
-    return Band(np.array(steps, float), middle, low, high, len(runs), stopped)
+    return Band(np.array(steps, float), *course, len(runs), stopped)
 
 
 def _last_finite(run: dict[int, float]) -> int:
@@ -319,16 +326,6 @@ def _y_axis(ax: Axes, y: str, log: bool, bands: Sequence[Band], rules: list[floa
         log_axis(ax, drawn[drawn > 0].tolist())
     elif len(drawn):
         linear_axis(ax, drawn.tolist(), room=0.05)
-
-
-def _draw(ax: Axes, band: Band, look: Look, name: str, place: int, wide: float) -> None:
-    every = max(1, len(band.steps) // 8)
-    start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
-    ax.plot(band.steps, band.middle, label=name, zorder=3, linewidth=wide,
-            markevery=(start, every), **look.dot)  # fmt: skip
-    if band.runs > 1:
-        ax.fill_between(band.steps, band.low, band.high, color=look.colour, alpha=0.2, linewidth=0)
-    at_edge(ax, band.stopped, top=True, color=look.colour, **CROSS)
 
 
 def _ends(band: Band) -> tuple[float, float, float, float]:
