@@ -37,10 +37,7 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in whole percent, 0 and 100 only where it is exactly that.
-
-    Args:
-        share: Usually 0 to 1.
+    """Write a share, usually 0 to 1, in whole percent, 0 and 100 only where it is exactly that.
 
     >>> percent(0.124), percent(0.004), percent(0.9999), percent(1)
     ('12 %', 'less than 1 %', 'more than 99 %', '100 %')
@@ -53,10 +50,7 @@ def percent(share: float) -> str:
 
 
 def times(factor: float) -> str:
-    """Write a factor: "4 times", "0.5 times", to be followed by what it multiplies.
-
-    Args:
-        factor: Any number.
+    """Write a factor, to be followed by what it multiplies.
 
     >>> times(4), times(1.2345), times(2e-9)
     ('4 times', '1.2 times', '2e-9 times')

@@ -137,7 +137,7 @@ class Audit(Report):
         for name in schemes:
             stds = [SCHEMES[name].expected_std((row.fan_out, row.fan_in)) for row in weights]
             expected[name] = [math.nan if std is None else std for std in stds]
-        return std_by_depth([(row.name, row.std) for row in weights], expected, ax=ax)
+        return std_by_depth([row.std for row in weights], expected, ax=ax)
 
 
 def _is_buffer(row: AuditRow) -> bool:

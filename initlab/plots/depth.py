@@ -74,6 +74,7 @@ def depth_profile(
     ax.set_xticks(records.ticks([row.position for row in every]))
     style = looks(traces) | ({"": look_of(quantity)} if "" in traces else {})
     names = []
+    words = [f"Size of {quantity.replace('_', ' ')} against depth, log axis."]
     for (name, one), shift in zip(rows.items(), _shifts(ax, rows), strict=True):
         names.append(_draw(ax, one, style[name], name or "measured", shift))
         if name in curves:
@@ -81,64 +82,49 @@ def depth_profile(
             known = [value if 0 < value < math.inf else math.nan for value in curves[name]]
             colour = {"color": style[name].colour} if name else {}
             ax.plot(places, known, label="_theory" if name else "theory", **DASHES | colour)
+        sentence = _sentence(one, len(traces[name]), curves.get(name), silent.get(name))
+        words.append(headlines.about(name, sentence))
     names += [Name("theory", None, DASHES)] * bool(curves)
     names += [Name(reason, None, {}) for reason in sorted(set(silent.values()))]
     if len(names) > 1 or "\n" in names[0].text or "" not in rows:
         name_lines(ax, names)
     said = headlines.across_depth(rows, quantity) + _agreement(rows, curves)
-    words = [f"Size of {quantity.replace('_', ' ')} against depth, log axis."]
-    words += [
-        headlines.about(name, _sentence(one, len(traces[name]), curves.get(name), silent.get(name)))
-        for name, one in rows.items()
-    ]
     tell(ax, said, " ".join(words), headline)
     return ax
 
 
 @themed()
 def std_by_depth(
-    weights: Sequence[tuple[str, float]],
-    expected: Mapping[str, Sequence[float]],
-    *,
-    headline: str | None = None,
-    ax: Axes | None = None,
+    stds: Sequence[float], expected: Mapping[str, Sequence[float]], *, ax: Axes | None = None
 ) -> Axes:
     """Draw the std of each weight against depth: dots are measured, dashes are named schemes.
 
     Args:
-        weights: Name and standard deviation of each weight, in the order of the model. A std of 0
-            cannot stand on a logarithmic axis and is said in words.
+        stds: Standard deviation of each weight, in the order of the model. 0 cannot stand on a
+            logarithmic axis and is said in words.
         expected: Name of a scheme → the standard deviation that it gives each of the weights.
-        headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
     Raises:
-        ValueError: There is no weight with a std above 0, or a scheme has another number of them.
+        ValueError: There is no std above 0.
     """
-    places = range(1, len(weights) + 1)
-    drawn = [(place, std) for place, (_, std) in zip(places, weights, strict=True) if std > 0]
+    drawn = [(place, std) for place, std in enumerate(stds, start=1) if std > 0]
     if not drawn:
         raise ValueError("weights must hold at least one std above 0, got none.")
-    for name, stds in expected.items():
-        if len(stds) != len(weights):
-            raise ValueError(
-                f"expected[{name!r}] must give a std for each of the {len(weights)} weights, "
-                f"got {len(stds)}."
-            )
     ax = axes(ax)
-    finite = [std for stds in expected.values() for std in stds if std > 0 and math.isfinite(std)]
-    log_axis(ax, [*(std for _, std in drawn), *finite])
+    sizes = [*stds, *(std for given in expected.values() for std in given)]
+    log_axis(ax, [std for std in sizes if 0 < std < math.inf])
     ax.set(xlabel="weight, in the order of the model", ylabel="standard deviation of its entries")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     own = look_of("weight").dot | {"linestyle": ""}
     names = [Name("this model", drawn[-1][1], own)]
     for name, look in looks(expected).items():
         dashes = DASHES | {"color": look.colour}
-        ax.plot(places, expected[name], label=name, **dashes)
+        ax.plot(range(1, len(stds) + 1), expected[name], label=name, **dashes)
         names.append(Name(name, expected[name][-1], dashes))
     ax.plot(*zip(*drawn, strict=True), label="this model", **own)
     name_lines(ax, names)
-    tell(ax, *_std_words([std for _, std in weights], expected), headline)
+    tell(ax, *_std_words(stds, expected), None)
     return ax
 
 

@@ -77,12 +77,7 @@ def _course(rows: Sequence[Row], quantity: str) -> tuple[str, str]:
 
 
 def over_steps(y: str, ends: Mapping[str, tuple[float, float, float, float]]) -> str:
-    """Say who learns and who does not.
-
-    Args:
-        y: Name of the result.
-        ends: Name of a kind of run → its first median, and median, lowest and highest at the end.
-    """
+    """Say who learns: name → the first median, and median, lowest and highest at the end."""
     kept = {name: end for name, end in ends.items() if math.isfinite(end[1])}
     lost = [name for name in ends if name not in kept]
     if "" in ends:
@@ -111,11 +106,8 @@ def against_setting(
 ) -> str:
     """Say where lines differ most, or what the only one does, or that theory meets them.
 
-    Args:
-        x: Name of the setting.
-        y: Name of the result.
-        lines: Name of a line → place → median, lowest and highest.
-        theory: The largest relative distance from theory; None where there is none.
+    A line has a median, lowest and highest at each place; `theory` is the largest relative
+    distance from it.
     """
     if theory is not None and theory < 0.3:
         within = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3) if theory <= step)
@@ -282,6 +274,5 @@ def about(name: str, words: str) -> str:
 def capital(text: str) -> str:
     """Begin with a capital, unless the first word is a symbol ("q", "m₄") or a name in code."""
     first = text.split(" ", 1)[0].rstrip(":")
-    return (
-        text[:1].upper() + text[1:] if first.isascii() and first.isalpha() and first[1:] else text
-    )
+    is_word = first.isascii() and first.isalpha() and len(first) > 1
+    return text[:1].upper() + text[1:] if is_word else text

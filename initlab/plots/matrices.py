@@ -213,23 +213,20 @@ def _check_limit(limit: float) -> None:
 
 
 def _matrices(weight: Any) -> dict[str, Matrix]:
+    """Name → matrix with a row for each unit: a kernel is laid out flat."""
     if isinstance(weight, (list, tuple)) and not hasattr(weight[0] if weight else 0, "ndim"):
         weight = {"": weight}  # nested lists of numbers are one matrix
-    return {
-        name: _matrix(values, f"weight[{name!r}]" if name else "weight")
-        for name, values in records.named(weight, what="weight").items()
-    }
-
-
-def _matrix(values: Any, name: str) -> Matrix:
-    """Turn a weight into a matrix with one row for each unit: a kernel is laid out flat."""
-    found = _array(values, name)
-    if found.ndim < 2:
-        raise ValueError(
-            f"{name} must have at least 2 dimensions, (units, inputs, ...), "
-            f"got shape {found.shape}."
-        )
-    return found.reshape(len(found), -1)
+    found = {}
+    for name, values in records.named(weight, what="weight").items():
+        place = f"weight[{name!r}]" if name else "weight"
+        one = _array(values, place)
+        if one.ndim < 2:
+            raise ValueError(
+                f"{place} must have at least 2 dimensions, (units, inputs, ...), "
+                f"got shape {one.shape}."
+            )
+        found[name] = one.reshape(len(one), -1)
+    return found
 
 
 def _array(values: Any, name: str) -> NDArray[np.float64]:

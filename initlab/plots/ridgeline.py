@@ -155,7 +155,7 @@ def ridgeline(
     dress(ax)
     ax.grid(False)
     ax.set(xlim=limits, ylim=(places[-1] + 0.5 * pitch, places[0] - high - 0.3 * pitch))
-    shown = list(ticks if ticks is not None else records.ticks(places))
+    shown = list(ticks or records.ticks(places))
     ax.set_yticks(shown)
     if notes is None:
         return
@@ -186,14 +186,12 @@ def _median_reach(rows: Sequence[Row]) -> float:
 def _reach(summary: Any) -> float:
     """Return the magnitude that 99.5 % of the finite values stay below; 0 where there is none."""
     counts, edges = (np.asarray(part, float) for part in summary.histogram)
-    if summary.nonfinite == 1 or not np.isfinite(edges).all() or counts.sum() == 0:
+    if counts.sum() == 0 or not np.isfinite(edges).all():
         return 0.0
     if summary.min == summary.max:
         return abs(float(summary.max))
     far = np.maximum(abs(edges[:-1]), abs(edges[1:]))
-    order = np.argsort(far)
-    held = np.cumsum(counts[order]) / counts.sum()
-    return float(far[order][np.searchsorted(held, 0.995)])
+    return float(np.quantile(far, 0.995, weights=counts, method="inverted_cdf"))
 
 
 def density(summary: Any, limits: Limits) -> NDArray[np.float64]:

@@ -110,6 +110,7 @@ def over_time(
     style = looks(bands)
     below = hidden(ax, [zip(one.steps, one.middle, strict=True) for one in bands.values()])
     names = []
+    words = [f"{y} over {last + 1} steps."]
     for place, (name, band) in enumerate(bands.items()):
         # A line that lies below another one is wider, so that both are seen.
         wide = 2.0 + 2.4 * below[place]
@@ -125,16 +126,16 @@ def over_time(
         end = float(band.middle[band.alive[-1]]) if len(band.alive) else math.inf
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
         names.append(Name(text, end, look))
+        words.append(headlines.about(name, _sentence(band)))
     for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
         look = DASHES | {"linestyle": dashes}
         ax.axhline(value, label=f"{label} (theory)", **look)
         names.append(Name(f"{label} (theory)", value, look))
+        words.append(f"{label}: {number(value)} (theory).")
     if len(names) > 1 or "\n" in names[0].text or "" not in bands:
         name_lines(ax, names)
     said = headlines.over_steps(y, {name: _ends(band) for name, band in bands.items()})
-    words = [headlines.about(name, _sentence(band)) for name, band in bands.items()]
-    words += [f"{label}: {number(value)} (theory)." for label, value in rules.items()]
-    tell(ax, said, " ".join([f"{y} over {last + 1} steps.", *words]), headline)
+    tell(ax, said, " ".join(words), headline)
     return ax
 
 
@@ -226,14 +227,13 @@ def update_ratios(
     ax.set_ylabel("‖Δw‖ / ‖w‖ of an update")
     log_axis(ax, [*drawn, RULE_OF_THUMB])
     ended = []
-    for (name, ratios), colour, marker in zip(
-        table.items(), ramp(len(names)), "osDP^v" * len(names), strict=False
-    ):
-        dot = Look(colour, marker).dot | {"markevery": max(1, len(steps) // 12)}
+    every = max(1, len(steps) // 12)
+    style = map(Look, ramp(len(names)), "osDP^v" * len(names))
+    for (name, ratios), look in zip(table.items(), style, strict=False):
         fine = np.isfinite(ratios) & (ratios > 0)
-        ax.plot(steps[fine], ratios[fine], label=name, **dot)
-        at_edge(ax, steps[ratios == 0].tolist(), top=False, color=colour, marker=marker)
-        ended.append(Name(name, float(ratios[-1]), {"linestyle": "-", **Look(colour, marker).dot}))
+        ax.plot(steps[fine], ratios[fine], label=name, markevery=every, **look.dot)
+        at_edge(ax, steps[ratios == 0], top=False, color=look.colour, marker=look.marker)
+        ended.append(Name(name, float(ratios[-1]), {"linestyle": "-", **look.dot}))
     ax.axhline(RULE_OF_THUMB, label="rule of thumb", **DASHES)
     name_lines(ax, [*ended, Name("rule of thumb", RULE_OF_THUMB, DASHES)])
     words = [f"{n}: {number(row[0])} to {number(row[-1])}." for n, row in table.items()]
@@ -264,9 +264,9 @@ def _chosen(known: list[str], layers: Sequence[str] | str | None) -> list[str]:
 
 def _runs(runs: Any, y: str) -> list[dict[int, float]]:
     """One kind → its runs, each as step → value."""
-    first = runs[0] if isinstance(runs, Sequence) and runs else None
-    is_one = hasattr(runs, "rows") or isinstance(first, Mapping)
-    return [_values(run, y) for run in ([runs] if is_one else _as_list(runs))]
+    if hasattr(runs, "rows") or isinstance(_as_list(runs)[0], Mapping):
+        runs = [runs]
+    return [_values(run, y) for run in runs]
 
 
 def _as_list(runs: Any) -> list[Any]:
