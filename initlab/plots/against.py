@@ -13,18 +13,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from initlab.format import number
 from initlab.plots import headlines, records
-from initlab.plots.axes import (
-    CROSS,
-    Name,
-    at_edge,
-    axes,
-    label_powers,
-    linear_axis,
-    log_axis,
-    name_lines,
-)
+from initlab.plots.axes import Name, at_edge, axes, label_powers, linear_axis, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.style import DASHES, Look, looks, themed
+from initlab.plots.style import CROSS, DASHES, Look, looks, themed
 
 LABELS = {
     "accuracy": "accuracy (share that is right)",

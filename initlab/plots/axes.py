@@ -18,7 +18,6 @@ from initlab.plots.style import FONT, GRID, INK, TICKS
 
 LARGEST, SMALLEST = 3.4e38, 1e-45  # of float32: beyond is inf, below is 0
 LETTERS = 28  # of a name beside its line
-CROSS: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 2.5}  # of a lost run
 
 
 def axes(ax: Axes | None, height: float = HEIGHT) -> Axes:

@@ -1,9 +1,9 @@
-"""How large are signal and weights at each depth, and is that what theory expects?"""
+"""How large is something in each layer, and is that what theory, a scheme or health expects?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import geometric_mean
 from typing import Any
 
@@ -16,8 +16,10 @@ from initlab.plots import headlines, records
 from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
 from initlab.plots.figure import tell
 from initlab.plots.records import QUANTITIES, Row
-from initlab.plots.style import DASHES, Look, look_of, looks, themed
+from initlab.plots.style import DASHES, FONT, Look, look_of, looks, themed
 
+BAND = "#DDEBDD"  # what is healthy
+LETTERS = 28  # of the names of layers: more do not fit under half of a figure
 AGREES = 1.25  # a factor: theory and measurement are this close in every layer
 
 
@@ -126,6 +128,89 @@ def std_by_depth(
     name_lines(ax, names)
     tell(ax, *_std_words(stds, expected), None)
     return ax
+
+
+@themed()
+def limits(
+    values: Mapping[str, float],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = True,
+    quantity: str = "value",
+    marked: Collection[str] = (),
+    headline: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one number for each layer, and the band in which it is healthy.
+
+    A dot inside of the band is blue, a cross outside is red. What a log axis cannot show (0, nan,
+    infinity) stands at its lower or upper edge.
+
+    Args:
+        values: Name of a layer or weight → number, in the order of the network.
+        low: Lower end of the band; None: there is none.
+        high: Upper end of the band; None: there is none.
+        log: Whether the axis is logarithmic; else it reaches from 0 to 1, for shares.
+        quantity: The label of the axis, with its unit.
+        marked: Names that get a cross though the band does not say so.
+        headline: What is to be seen; None computes it, "" writes none.
+        ax: Axes to draw on; None makes a figure.
+
+    Raises:
+        ValueError: There is nothing to draw.
+    """
+    if not values:
+        raise ValueError("values holds nothing to draw: got an empty dict.")
+    ax = axes(ax)
+    floor = -math.inf if low is None else low
+    ceiling = math.inf if high is None else high
+    outside = [n for n, value in values.items() if n in marked or not floor <= value <= ceiling]
+    if log:
+        log_axis(ax, [n for n in (*values.values(), floor, ceiling) if 0 < n < math.inf])
+    else:
+        ax.set_ylim(-0.03, 1.03)
+    for place, (name, value) in enumerate(values.items(), start=1):
+        dot = look_of("healthy").dot
+        if name in outside:
+            dot = look_of("ill").dot | {"markersize": 10}
+        if math.isfinite(value) and (value > 0 or not log):
+            ax.plot(place, value, linestyle="", clip_on=False, zorder=3, **dot)
+        else:
+            at_edge(ax, [place], top=not value <= 0, **dot)
+    limited = low is not None or high is not None
+    if limited:
+        bottom, top = np.clip((floor, ceiling), *ax.get_ylim())
+        ax.axhspan(bottom, top, color=BAND, zorder=0, label="_healthy")
+        middle = math.sqrt(bottom * top) if log else (bottom + top) / 2
+        ax.text(1.01, middle, "healthy", rotation=90, va="center", fontsize=FONT - 1,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+    ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
+    names = [*values]
+    _name_places(ax, names)
+    ends = ", ".join(f"{number(values[n])} at {n}" for n in dict.fromkeys([names[0], names[-1]]))
+    words = f"{quantity}: {ends}.".replace("\n", " ")
+    some = ", ".join(outside[:6]) + (", ..." if len(outside) > 6 else "")
+    if limited:
+        healthy = [f"at least {number(low)}"] if low is not None else []
+        healthy += [f"at most {number(high)}"] if high is not None else []
+        words += f" Healthy: {' and '.join(healthy)}; outside: {some or 'none'}."
+    elif outside:
+        words += f" Marked: {some}."
+    tell(ax, headlines.outside(outside, [*values.values()], limited=limited), words, headline)
+    return ax
+
+
+def _name_places(ax: Axes, names: list[str]) -> None:
+    """Write few short names under the axis; else numbers, and which names the ends have."""
+    places = range(1, len(names) + 1)
+    if sum(map(len, names)) <= LETTERS:
+        ax.set_xticks([*places], names)
+        return
+    ax.set_xticks(records.ticks(places))
+    ends = {1: names[0], len(names): names[-1]}
+    short = {k: name if len(name) <= 34 else f"…{name[-33:]}" for k, name in ends.items()}
+    ax.set_xlabel(",\n".join(f"{place} = {name}" for place, name in short.items()))
 
 
 def _shifts(ax: Axes, rows: Mapping[str, Sequence[Row]]) -> list[float]:

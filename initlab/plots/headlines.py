@@ -38,9 +38,7 @@ def across_depth(rows: Mapping[str, Sequence[Row]], quantity: str) -> str:
     if "" in courses:
         course, much = courses[""]
         return capital(f"{subject} {COURSES[course][2]}".replace("#", much))
-    groups: dict[str, list[str]] = {course: [] for course in COURSES}
-    for name, (course, _) in courses.items():
-        groups[course].append(name)
+    groups = {course: [n for n in courses if courses[n][0] == course] for course in COURSES}
     if sum(map(bool, groups.values())) > MOST:
         keepers = groups["keeps"]
         if not keepers:

@@ -103,8 +103,7 @@ def scheme_picture(
     grid = figure.subplots(2, len(matrices), squeeze=False, height_ratios=[3, 2])
     words = ["Weights as colours and as histograms."]
     said = headlines.spreads({name: float(values.std()) for name, values in matrices.items()})
-    for place, (name, values) in enumerate(matrices.items()):
-        top, bottom = grid[:, place]
+    for (top, bottom), (name, values) in zip(grid.T, matrices.items(), strict=True):
         reach = limit or _limit([values])
         _heat(top, values, reach)
         title = f"{name}\nstd {number(values.std())}".lstrip()
@@ -173,15 +172,9 @@ def spectrum(singular_values: Any, *, headline: str | None = None, ax: Axes | No
     Raises:
         TypeError: There is something else than numbers.
         ValueError: A value is negative, or there is none.
-
-    >>> from initlab.plots import alt_text
-    >>> alt_text(spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})).split(". ", 1)[1]
-    'Singular values, largest first, log axis. orthogonal: 1 to 1. normal: 1.5 to 0.02.'
     """
-    named = records.named(
-        singular_values if hasattr(singular_values, "keys") else {"": singular_values},
-        what="singular_values",
-    )
+    several = singular_values if hasattr(singular_values, "keys") else {"": singular_values}
+    named = records.named(several, what="singular_values")
     curves = {name: _descending(values, name) for name, values in named.items()}
     ax = axes(ax)
     log_axis(ax, [value for values in curves.values() for value in values if value > 0])

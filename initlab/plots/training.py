@@ -13,18 +13,9 @@ from numpy.typing import NDArray
 
 from initlab.format import number
 from initlab.plots import headlines, records
-from initlab.plots.axes import (
-    CROSS,
-    Name,
-    at_edge,
-    axes,
-    hidden,
-    linear_axis,
-    log_axis,
-    name_lines,
-)
+from initlab.plots.axes import Name, at_edge, axes, hidden, linear_axis, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.style import DASHES, INK, Look, looks, ramp, themed
+from initlab.plots.style import CROSS, DASHES, INK, Look, looks, ramp, themed
 
 LABELS = {
     "loss": "loss (nats if cross-entropy)",
@@ -46,10 +37,13 @@ class Band(NamedTuple):
     runs: int
     stopped: list[int]  # the last steps of those that end early
 
-    @property
-    def alive(self) -> NDArray[np.intp]:
-        """The places of the steps at which some run is finite."""
-        return np.flatnonzero(np.isfinite(self.middle))
+    def ends(self) -> tuple[float, float, float, float]:
+        """Return the first finite median, and the last with its extremes; infinite without one."""
+        alive = np.flatnonzero(np.isfinite(self.middle))
+        if not len(alive):
+            return (math.inf,) * 4
+        first, last = alive[0], alive[-1]
+        return self.middle[first], self.middle[last], self.low[last], self.high[last]
 
     def stops(self) -> str:
         """Say where runs end early; empty if none does."""
@@ -123,9 +117,8 @@ def over_time(
             ax.fill_between(band.steps, band.low, band.high, **shade)
         at_edge(ax, band.stopped, top=True, color=style[name].colour, **CROSS)
         text = "\n".join(filter(None, [name or "measured", band.stops()]))
-        end = float(band.middle[band.alive[-1]]) if len(band.alive) else math.inf
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
-        names.append(Name(text, end, look))
+        names.append(Name(text, band.ends()[1], look))
         words.append(headlines.about(name, _sentence(band)))
     for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
         look = DASHES | {"linestyle": dashes}
@@ -134,8 +127,9 @@ def over_time(
         words.append(f"{label}: {number(value)} (theory).")
     if len(names) > 1 or "\n" in names[0].text or "" not in bands:
         name_lines(ax, names)
-    said = headlines.over_steps(y, {name: _ends(band) for name, band in bands.items()})
-    tell(ax, said, " ".join(words), headline)
+    ends = {name: band.ends() for name, band in bands.items()}
+    ends |= {n: (math.inf,) * 4 for n, band in bands.items() if len(band.stopped) == band.runs}
+    tell(ax, headlines.over_steps(y, ends), " ".join(words), headline)
     return ax
 
 
@@ -328,21 +322,10 @@ def _y_axis(ax: Axes, y: str, log: bool, bands: Sequence[Band], rules: list[floa
         linear_axis(ax, drawn.tolist(), room=0.05)
 
 
-def _ends(band: Band) -> tuple[float, float, float, float]:
-    """Return the first median, and the last with its extremes; infinite where all ended early."""
-    if len(band.stopped) == band.runs or not len(band.alive):
-        return (math.inf,) * 4
-    first, last = band.alive[0], band.alive[-1]
-    return band.middle[first], band.middle[last], band.low[last], band.high[last]
-
-
 def _sentence(band: Band) -> str:
-    if not len(band.alive):
-        words = "never finite"
-    else:
-        first, last = band.middle[band.alive[[0, -1]]]
-        words = f"{number(first)} to {number(last)}"
-        if band.runs > 1:
-            reach = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
-            words += f" (median of {band.runs} runs{reach * math.isfinite(band.low[-1])})"
+    first, last, *_ = band.ends()
+    words = f"{number(first)} to {number(last)}" if math.isfinite(last) else "never finite"
+    if band.runs > 1 and math.isfinite(last):
+        reach = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
+        words += f" (median of {band.runs} runs{reach * math.isfinite(band.low[-1])})"
     return "; ".join(filter(None, [words, band.stops()])) + "."
