@@ -100,9 +100,8 @@ def at_edge(ax: Axes, places: Sequence[float] | NDArray[Any], *, top: bool, **do
     """Mark on the lower or upper edge what the y axis cannot show, so that it is not lost."""
     if not len(places):  # a line without points would count as one at the figure's corner
         return
-    height = [1.0 if top else 0.0] * len(places)
-    ax.plot(places, height, linestyle="", transform=ax.get_xaxis_transform(), clip_on=False,
-            zorder=4, label="_edge", **dot)  # fmt: skip
+    ax.plot(places, [float(top)] * len(places), linestyle="", transform=ax.get_xaxis_transform(),
+            clip_on=False, zorder=4, label="_edge", **dot)  # fmt: skip
 
 
 class Name(NamedTuple):
@@ -118,8 +117,6 @@ def name_lines(ax: Axes, names: Sequence[Name]) -> None:
 
     Call it last: it needs the limits of the y axis.
     """
-    if not names:
-        return
     pixels = max(ax.bbox.height, 1.0)
     letter = FONT * ax.figure.dpi / 72
     wrap = textwrap.TextWrapper(LETTERS, break_on_hyphens=False).fill
@@ -143,12 +140,8 @@ def _height(ax: Axes, y: float | None) -> float:
     """Return where a value lies on the y axis, from 0 (its lower end) to 1."""
     if y is None:
         return -1.0
-    if ax.get_yscale() == "log" and not y > 0:
-        return 0.0
-    if not math.isfinite(y):
-        return 1.0 if y > 0 else 0.0
-    place = (ax.transScale + ax.transLimits).transform((ax.get_xlim()[0], y))
-    return float(np.clip(place[1], 0, 1))
+    _, height = (ax.transScale + ax.transLimits).transform((ax.get_xlim()[0], y))
+    return float(np.clip(np.nan_to_num(height), 0, 1))
 
 
 def apart(wanted: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -95,6 +95,61 @@ def depth_profile(
     return ax
 
 
+def _shifts(ax: Axes, rows: Mapping[str, Sequence[Row]]) -> list[float]:
+    """Return how far each kind stands beside its layer: 0 unless kinds hide each other."""
+    curves = [[(row.position, row.rms) for row in one] for one in rows.values()]
+    if not any(hidden(ax, curves)):
+        return [0.0] * len(rows)
+    reach = min(0.12 * (len(rows) - 1), 0.3)
+    return [float(shift) for shift in np.linspace(-reach, reach, len(rows))]
+
+
+def _draw(ax: Axes, rows: Sequence[Row], look: Look, label: str, shift: float) -> Name:
+    """Draw what was measured, and name it at its last layer with what the axis cannot show."""
+    small = 1 if len(rows) <= 20 else 0.7 if len(rows) <= 40 else 0.45
+    dot = look.dot | {"markersize": small * look.dot["markersize"]}
+    inside = [row for row in rows if row.fits_log()]
+    places = np.array([row.position for row in inside])
+    middle = [row.rms for row in inside]
+    low = [row.low or row.rms for row in inside]
+    high = [row.rms if row.high == math.inf else row.high for row in inside]
+    ax.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
+    ax.plot(places + shift, middle, linestyle="", label=label, zorder=3, **dot)
+    words = [label]
+    if zero := [row.position for row in rows if row.is_zero()]:
+        at_edge(ax, zero, top=False, **dot)
+        words.append(f"0 at {records.span(zero)}")
+    if broken := [row.position for row in rows if row.is_broken()]:
+        at_edge(ax, broken, top=True, **dot)
+        words.append(f"nan or inf at {records.span(broken)}")
+    y = math.inf if rows[-1].is_broken() else rows[-1].rms
+    return Name("\n".join(words), y, look.dot | {"linestyle": ""})
+
+
+def _agreement(rows: Mapping[str, Sequence[Row]], curves: Mapping[str, list[float]]) -> str:
+    """Say that theory agrees, if it does in all layers that both know."""
+    ratios = [
+        max(row.rms / value, value / row.rms)
+        for name, curve in curves.items()
+        for row, value in zip(rows[name], curve, strict=True)
+        if row.fits_log() and 0 < value < math.inf
+    ]
+    return ", as theory says" if ratios and max(ratios) < AGREES else ""
+
+
+def _sentence(rows: Sequence[Row], seeds: int, curve: list[float] | None, why: str | None) -> str:
+    words = records.account(rows)
+    if seeds > 1:
+        last = rows[-1]
+        reach = f"; {number(last.low)} to {number(last.high)} at layer {last.position}"
+        words += f" (median of {seeds}{reach * (last.low < last.high)})"
+    if curve:
+        words += f"; theory {number(curve[0])} to {number(curve[-1])}"
+    elif why:
+        words += f". {why.removesuffix('.')}"
+    return words + "."
+
+
 @themed()
 def std_by_depth(
     stds: Sequence[float], expected: Mapping[str, Sequence[float]], *, ax: Axes | None = None
@@ -128,6 +183,29 @@ def std_by_depth(
     name_lines(ax, names)
     tell(ax, *_std_words(stds, expected), None)
     return ax
+
+
+def _std_words(stds: Sequence[float], expected: Mapping[str, Sequence[float]]) -> tuple[str, str]:
+    """Return the headline, which scheme comes closest, and the sentence with the numbers."""
+    above = [std for std in stds if std > 0]
+    ratios = {
+        name: [std / one for std, one in zip(stds, given, strict=True) if std > 0]
+        for name, given in expected.items()
+        if all(one > 0 and math.isfinite(one) for one in given)
+    }
+    ends = f"{number(min(above))} to {number(max(above))}"
+    text = f"The std of {len(stds)} weights is {ends}"
+    if zeros := len(stds) - len(above):
+        text += f", that of {zeros} is 0"
+    if not ratios:
+        return f"{len(above)} weights, std {ends}", f"{text}."
+    off = {name: max(*one, 1 / min(one)) for name, one in ratios.items()}
+    name = min(off, key=lambda name: off[name])
+    said = f"No drawn scheme fits every weight: {name} is off by up to {times(off[name])}"
+    if off[name] < 1.2:
+        said = f"{name} fits every weight"
+    told = [f"{times(geometric_mean(one))} that of {name}" for name, one in ratios.items()]
+    return said, f"{text}; on (geometric) average {', '.join(told)}."
 
 
 @themed()
@@ -211,81 +289,3 @@ def _name_places(ax: Axes, names: list[str]) -> None:
     ends = {1: names[0], len(names): names[-1]}
     short = {k: name if len(name) <= 34 else f"…{name[-33:]}" for k, name in ends.items()}
     ax.set_xlabel(",\n".join(f"{place} = {name}" for place, name in short.items()))
-
-
-def _shifts(ax: Axes, rows: Mapping[str, Sequence[Row]]) -> list[float]:
-    """Return how far each kind stands beside its layer: 0 unless kinds hide each other."""
-    curves = [[(row.position, row.rms) for row in one] for one in rows.values()]
-    if not any(hidden(ax, curves)):
-        return [0.0] * len(rows)
-    reach = min(0.12 * (len(rows) - 1), 0.3)
-    return [float(shift) for shift in np.linspace(-reach, reach, len(rows))]
-
-
-def _draw(ax: Axes, rows: Sequence[Row], look: Look, label: str, shift: float) -> Name:
-    """Draw what was measured, and name it at its last layer with what the axis cannot show."""
-    small = 1 if len(rows) <= 20 else 0.7 if len(rows) <= 40 else 0.45
-    dot = look.dot | {"markersize": small * look.dot["markersize"]}
-    inside = [row for row in rows if row.fits_log()]
-    places = np.array([row.position for row in inside])
-    middle = [row.rms for row in inside]
-    low = [row.low or row.rms for row in inside]
-    high = [row.rms if row.high == math.inf else row.high for row in inside]
-    ax.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
-    ax.plot(places + shift, middle, linestyle="", label=label, zorder=3, **dot)
-    words = [label]
-    if zero := [row.position for row in rows if row.is_zero()]:
-        at_edge(ax, zero, top=False, **dot)
-        words.append(f"0 at {records.span(zero)}")
-    if broken := [row.position for row in rows if row.is_broken()]:
-        at_edge(ax, broken, top=True, **dot)
-        words.append(f"nan or inf at {records.span(broken)}")
-    y = math.inf if rows[-1].is_broken() else rows[-1].rms
-    return Name("\n".join(words), y, look.dot | {"linestyle": ""})
-
-
-def _agreement(rows: Mapping[str, Sequence[Row]], curves: Mapping[str, list[float]]) -> str:
-    """Say that theory agrees, if it does in all layers that both know."""
-    ratios = [
-        max(row.rms / value, value / row.rms)
-        for name, curve in curves.items()
-        for row, value in zip(rows[name], curve, strict=True)
-        if row.fits_log() and 0 < value < math.inf
-    ]
-    return ", as theory says" if ratios and max(ratios) < AGREES else ""
-
-
-def _sentence(rows: Sequence[Row], seeds: int, curve: list[float] | None, why: str | None) -> str:
-    words = records.account(rows)
-    if seeds > 1:
-        last = rows[-1]
-        reach = f"; {number(last.low)} to {number(last.high)} at layer {last.position}"
-        words += f" (median of {seeds}{reach * (last.low < last.high)})"
-    if curve:
-        words += f"; theory {number(curve[0])} to {number(curve[-1])}"
-    elif why:
-        words += f". {why.removesuffix('.')}"
-    return words + "."
-
-
-def _std_words(stds: Sequence[float], expected: Mapping[str, Sequence[float]]) -> tuple[str, str]:
-    """Return the headline, which scheme comes closest, and the sentence with the numbers."""
-    above = [std for std in stds if std > 0]
-    ratios = {
-        name: [std / one for std, one in zip(stds, given, strict=True) if std > 0]
-        for name, given in expected.items()
-        if all(one > 0 and math.isfinite(one) for one in given)
-    }
-    ends = f"{number(min(above))} to {number(max(above))}"
-    text = f"The std of {len(stds)} weights is {ends}"
-    if zeros := len(stds) - len(above):
-        text += f", that of {zeros} is 0"
-    if not ratios:
-        return f"{len(above)} weights, std {ends}", f"{text}."
-    off = {name: max(*one, 1 / min(one)) for name, one in ratios.items()}
-    name = min(off, key=lambda name: off[name])
-    said = f"No drawn scheme fits every weight: {name} is off by up to {times(off[name])}"
-    if off[name] < 1.2:
-        said = f"{name} fits every weight"
-    told = [f"{times(geometric_mean(one))} that of {name}" for name, one in ratios.items()]
-    return said, f"{text}; on (geometric) average {', '.join(told)}."

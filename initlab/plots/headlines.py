@@ -7,7 +7,7 @@ headline is true whatever its second digit is, and the text alternative has the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from initlab.format import number, percent
 from initlab.plots.records import Row
@@ -16,7 +16,7 @@ SAME, MUCH = 2.0, 100.0
 HALF = 0.5  # of the activations: more of them are saturated, and the layer is
 ALIKE = 0.05  # of the larger: values this close are said to be alike
 LETTERS = 150
-MOST = 3  # parts of a headline
+MOST = 3  # parts of a headline, names in a list
 ISOMETRY = "stretches all directions alike"
 COURSES = {  # of one network among others, of several, of a single one; {}: what, #: how much
     "keeps": ("keeps {}", "keep {}", "keeps its size"),
@@ -125,7 +125,7 @@ def against_setting(
         if not little and not _overlap(*ends):
             parted.append((spread, place, high, low))
     if not parted:
-        return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
+        return capital(f"{y}: {listed(lines)} are alike at every {x}")
     _, place, *names = max(parted)
     values = [lines[name][place][0] for name in names]
     top, bottom = (number(value) if math.isfinite(value) else "no number" for value in values)
@@ -201,7 +201,7 @@ def spreads(stds: Mapping[str, float]) -> str:
     if len(stds) == 1:
         return capital(f"{low} entries have std {number(stds[low])}".strip())
     if alike(stds[low], stds[high]):
-        return f"{listed(list(stds))} have the same std, {_between(*stds.values())}"
+        return f"{listed(stds)} have the same std, {_between(*stds.values())}"
     return capital(f"std from {number(stds[low])} ({low}) to {number(stds[high])} ({high})")
 
 
@@ -256,11 +256,11 @@ def _between(*values: float) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Iterable[str]) -> str:
     """Write names as a sentence does: "a", "a and b", "a, b and 4 others"."""
     names = list(names)
-    if len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    if len(names) > MOST:
+        names = [*names[: MOST - 1], f"{len(names) - MOST + 1} others"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -68,19 +68,18 @@ def named(records: Any, what: str = "trace") -> dict[str, Any]:
 
 def seeds(trace: Any) -> dict[str, list[Any]]:
     """Name → its traces, checked: one, or a list of several that differ by their seed."""
-    several = {
-        name: list(one) if isinstance(one, list | tuple) else [one]
-        for name, one in named(trace).items()
-    }
-    for name, runs in several.items():
+    several = {}
+    for name, one in named(trace).items():
+        runs = list(one) if isinstance(one, list | tuple) else [one]
         if not runs:
             raise ValueError(f"trace holds an empty list for {name!r}: it needs a trace or more.")
-        for one in runs:
-            if not hasattr(one, "layers"):
+        for run in runs:
+            if not hasattr(run, "layers"):
                 raise TypeError(
                     "trace must be what il.trace(model, x) returns, or a dict or list of such, "
-                    f"got {one!r} of type {type(one).__name__}."
+                    f"got {run!r} of type {type(run).__name__}."
                 )
+        several[name] = runs
     return several
 
 
@@ -101,7 +100,8 @@ def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
             rms=rms, zeros=rms == 0, nonfinite=rms == math.inf, min=math.nan, max=math.nan
         )
         saturated = median(row.saturated for row in layer)
-        band.append(Row(*layer[0][:2], seen, saturated, min(sizes), max(sizes)))
+        first = layer[0]
+        band.append(Row(first.position, first.name, seen, saturated, min(sizes), max(sizes)))
     return band
 
 

@@ -112,10 +112,10 @@ def over_time(
         start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
         ax.plot(band.steps, band.middle, label=name or "measured", zorder=3, linewidth=wide,
                 markevery=(start, every), **style[name].dot)  # fmt: skip
-        shade = {"color": style[name].colour, "alpha": 0.2, "linewidth": 0}
+        colour = style[name].colour
         if band.runs > 1:
-            ax.fill_between(band.steps, band.low, band.high, **shade)
-        at_edge(ax, band.stopped, top=True, color=style[name].colour, **CROSS)
+            ax.fill_between(band.steps, band.low, band.high, color=colour, alpha=0.2, linewidth=0)
+        at_edge(ax, band.stopped, top=True, color=colour, **CROSS)
         text = "\n".join(filter(None, [name or "measured", band.stops()]))
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
         names.append(Name(text, band.ends()[1], look))
@@ -289,11 +289,11 @@ def _band(runs: list[dict[int, float]], last: int) -> Band:
     table = np.array([[run.get(step, math.nan) for step in steps] for run in runs])
     table[~np.isfinite(table)] = math.nan
     alive = np.isfinite(table).any(axis=0)
-    course = np.full((3, len(steps)), math.nan)
+    middle, low, high = course = np.full((3, len(steps)), math.nan)
     course[:, alive] = np.nanquantile(table[:, alive], (0.5, 0.0, 1.0), axis=0)
     ends = [max(run) if max(run) < last else _last_finite(run) for run in runs]
     stopped = [end for end in ends if end < last]
-    return Band(np.array(steps, float), *course, len(runs), stopped)
+    return Band(np.array(steps, float), middle, low, high, len(runs), stopped)
 
 
 def _last_finite(run: dict[int, float]) -> int:
