@@ -156,14 +156,7 @@ def std_by_depth(
 ) -> Axes:
     """Draw the std of each weight against depth: dots are measured, dashes are named schemes.
 
-    Args:
-        stds: Standard deviation of each weight, in the order of the model. 0 cannot stand on a
-            logarithmic axis and is said in words.
-        expected: Name of a scheme → the standard deviation that it gives each of the weights.
-        ax: Axes to draw on; None makes a figure.
-
-    Raises:
-        ValueError: There is no std above 0.
+    A std of 0 cannot stand on a logarithmic axis and is said in words; one must be above 0.
     """
     drawn = [(place, std) for place, std in enumerate(stds, start=1) if std > 0]
     if not drawn:

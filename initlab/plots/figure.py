@@ -145,13 +145,10 @@ def clear_alt(ax: Axes) -> None:
 
 
 def alt_text(drawn: Axes | Figure | SubFigure) -> str:
-    """Say in words what is to be seen on axes or on a whole figure.
+    """Say in words what is to be seen, with the main numbers.
 
     Args:
-        drawn: Axes or a figure that functions of `il.plots` drew on; also your own.
-
-    Returns:
-        One or more sentences with the main numbers; empty where nothing of `il.plots` is drawn.
+        drawn: Axes or a figure, also your own; what `il.plots` did not draw is left out.
 
     Raises:
         TypeError: `drawn` is neither axes nor a figure.

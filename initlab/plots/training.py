@@ -160,8 +160,7 @@ def ranks(
     if quantity not in COUNTED:
         raise ValueError(f"quantity must be 'rank' or 'distinct', got {quantity!r}.")
     seen = _records(history)
-    known = list(getattr(seen[0], quantity))
-    names = _chosen(known, layers)
+    names = _chosen(list(getattr(seen[0], quantity)), layers)
     steps = [record.step for record in seen]
     table = np.array(
         [[getattr(record, quantity)[name] for record in seen] for name in names], float
@@ -175,7 +174,7 @@ def ranks(
         ax.text(column, line, f"{table[line, column]:.0f}", ha="center", va="center", color=INK)
     ax.set_xticks(shown, [str(steps[column]) for column in shown])
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="step (updates)")
+    ax.set_xlabel("step (updates)")
     ends = {name: (row[0], row[-1]) for name, row in zip(names, table, strict=True)}
     lines = [
         f"{name} {' to '.join(dict.fromkeys(f'{count:.0f}' for count in pair))}"
