@@ -288,8 +288,10 @@ def _band(runs: list[dict[int, float]], last: int) -> Band:
     table = np.array([[run.get(step, math.nan) for step in steps] for run in runs])
     table[~np.isfinite(table)] = math.nan
     alive = np.isfinite(table).any(axis=0)
-    middle, low, high = course = np.full((3, len(steps)), math.nan)
-    course[:, alive] = np.nanquantile(table[:, alive], (0.5, 0.0, 1.0), axis=0)
+    course = np.full((3, len(steps)), math.nan)
+    seen = table[:, alive]
+    course[:, alive] = np.nanmedian(seen, axis=0), np.nanmin(seen, axis=0), np.nanmax(seen, axis=0)
+    middle, low, high = course
     ends = [max(run) if max(run) < last else _last_finite(run) for run in runs]
     stopped = [end for end in ends if end < last]
     return Band(np.array(steps, float), middle, low, high, len(runs), stopped)
