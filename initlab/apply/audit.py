@@ -174,7 +174,7 @@ class Audit(Report):
         Raises:
             ValueError: A name is unknown, or there is no weight to draw.
         """
-        from initlab.plots.audit import std_by_depth
+        from initlab.plots.depth import std_by_depth
 
         for name in schemes:
             choice("schemes", name, SCHEMES)
@@ -183,7 +183,7 @@ class Audit(Report):
         for name in schemes:
             stds = [SCHEMES[name].expected_std((row.fan_out, row.fan_in)) for row in weights]
             expected[name] = [math.nan if std is None else std for std in stds]
-        return std_by_depth([(row.name, row.std) for row in weights], expected, ax=ax)
+        return std_by_depth([row.std for row in weights], expected, ax=ax)
 
 
 def _is_buffer(row: AuditRow) -> bool:
