@@ -119,9 +119,9 @@ function render({ model, el }) {
     });
   };
   // JupyterLab takes arrow keys and letters for itself; combinations such as Shift+Enter stay its own.
-  // It looks for them once the key has passed `el`, Notebook 7 before: so it must find the mark there.
+  // It looks for them once the key has passed `el`, Notebook 7 before: so it must find its mark where the key goes.
   const isOurs = (event) => !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
-  const mark = (event) => el.toggleAttribute("data-lm-suppress-shortcuts", isOurs(event));
+  const mark = (event) => el.contains(event.target) && event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs(event));
   const keep = (event) => isOurs(event) && event.stopPropagation();
   el.classList.add("initlab-choices");
   window.addEventListener("keydown", mark, true);

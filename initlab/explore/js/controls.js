@@ -125,10 +125,11 @@ export const isWayOut = (event) => event.key === "Escape" || event.ctrlKey || ev
 
 /**
  * JupyterLab's shortcuts would take arrows, letters and space. It looks for them once the key has
- * passed `root`, Notebook 7 before: so it must find the mark there. Returns what ends the watch.
+ * passed `root`, Notebook 7 before: so it must find its mark where the key goes. Returns what ends
+ * the watch.
  */
 export function keepFromShortcuts(root) {
-  const mark = (event) => root.toggleAttribute("data-lm-suppress-shortcuts", !isWayOut(event));
+  const mark = (event) => root.contains(event.target) && event.target.toggleAttribute("data-lm-suppress-shortcuts", !isWayOut(event));
   window.addEventListener("keydown", mark, true);
   root.addEventListener("keydown", (event) => isWayOut(event) || event.stopPropagation());
   return () => window.removeEventListener("keydown", mark, true);
