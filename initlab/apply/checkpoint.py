@@ -57,11 +57,11 @@ def initialize_from(
         model: Any module; it is changed in place.
         state_dict_or_path: Tensors by name, or a file that `torch.save(model.state_dict())` wrote.
         strict: Whether every tensor of the model must be there, in its shape, and none besides.
-        scheme: What fills the parameters that were not loaded, as in `il.initialize`; None
-            leaves them as they are.
+        scheme: What fills the parameters that were not loaded; None leaves them as they are. This
+            and what follows are as in `il.initialize`.
         bias: What fills biases that were not loaded, where `scheme` is given.
         rules: Exceptions for parameters that were not loaded, where `scheme` is given.
-        generator: Source of the random numbers; None is PyTorch's global one.
+        generator: Source of the random numbers.
         **params: Parameters of the scheme.
 
     Returns:

@@ -1,8 +1,6 @@
 """Which matrices does each type of layer hold? One table, from layer type to parameters.
 
-A layer type that is missing here is added by one line:
-
-    LAYERS[MyLinear] = linear
+A type that is missing here is added by one line: `LAYERS[MyLinear] = linear`.
 """
 
 from __future__ import annotations
@@ -35,9 +33,7 @@ class Weight:
     cut: Callable[[Tensor], list[Tensor]] = lambda tensor: [tensor]
     note: str = ""
     zero_row: int | None = None
-    own_std: Callable[[Tensor], float | None] = lambda tensor: TorchDefault().expected_std(
-        tensor.shape
-    )
+    own_std: Callable[[Tensor], float | None] = lambda t: TorchDefault().expected_std(t.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +90,11 @@ def transposed_convolution(layer: _ConvTransposeNd) -> Kinds:
 
     As in PyTorch's other fans, the stride is not counted.
     """
-
-    def cut(tensor: Tensor) -> list[Tensor]:
-        return [group.transpose(0, 1) for group in tensor.chunk(layer.groups)]
-
-    return {"weight": replace(_stacked(layer.groups, "groups"), cut=cut), "bias": Bias()}
+    weight = replace(
+        _stacked(layer.groups, "groups"),
+        cut=lambda tensor: [group.transpose(0, 1) for group in tensor.chunk(layer.groups)],
+    )
+    return {"weight": weight, "bias": Bias()}
 
 
 def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:

@@ -41,8 +41,7 @@ def scale_residual(
       its 1/√(2L).
     - "fixup" is for networks without normalisation: the last layer of each branch and the
       output layer become 0, the other m - 1 layers of a branch are multiplied by
-      N^(-1/(2m - 2)). Fixup's extra scalar biases and multipliers are a matter of architecture
-      and are not added.
+      N^(-1/(2m - 2)). Fixup's extra scalars are a matter of architecture and are not added.
 
     Nothing changes if anything fails.
 

@@ -51,10 +51,7 @@ def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
 def _have_full_rank(matrices: Tensor, tolerance: float) -> Tensor:
     """Try to prove that all singular values are above t, `tolerance` times the largest one.
 
-    They are if M·Mᴴ − t²·I has a Cholesky factor.
-
-    Shape:
-        matrices (n, rows, columns) with no more rows than columns; answer (n,).
+    They are if M·Mᴴ − t²·I has a Cholesky factor, for M (rows, columns) with rows ≤ columns.
     """
     gram = matrices @ matrices.mH
     bound = gram.abs().sum(-1).amax(-1)  # at least the largest singular value, squared
@@ -84,7 +81,7 @@ def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """
     matrices = matrices.detach().to("cpu", torch.float64)
     if tolerance == 0:
-        every = (matrices + 0.0).flatten(0, -3) if matrices.dim() > 2 else (matrices + 0.0)[None]
+        every = (matrices + 0.0).reshape(-1, *matrices.shape[-2:])  # −0 becomes 0
         counts = [len({row.tobytes() for row in rows}) for rows in every.numpy()]
         return torch.tensor(counts).reshape(matrices.shape[:-2])
     gaps = torch.cdist(matrices, matrices, p=math.inf)

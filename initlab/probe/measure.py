@@ -75,10 +75,7 @@ def sample_places(count: int, size: int) -> NDArray[np.int64]:
     """Choose `size` of `count` places: one at random in each of `size` equal stretches.
 
     Every place is equally likely, so that the sample is unbiased, and the stretches spread it
-    over the whole batch. The choice is the same at every call.
-
-    Shape:
-        (size,), in increasing order.
+    over the whole batch. The choice is the same at every call, in increasing order.
     """
     jitter = np.random.default_rng(0).random(size)
     places = ((np.arange(size) + jitter) * (count / size)).astype(np.int64)

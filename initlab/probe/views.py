@@ -5,8 +5,8 @@ A trace keeps numbers only, so these functions take the model, and leave it as i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -17,8 +17,8 @@ from torch.nn.utils import parametrize
 from initlab.probe.layers import Filter, choose_layers, weights_of
 from initlab.probe.matrices import distinct_rows, rank, singular_values
 from initlab.probe.preserving import preserving
-from initlab.probe.run import call_model, logits_of, own_copy
-from initlab.probe.tensors import first_tensor, map_tensors
+from initlab.probe.run import emitted, logits_of, own_copy
+from initlab.probe.tensors import map_tensors
 
 Matrices = dict[str, Tensor]
 
@@ -208,20 +208,14 @@ def layer_outputs(model: nn.Module, x: Any, *, layers: Filter | None = None) -> 
     >>> layer_outputs(nn.Sequential(nn.ReLU()), torch.tensor([-1.0, 2.0]))
     {'0': tensor([0., 2.])}
     """
-    found: dict[str, Tensor] = {}
     names = choose_layers(model, layers)
-
-    def emitted(module: nn.Module, _: Any, output: Any) -> None:
-        tensor = first_tensor(output)
+    times: Counter[nn.Module] = Counter()
+    found: dict[str, Tensor] = {}
+    # The next layer may work in place, so each tensor is copied.
+    for module, tensor in emitted(model, x, names, lambda tensor: tensor.detach().clone()):
         if tensor is not None:
-            times = 1 + sum(key.split(":")[0] == names[module] for key in found)
-            key = names[module] if times == 1 else f"{names[module]}:{times}"
-            found[key] = tensor.detach().clone()  # the next layer may work in place
-
-    with torch.no_grad(), preserving(model), ExitStack() as hooks:
-        for module in names:
-            hooks.callback(module.register_forward_hook(emitted).remove)
-        call_model(model, x)
+            times[module] += 1
+            found[f"{names[module]}:{times[module]}".removesuffix(":1")] = tensor
     return found
 
 
