@@ -65,9 +65,15 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
     if seen.nonfinite:
         note = f"{format.percent(seen.nonfinite)} of the entries are nan or infinite"
         return Match(note=note, mean=math.nan, std=math.nan)
+    largest = max(seen.high, -seen.low)
+    if seen.low == seen.high:
+        name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
+        return Match(name, distribution="constant", mean=seen.mean, std=seen.std)
+    if largest > _HUGE:
+        note = f"entries up to {format.number(largest)}"
+        return Match(note=note, mean=seen.mean, std=seen.std)
     found = (
-        _constant(seen)
-        or _identity(pieces, seen)
+        _identity(pieces, seen)
         or _orthogonal(pieces, stored, seen)
         or _sparse(pieces, seen)
         or _random(pieces, stored, seen, own)
@@ -76,14 +82,6 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
 
 
 # ------------------------------------------------------------------ what can be told exactly
-
-
-def _constant(seen: Statistics) -> Match | None:
-    largest = max(seen.high, -seen.low)
-    if seen.low == seen.high:
-        name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
-        return Match(name, distribution="constant")
-    return Match(note=f"entries up to {format.number(largest)}") if largest > _HUGE else None
 
 
 def _identity(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:

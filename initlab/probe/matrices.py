@@ -1,9 +1,8 @@
 """How many rows suffice to build the others, how many differ, and how long are the axes?
 
-One notion of each for the whole package. The *rank* forgives rounding, since a rank is never exact:
-singular values count if they are more than what rounding makes of zero. *Different rows* are
-different bit for bit, since that is what decides whether two units can ever part: the same bits
-get the same gradient. Who asks whether rows differ by more than rounding passes a tolerance.
+The *rank* forgives rounding, since a rank is never exact. *Different rows* are different bit for
+bit, since that decides whether two units can ever part: the same bits get the same gradient. Who
+asks whether rows differ by more than rounding passes a tolerance.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """
     matrices = matrices.detach().to("cpu", torch.float64)
     if tolerance == 0:
-        every = (matrices + 0.0).reshape(-1, *matrices.shape[-2:])  # −0 becomes 0
+        every = (matrices[None] + 0.0).flatten(0, -3)  # −0 becomes 0
         counts = [len({row.tobytes() for row in rows}) for rows in every.numpy()]
         return torch.tensor(counts).reshape(matrices.shape[:-2])
     gaps = torch.cdist(matrices, matrices, p=math.inf)

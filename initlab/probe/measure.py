@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,8 +42,13 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     zeros = (count - int(x.count_nonzero())) / count
     if sample is not None and count > sample:
         x = x[torch.from_numpy(sample_places(count, sample)).to(x.device)]
-    counts = _histogram(x.cpu().numpy(), low, high, bins)
-    return Summary(count, mean, std, low, high, zeros, 0.0, counts)
+    start, end = bin_range(low, high)
+    places = ((x.cpu().numpy().astype(np.float64) - start) * (bins / (end - start))).astype(
+        np.int64
+    )
+    counts = np.bincount(places, minlength=bins + 1)
+    counts[bins - 1] += counts[bins]  # the largest value belongs to the last bin
+    return Summary(count, mean, std, low, high, zeros, 0.0, counts[:bins])
 
 
 def _flat(tensor: Tensor) -> Tensor:
@@ -59,15 +63,6 @@ def _flat(tensor: Tensor) -> Tensor:
     if x.dtype is not torch.float32 and x.dtype is not torch.float64:
         x = x.float() if x.is_floating_point() else x.double()
     return x.reshape(-1)
-
-
-def _histogram(values: NDArray[Any], low: float, high: float, bins: int) -> NDArray[np.int64]:
-    """Count values in equal bins from `low` to `high`."""
-    low, high = bin_range(low, high)
-    places = ((values.astype(np.float64) - low) * (bins / (high - low))).astype(np.int64)
-    counts = np.bincount(places, minlength=bins + 1)
-    counts[bins - 1] += counts[bins]  # the largest value belongs to the last bin
-    return counts[:bins]
 
 
 @lru_cache(maxsize=64)

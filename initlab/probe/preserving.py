@@ -59,11 +59,9 @@ def _is_torchs(module: nn.Module) -> bool:
 
 
 def keep_random_states(generator: torch.Generator | None = None) -> Callable[[], None]:
-    """Note the states of all random generators.
+    """Note the states of all random generators, and return a function that puts them back.
 
-    Returns:
-        A function that puts them back: those of torch on every device in use, of numpy and of
-        Python, and of `generator`.
+    Those of torch on every device in use, of numpy and of Python, and of `generator`.
     """
     undo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         (torch.set_rng_state, (torch.get_rng_state(),)),

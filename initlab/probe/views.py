@@ -31,8 +31,7 @@ def weight_singular_values(model: nn.Module, *, layers: Filter | None = None) ->
 
     Args:
         model: Any module.
-        layers: Which layers, as for `trace`, with the same errors; `None` takes every one with a
-            matrix.
+        layers: As for `trace`, with the same errors; `None` takes every layer with a matrix.
 
     Returns:
         Layer name → singular values in float64 on the CPU, NaN where the weight is not finite. A
@@ -60,16 +59,14 @@ def weight_rank(
             `None` is what rounding can make of zero, as in `torch.linalg.matrix_rank`.
 
     Returns:
-        Layer name → rank, with names as in `weight_singular_values`; 0 where the weight is not
-        finite.
+        Layer name → rank, with names as in `weight_singular_values`; 0 where it is not finite.
 
     >>> layer = nn.Linear(8, 4)
     >>> _ = nn.init.ones_(layer.weight)
     >>> weight_rank(nn.Sequential(layer))
     {'0': 1}
     """
-    matrices = _matrices(model, layers)
-    ranks = {name: rank(w, tolerance=tolerance) for name, w in matrices.items()}
+    ranks = {n: rank(w, tolerance=tolerance) for n, w in _matrices(model, layers).items()}
     return {name: int(found.nan_to_num()) for name, found in ranks.items()}
 
 
@@ -84,8 +81,8 @@ def distinct_units(model: nn.Module, *, layers: Filter | None = None) -> dict[st
         layers: As for `weight_singular_values`.
 
     Returns:
-        Layer name → number of different rows of its weight (with the bias, if it has one),
-        compared bit for bit.
+        Layer name → number of rows of its weight (with the bias, if it has one) that differ in a
+        bit.
 
     >>> layer = nn.Linear(8, 4, bias=False)
     >>> _ = nn.init.ones_(layer.weight)
@@ -101,14 +98,14 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
     found = {}
     for module, name in choose_layers(model, layers).items():
         weights = [w for w in _present_weights(module) if w.dim() > 1 and w.numel()]
-        names = {id(p): key for key, p in module._parameters.items()}
+        names = {id(p): f"{name}.{key}" for key, p in module._parameters.items()}
         for weight in weights:
             stored_in_out = isinstance(module, _ConvTransposeNd)
             rows = (weight.transpose(0, 1) if stored_in_out else weight).detach().flatten(1)
             bias = getattr(module, "bias", None)
             if with_bias and isinstance(bias, Tensor) and bias.shape == rows.shape[:1]:
                 rows = torch.cat([rows, bias.detach()[:, None].to(rows)], dim=1)
-            found[name if len(weights) == 1 else f"{name}.{names[id(weight)]}"] = rows
+            found[name if len(weights) == 1 else names[id(weight)]] = rows
     return found
 
 
