@@ -19,14 +19,7 @@ from initlab.apply.layers import Bias, Weight, pieces, without_padding
 from initlab.apply.parametrized import held, keep_values, own_values, restored_on_failure
 from initlab.apply.plan import Settings, Step, plan, walk
 from initlab.apply.report import Report, Row, joined
-from initlab.apply.rules import (
-    AnyBias,
-    AnyScheme,
-    Rule,
-    check_rules,
-    output_bias_of,
-    resolve_bias,
-)
+from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, output_bias_of, resolve_bias
 from initlab.arguments import network, number
 from initlab.schemes import Scheme, TorchDefault, fans
 from initlab.schemes import scheme as find_scheme

@@ -23,11 +23,7 @@ Branches = str | type[nn.Module] | Sequence[str | type[nn.Module]]
 
 
 def scale_residual(
-    model: nn.Module,
-    how: How,
-    *,
-    branches: Branches = "*branch",
-    output: str | None = None,
+    model: nn.Module, how: How, *, branches: Branches = "*branch", output: str | None = None
 ) -> Report:
     """Make the branches of a residual network start small, so that the skips carry the signal.
 

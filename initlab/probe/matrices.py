@@ -90,10 +90,9 @@ def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
 
 
 def singular_values(matrices: Tensor) -> Tensor:
-    """Return the singular values of each matrix, largest first; NaN for one that is not finite.
+    """Return the singular values of each matrix, largest first, in float64 on the CPU.
 
-    Shape:
-        matrices (..., rows, columns); answer (..., min(rows, columns)), in float64 on the CPU.
+    They are NaN for a matrix that is not finite.
     """
     matrices, finite = _finite(matrices)
     values: Tensor = torch.linalg.svdvals(matrices)

@@ -15,14 +15,10 @@ from initlab.probe.records import Summary, bin_range
 
 
 def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
-    """Measure every element of a tensor.
+    """Measure every element of a tensor, of any shape, layout, device and dtype.
 
-    The variance is the mean of squared deviations, in float64, so that nothing cancels.
-
-    Args:
-        tensor: Of any shape, layout, device and dtype; the parts of complex elements count alone.
-        bins: Number of histogram bins, 1 or more.
-        sample: Number of elements that the histogram counts; `None` counts all.
+    The parts of complex elements count alone. The variance is the mean of squared deviations, in
+    float64, so that nothing cancels. The histogram counts a sample of so many; `None` counts all.
     """
     x = _flat(tensor)
     count = x.numel()

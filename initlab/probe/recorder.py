@@ -90,8 +90,7 @@ class Probe:
     def trace(self, *, loss: float | None = None) -> Trace:
         """Return the record of the latest pass, with gradients if it had a backward pass.
 
-        Args:
-            loss: The loss of that pass, if the trace is to know it.
+        `loss` is the loss of that pass, if the trace is to know it.
         """
         weights: dict[nn.Module, tuple[Summary | None, Summary | None]] = {}
         for module in self._names:
