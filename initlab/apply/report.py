@@ -191,29 +191,27 @@ def grouped(rows: Sequence[Any]) -> list[Group]:
 
 def _merged(lines: list[_Line], place: int) -> list[_Line]:
     """Merge lines whose names differ in the number at one place only."""
-    found: list[tuple[_Line, list[int]]] = []
-    by_key: dict[Any, list[tuple[_Line, list[int]]]] = defaultdict(list)
+    found: list[_Line] = []
+    by_key: dict[Any, list[_Line]] = defaultdict(list)
     for line in lines:
-        numbers = [int(part) for part in line.parts[place : place + 1] if part.isdigit()]
         row, name = line.rows[0], list(line.parts)
-        if numbers:
+        if place < len(name) and name[place].isdigit():
             name[place] = "number"
         # Equal blocks may differ in the digits of an argument, and by chance in what fits as well.
         scheme = row.scheme if "constant" in row.scheme else re.sub(r"\([^)]*\)", "", row.scheme)
         note = re.sub(r"(^|; )or .*", "", row.note)
         alike = by_key[*name, row.type, row.shape, row.done, scheme, note]
-        for other, its_numbers in alike:
-            if _close(other.rows[0], row):
-                other.rows.extend(line.rows)
-                its_numbers.extend(numbers)
-                break
+        same = next((other for other in alike if _close(other.rows[0], row)), None)
+        if same:
+            same.rows.extend(line.rows)
         else:
-            found.append((line, numbers))
-            alike.append(found[-1])
-    for line, numbers in found:
-        if numbers:
-            line.parts[place] = _range(numbers)
-    return [line for line, _ in found]
+            found.append(line)
+            alike.append(line)
+    for line in found:
+        if place < len(line.parts) and line.parts[place].isdigit():
+            numbers = dict.fromkeys(int(row.name.split(".")[place]) for row in line.rows)
+            line.parts[place] = _range([*numbers])
+    return found
 
 
 def _range(numbers: list[int]) -> str:
