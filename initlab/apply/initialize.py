@@ -192,14 +192,12 @@ def report(model: nn.Module, steps: Sequence[Step]) -> Report:
 
 def report_kept(model: nn.Module, note: str) -> Report:
     """Describe every parameter as it is, with a note."""
-    return report(
-        model,
-        [
-            Step(layer, weight, kind=None, note=note)
-            for layer, module in walk(model)
-            for weight in held(module).values()
-        ],
-    )
+    steps = [
+        Step(layer, weight, kind=None, note=note)
+        for layer, module in walk(model)
+        for weight in held(module).values()
+    ]
+    return report(model, steps)
 
 
 def _rows(step: Step) -> list[Row]:
