@@ -14,12 +14,11 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
 from initlab.apply.distributions import Distribution, uniform
-from initlab.apply.grouping import grouped
 from initlab.apply.layers import Bias, Kind, Weight, kinds_of, pieces, without_padding
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk
 from initlab.apply.recognise import Match, recognise
-from initlab.apply.report import Report, count, joined
+from initlab.apply.report import Report, count, grouped, joined
 from initlab.apply.watch import watch
 from initlab.arguments import choice, network
 from initlab.schemes import SCHEMES, fans
