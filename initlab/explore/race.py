@@ -31,7 +31,6 @@ from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table, siz
 from initlab.explore.signal import histograms
 from initlab.explore.words import factor, when
 from initlab.format import number, percent
-from initlab.plots.headlines import listed
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
 MARKS = "●■◆✚"  # the same in the table
@@ -129,7 +128,11 @@ def _headline(records: RaceRecords) -> str:
         return f"{told} all networks learn." if len(learners) > 1 else f"{told} the network learns."
     rest = f"{others[0]} does not" if len(others) == 1 else "the others do not"
     names = [lane.scheme for lane in learners]
-    return f"{told} {listed(names, most=len(names))} learn{'s' * (len(names) == 1)}; {rest}."
+    return f"{told} {_list(names)} learn{'s' * (len(names) == 1)}; {rest}."
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _table(records: RaceRecords) -> Table:
