@@ -124,20 +124,17 @@ def judge(case: Case) -> Iterator[Finding]:
 
 
 def _finding(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Finding:
-    severity, care = WILL_NOT, ""
-    learns = not illness.ends and illness.steps(case).best < LEARNS
-    if illness.partial(seen) or learns:
-        severity, care = WITH_CARE, illness.care(case, seen)
+    trains = seen.partial or (not illness.ends and illness.steps(case).best < LEARNS)
     return Finding(
         illness=seen.illness or illness.name,
-        severity=severity,
+        severity=WITH_CARE if trains else WILL_NOT,
         summary=seen.summary,
         evidence=seen.evidence,
         layers=seen.layers,
         why=illness.why,
-        care=care,
+        care=illness.care(case, seen) if trains else "",
         cure=cure,
-        measured=tuple(seen.measured),
+        measured=seen.measured,
     )
 
 
@@ -174,16 +171,12 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
         return after
     if is_large(case.model):
         return after if _better(after.untouched, case.untouched, cure) else None
-    recipe = after.untouched.recipe
     again = _changed_copy(case, cure, seed=2)  # another draw must do it as well
     if again is None or not after.untouched.best < WELL:
         return None
     for steps in (STEPS, 3 * STEPS):  # where the few do not tell, some more do
-        base = case.untouched
-        outcomes = [after.untouched, case.trial(again, recipe)]
-        if steps > STEPS:
-            base = case.trial(case.model, base.recipe, steps)
-            outcomes = [case.trial(one, recipe, steps) for one in (twin, again)]
+        base = case.trial(case.model, case.untouched.recipe, steps)
+        outcomes = (case.trial(one, after.untouched.recipe, steps) for one in (twin, again))
         if all(_better(outcome, base, cure) for outcome in outcomes):
             return after
     return None
@@ -245,9 +238,8 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
     facts = case.facts
     why_not = facts.guess.why_not
     unknown = bool(why_not) and "same" not in why_not and case.loss is not None
-    asked = {type(illness) for illness, _ in refuted}
-    notes = [illness.right(case) for illness in ALL if type(illness) not in asked]
-    notes = [note for note in notes if note]
+    asked = [illness for illness, _ in refuted]
+    notes = (illness.right(case) for illness in ALL if illness not in asked)
     said = "no loss is given" if facts.stands_in else f"the loss is {number(facts.loss)}"
     if facts.guess.unit:
         said += f" (a guess has {number(facts.guess.unit)})"
@@ -273,7 +265,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
         layers=(),
         why="Each layer hears from the data and from the loss, neither too little nor too much.",
         care=care,
-        measured=(leverages(facts, Vanishing.weak, Exploding.limit), signals(facts)),
-        notes=tuple(notes),
+        measured=[leverages(facts, Vanishing.weak, Exploding.limit), signals(facts)],
+        notes=tuple(filter(None, notes)),
         not_judged=_not_judged(case),
     )

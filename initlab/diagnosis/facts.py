@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,8 +16,8 @@ from initlab.apply.layers import Bias, Fixed, Kind, kinds_of, pieces
 from initlab.diagnosis.graph import Graph, read
 from initlab.diagnosis.guess import Guess, guess
 from initlab.diagnosis.watch import ROWS, Watch, spread_of
-from initlab.probe import LayerTrace, Trace, trace
-from initlab.probe.run import Loss, logits_of, outputs_of, own_loss, usual_loss
+from initlab.probe import LayerTrace, Probe, Trace
+from initlab.probe.run import Loss, logits_of, one_pass, outputs_of, own_loss, usual_loss
 from initlab.probe.tensors import first_tensor
 
 TRIAL_STEPS = 3  # a zero head, a zero branch and what lies inside it wake up one after another
@@ -125,6 +124,10 @@ class Facts:
         """What losses are counted in; 1 where no guess is known."""
         return self.guess.unit or 1.0
 
+    def named(self, names: Collection[str]) -> list[Parameter]:
+        """Look parameters up."""
+        return [p for p in self.parameters if p.name in names]
+
     @property
     def weights(self) -> list[Parameter]:
         """The trainable weights that the pass used."""
@@ -228,8 +231,9 @@ def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
         seen["stands_in"] = loss is None and target is None and own_loss(output) is None
         return value
 
-    with watch.hooks(), _gradients(model) as gradients:
-        found = trace(model, x, target, loss=look)
+    probe = Probe(model)
+    with watch.hooks(), one_pass(model, x, target, loss=look, probe=probe) as (_, value):
+        found, gradients = probe.trace(loss=value.item()), _gradients(model)
     graph, given = seen["graph"], first_tensor(x)
     last = watch.last_of(graph.head or watch.owner(graph.head_parameters))
     return Facts(
@@ -247,23 +251,6 @@ def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
     )
 
 
-@contextmanager
-def _gradients(model: nn.Module) -> Iterator[dict[int, Tensor]]:
-    """Collect the gradient of each parameter during a pass, by `id`."""
-    found: dict[int, Tensor] = {}
-
-    def note(key: int, gradient: Tensor) -> None:
-        dense = gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
-        found[key] = found[key] + dense if key in found else dense  # a checkpoint comes twice
-
-    with ExitStack() as stack:
-        for p in model.parameters():
-            if p.requires_grad:
-                handle = p.register_hook(partial(note, id(p)))  # type: ignore[no-untyped-call]
-                stack.callback(handle.remove)
-        yield found
-
-
 def copied(model: nn.Module) -> nn.Module:
     """Copy a model, also where a hook keeps a weight as an attribute that is no parameter."""
     memo: dict[int, Any] = {}
@@ -276,24 +263,30 @@ def copied(model: nn.Module) -> nn.Module:
 
 def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> None:
     """Take a few of Adam's first steps."""
+    value, probe = partial(value_of, loss=loss), Probe(model, layers=type(model))
     for _ in range(TRIAL_STEPS):
-        with _gradients(model) as gradients:
-            trace(model, x, target, loss=partial(value_of, loss=loss), layers=type(model))
+        with one_pass(model, x, target, loss=value, probe=probe):
+            gradients = _gradients(model)
         with torch.no_grad():
-            for p in model.parameters():
-                if id(p) in gradients:
-                    p.sub_(TRIAL_RATE * torch.sgn(gradients[id(p)]))
+            for p, g in gradients.items():
+                p.sub_(TRIAL_RATE * torch.sgn(g))
+
+
+def _gradients(model: nn.Module) -> dict[Tensor, Tensor]:
+    """Collect what came back to each parameter, while a pass is not yet undone."""
+    found = {p: p.grad for p in model.parameters() if p.grad is not None}
+    return {p: g.to_dense() if g.is_sparse else g for p, g in found.items()}
 
 
 def _parameters(
-    model: nn.Module, called: set[nn.Module], gradients: Mapping[int, Tensor], graph: Graph
+    model: nn.Module, called: set[nn.Module], gradients: dict[Tensor, Tensor], graph: Graph
 ) -> Iterator[Parameter]:
     """Describe each parameter once, with the gradient that came back to it."""
     modules = dict(model.named_modules())
     for name, p in model.named_parameters():
         layer, _, key = name.rpartition(".")
         module = modules[layer]
-        kind, w, g = kinds_of(module).get(key), p.detach(), gradients.get(id(p))
+        kind, w, g = kinds_of(module).get(key), p.detach(), gradients.get(p)
         uses = graph.uses.get(name, frozenset())
         embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
         matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Bias))

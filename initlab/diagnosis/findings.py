@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -15,6 +15,7 @@ from initlab.probe.records import Trace
 BAD, CARE, GOOD = "#d1495b", "#b8770b", "#2e8b57"  # 3 : 1 on white and on JupyterLab's dark ground
 WILL_NOT, WITH_CARE, HEALTHY = "will not train", "trains with care", "healthy"
 SHOWN = 6  # names of layers in a line
+CODE = ("where", "fix")  # parts of a finding that are written as they are
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Finding:
     why: str
     care: str = ""
     cure: Cure | None = None
-    measured: tuple[Measured, ...] = field(default=())
+    measured: Sequence[Measured] = ()
     notes: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
 
@@ -130,10 +131,7 @@ class Finding:
         with plots.themed():
             axes = figure.subplots(1, len(self.measured), squeeze=False)[0]
         for ax, one in zip(axes, self.measured, strict=True):
-            plots.limits(
-                one.values, low=one.low, high=one.high, log=one.log, quantity=one.quantity,
-                marked=one.marked, ax=ax,
-            )  # fmt: skip
+            plots.limits(**vars(one), ax=ax)
         return figure
 
     @property
@@ -170,14 +168,16 @@ class Finding:
         colour = {HEALTHY: GOOD, WITH_CARE: CARE}.get(self.severity, BAD)
         rows = "".join(
             f'<tr><th scope="row" style="text-align:left; vertical-align:top">{label}</th>'
-            f'<td style="text-align:left">{_html(text, code=label in ("where", "fix"))}</td></tr>'
+            f'<td style="text-align:left">{_html(label, text)}</td></tr>'
             for label, text in self._parts()
         )
         picture = ""
         if self.measured:
+            from matplotlib import pyplot
+
             figure = self.plot()
             picture = figure._repr_html_()
-            _forget(figure)
+            pyplot.close(figure)  # else a notebook shows it once more
         return (
             f'<div style="border-left: 5px solid {colour}; padding: 2px 0 2px 12px; '
             f'margin: 4px 0"><strong>{escape(self.title)}</strong>: '
@@ -242,23 +242,11 @@ def _names(layers: Sequence[str]) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    lead = f"  {label:5} "
-    wrap = label not in ("where", "fix")
-    wrapped = [
-        part
-        for line in text.split("\n")
-        for part in (textwrap.wrap(line, 88, break_long_words=False) if wrap else [line])
-    ]
-    return "\n".join([lead + wrapped[0], *(" " * 8 + line for line in wrapped[1:])])
+    if label not in CODE:
+        text = textwrap.fill(text, 88, break_long_words=False)
+    return f"  {label:5} " + text.replace("\n", "\n" + " " * 8)
 
 
-def _html(text: str, *, code: bool) -> str:
+def _html(label: str, text: str) -> str:
     safe = escape(text).replace("\n", "<br>")
-    return f"<code>{safe}</code>" if code else safe
-
-
-def _forget(figure: Any) -> None:
-    """Close a figure, so that a notebook does not show it once more."""
-    from matplotlib import pyplot
-
-    pyplot.close(figure)
+    return f"<code>{safe}</code>" if label in CODE else safe

@@ -24,6 +24,8 @@ class Seen:
         layers: Where, in the model's order: layers, parameters, or "x" and "y" for the data.
         measured: The numbers that its picture shows, a part of the picture for each.
         illness: Another name than that of the class.
+        partial: Whether the rest of the network trains, so that care is enough.
+        care: With which care it trains; empty where trial steps tell.
     """
 
     summary: str
@@ -31,6 +33,8 @@ class Seen:
     layers: tuple[str, ...]
     measured: Sequence[Measured] = ()
     illness: str = ""
+    partial: bool = False
+    care: str = ""
 
 
 class Illness(ABC):
@@ -63,10 +67,6 @@ class Illness(ABC):
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say what helps where no cure does."""
 
-    def partial(self, seen: Seen) -> bool:
-        """Say whether the rest of the network trains, so that care is enough."""
-        return False
-
     def right(self, case: Case) -> str:
         """Say in a few words what was measured and found right; empty where nothing was."""
         return ""
@@ -78,7 +78,7 @@ class Illness(ABC):
     def care(self, case: Case, seen: Seen) -> str:
         """Say with which care a network that has it trains all the same."""
         tried = self.steps(case)
-        return (
+        return seen.care or (
             f"in {len(tried.final)} trials of {tried.steps} steps, {tried.recipe} did best: "
             f"{number(tried.first)} → {number(tried.best)} losses of a guess. "
             "Warm the learning rate up, or keep the first one small."

@@ -287,13 +287,8 @@ class WrongLoss(Illness):
             return None
         head = facts.last.split(":")[0]
         x = first_tensor(case.x)
-        evidence = {
-            "loss": facts.loss,
-            "loss of a guess": unit,
-            "rms of x": math.nan
-            if x is None
-            else float(x.detach().abs().double().square().mean().sqrt()),
-        }
+        rms = math.nan if x is None else float(x.detach().abs().double().square().mean().sqrt())
+        evidence = {"loss": facts.loss, "loss of a guess": unit, "rms of x": rms}
         if facts.guess.zero is not None:
             evidence["loss of the output 0"] = facts.guess.zero
         losses = {"a guess": unit, "this network": facts.loss}
@@ -309,7 +304,7 @@ class WrongLoss(Illness):
         yield from cures.out_of_range(case)
         yield from cures.quiet_output(case)
         if not case.facts.last:
-            named = [p.name for p in case.facts.parameters if p.name in seen.layers and p.trainable]
+            named = [p.name for p in case.facts.named(seen.layers) if p.trainable]
             if named:
                 yield cures.refill(case, named, "added")
         yield from cures.restarts(case, seen.layers)

@@ -199,6 +199,8 @@ class Mode(Illness):
             {"loss in eval()": evaluation, "loss in train()": train},
             tuple(case.norms) or ("the model",),
             [Measured("loss in each mode", losses, marked=("eval()",))],
+            partial=True,
+            care="training itself is not affected; what is evaluated is another network.",
         )
 
     def _stale(self, case: Case) -> dict[str, float]:
@@ -246,13 +248,3 @@ class Mode(Illness):
             "look at what the forward pass does where self.training is false: fused or cached "
             "weights must be made again after an initialisation"
         )
-
-    def partial(self, seen: Seen) -> bool:
-        """Training is not touched by what eval() does."""
-        return "loss in eval()" in seen.evidence
-
-    def care(self, case: Case, seen: Seen) -> str:
-        """Say that training is not touched."""
-        if not self.partial(seen):
-            return super().care(case, seen)
-        return "training itself is not affected; what is evaluated is another network."
