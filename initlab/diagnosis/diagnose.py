@@ -16,16 +16,7 @@ from initlab.arguments import loss_function, network
 from initlab.diagnosis.case import Case, Names
 from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
-from initlab.diagnosis.illnesses import (
-    ALL,
-    Data,
-    Exploding,
-    Illness,
-    Mode,
-    Output,
-    Seen,
-    Vanishing,
-)
+from initlab.diagnosis.illnesses import ALL, Data, Exploding, Illness, Mode, Output, Seen, Vanishing
 from initlab.diagnosis.illnesses.illness import leverages, signals
 from initlab.diagnosis.trial import CLEAR, STEPS, Outcome, is_large, kept_random_state
 from initlab.format import number
@@ -132,9 +123,19 @@ def _finding(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Finding:
         evidence=seen.evidence,
         layers=seen.layers,
         why=illness.why,
-        care=illness.care(case, seen) if trains else "",
+        care=_care(illness, case, seen) if trains else "",
         cure=cure,
         measured=seen.measured,
+    )
+
+
+def _care(illness: Illness, case: Case, seen: Seen) -> str:
+    """Say with which care a network that has an illness trains all the same."""
+    tried = illness.steps(case)
+    return seen.care or (
+        f"in {len(tried.final)} trials of {tried.steps} steps, {tried.recipe} did best: "
+        f"{number(tried.first)} → {number(tried.best)} losses of a guess. "
+        "Warm the learning rate up, or keep the first one small."
     )
 
 
@@ -256,7 +257,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
     care = ""
     if refuted:
         illness, seen = refuted[0]
-        care = f"{seen.summary} It trains all the same: {illness.care(case, seen)}"
+        care = f"{seen.summary} It trains all the same: {_care(illness, case, seen)}"
     return Finding(
         illness="not judged" if unknown else "healthy",
         severity=WITH_CARE if refuted else "not judged" if unknown else HEALTHY,

@@ -170,8 +170,7 @@ def examine(
     that of the network as it is.
     """
     first = _pass(model, x, target, loss)
-    zeros = wake and _has_zeros(model)
-    still = _asleep(first) if wake else ()
+    zeros, still = (zeros_of(model), _asleep(first)) if wake else ([], ())
     if not (zeros or still) or not math.isfinite(first.loss):
         return first
     twin = copied(model)
@@ -183,12 +182,13 @@ def examine(
     return replace(awake, loss=first.loss, output=first.output, woken=True, asleep=asleep)
 
 
-def _has_zeros(model: nn.Module) -> bool:
-    """Whether a trainable weight is all 0."""
-    return any(
-        p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
+def zeros_of(model: nn.Module) -> list[str]:
+    """Name the trainable weights that are all 0."""
+    return [
+        name
         for name, p in model.named_parameters()
-    )
+        if p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
+    ]
 
 
 def _asleep(facts: Facts) -> tuple[str, ...]:

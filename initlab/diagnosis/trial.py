@@ -79,25 +79,11 @@ class Outcome:
 
 
 def try_steps(
-    model: nn.Module,
-    x: Any,
-    target: Any,
-    loss: Loss | None,
-    unit: float,
-    *,
-    only: str = "",
-    steps: int = STEPS,
+    model: nn.Module, x: Any, target: Any, loss: Loss | None, unit: float, only: str, steps: int
 ) -> Outcome:
-    """Train copies of a model.
+    """Train copies of a model on some rows, by one recipe or, where `only` is empty, by all.
 
-    Args:
-        model: The network.
-        x: The batch, of which some rows are taken.
-        target: Its target, or None.
-        loss: The caller's loss, or None.
-        unit: The loss of a guess.
-        only: The one recipe to train by; empty for all, or two for a large model.
-        steps: How many.
+    `unit` is the loss of a guess. A large model takes fewer rows, and the middle two recipes.
     """
     large = is_large(model)
     x, target = some_rows(x, target, 16 if large else ROWS)

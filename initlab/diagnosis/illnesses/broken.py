@@ -84,9 +84,8 @@ class NonFinite(Restarted):
         return super().otherwise(case, seen)
 
     def _data(self, case: Case) -> tuple[str, ...]:
-        names = case.names
-        found = {names.x + k: t for k, t in float_tensors(case.x).items()}
-        found |= {names.target + k: t for k, t in float_tensors(case.target).items()}
+        found = float_tensors(case.names.x, case.x)
+        found |= float_tensors(case.names.target, case.target)
         return tuple(name for name, t in found.items() if not t.isfinite().all())
 
     def _buffers(self, case: Case) -> tuple[str, ...]:

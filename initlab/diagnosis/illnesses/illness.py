@@ -11,7 +11,6 @@ from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import Facts
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.trial import Outcome
-from initlab.format import number
 
 
 @dataclass(frozen=True)
@@ -74,15 +73,6 @@ class Illness(ABC):
     def steps(self, case: Case) -> Outcome:
         """Give the trial that tells "will not train" from "trains with care"."""
         return case.untouched
-
-    def care(self, case: Case, seen: Seen) -> str:
-        """Say with which care a network that has it trains all the same."""
-        tried = self.steps(case)
-        return seen.care or (
-            f"in {len(tried.final)} trials of {tried.steps} steps, {tried.recipe} did best: "
-            f"{number(tried.first)} → {number(tried.best)} losses of a guess. "
-            "Warm the learning rate up, or keep the first one small."
-        )
 
 
 def leverages(facts: Facts, low: float | None, high: float) -> Measured:

@@ -214,12 +214,9 @@ class Mode(Illness):
 
     def _other_loss(self, case: Case) -> float | None:
         """Return the loss in the other mode, where there may be another."""
-        fresh = [
-            module
-            for module in case.model.modules()
-            if is_norm(module) and not int(getattr(module, "num_batches_tracked", None) or 0)
-        ]
-        own = any(not type(m).__module__.startswith("torch.nn.") for m in case.model.modules())
+        modules = list(case.model.modules())
+        fresh = any(is_norm(m) and not getattr(m, "num_batches_tracked", None) for m in modules)
+        own = any(not type(m).__module__.startswith("torch.nn.") for m in modules)
         if fresh or not (own or case.norms) or case.facts.stands_in:
             return None
         twin = copied(case.model).train(not case.model.training)
