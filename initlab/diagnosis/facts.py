@@ -29,11 +29,8 @@ class Parameter:
     """What one parameter is, and what came back to it.
 
     Args:
-        name: Its name in the model.
-        layer: Name of its module.
         known: Whether `il.initialize` knows what it is.
         called: Whether the forward pass called that module, or a gradient came back to it.
-        trainable: Whether it requires a gradient.
         matrix: Whether its rows are units: a weight that a product takes, and no norm's.
         embedding: Whether its rows are looked up, not multiplied.
         uses: What the pass uses it for, as in `Graph.uses`.
@@ -79,8 +76,6 @@ class Facts:
     """All that one examination saw.
 
     Args:
-        trace: The pass, layer by layer.
-        parameters: One record for each parameter, in the model's order.
         graph: What the pass computed, operation by operation.
         spread: Layer name → 1 - mean cosine between what it emits for different inputs.
         apart: Layer name → the larger of `spread` and ‖h - h̄‖² / ‖h‖² over the inputs, which,
@@ -91,8 +86,6 @@ class Facts:
             first step.
         statistics: BatchNorm layer → how far its running statistics are from the batch's: the
             shift of the mean in standard deviations, and the ratio of the variances.
-        loss: The loss.
-        guess: What it is compared with.
         stands_in: Whether nobody gave a loss, so that a random mixture of the outputs stood in.
         last: The record of `trace` that is the output layer; empty where a function makes it.
         entered: The larger of the two spreads of what enters it.
@@ -345,12 +338,15 @@ def _stand_in(output: Any) -> Tensor:
     square of the output would not do: behind a LayerNorm it is the same whatever the weights are,
     so that no gradient would come back.
     """
-    generator = torch.Generator().manual_seed(0)
-    total = torch.zeros(())
-    for tensor in outputs_of(output):
-        real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-        rows = real.flatten(1) if tensor.dim() else real[None]
+    generator, total = torch.Generator().manual_seed(0), torch.zeros(())
+    for real in real_outputs(output):
+        rows = real.reshape(len(real) if real.dim() else 1, -1)
         signs = (torch.rand(rows.shape, generator=generator) < 0.5).to(rows) * 2 - 1
         size = max(len(rows), 1) * math.sqrt(rows[0].numel())
         total = total + (rows * signs).float().sum() / size
     return total
+
+
+def real_outputs(output: Any) -> list[Tensor]:
+    """Give all that a model says, complex numbers as pairs."""
+    return [torch.view_as_real(t) if t.is_complex() else t for t in outputs_of(output)]

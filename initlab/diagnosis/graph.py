@@ -63,7 +63,8 @@ def read(
         emitted: Node that made what a module emits → name of the module; layers with weights only.
         parameters: `id` of a parameter → its name.
     """
-    function, node = _last_function(output.grad_fn, emitted)
+    *_, node = _through(output.grad_fn, _RESHAPES, emitted)
+    function = _kind(node) if _kind(node) in _FUNCTIONS else ""
     head: str = ""
     names: tuple[str, ...] = ()
     for step in _through(node, _RESHAPES | _SCALES | _FUNCTIONS, emitted):
@@ -93,14 +94,6 @@ def read(
 
 def _kind(node: Any) -> str:
     return re.sub(r"Backward\d*$", "", node.name().rpartition("::")[2])
-
-
-def _last_function(node: Any, emitted: Mapping[Any, str]) -> tuple[str, Any]:
-    for step in _through(node, _RESHAPES, emitted):
-        if _kind(step) in _FUNCTIONS:
-            return _kind(step), step
-        node = step
-    return "", node
 
 
 def _through(node: Any, passed: set[str], emitted: Mapping[Any, str]) -> Iterator[Any]:
