@@ -17,7 +17,7 @@ from initlab.diagnosis.case import Case, Names
 from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
 from initlab.diagnosis.illnesses import ALL, Data, Exploding, Illness, Mode, Output, Seen, Vanishing
-from initlab.diagnosis.illnesses.illness import leverages, signals
+from initlab.diagnosis.illnesses.illness import leverage_and_signal
 from initlab.diagnosis.trial import CLEAR, STEPS, Outcome, is_large, kept_random_state
 from initlab.format import number
 from initlab.probe.run import Loss
@@ -266,7 +266,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
         layers=(),
         why="Each layer hears from the data and from the loss, neither too little nor too much.",
         care=care,
-        measured=[leverages(facts, Vanishing.weak, Exploding.limit), signals(facts)],
+        measured=leverage_and_signal(facts, Vanishing.weak, Exploding.limit),
         notes=tuple(filter(None, notes)),
         not_judged=_not_judged(case),
     )

@@ -313,8 +313,6 @@ def _rows(kind: Kind | None, w: Tensor, g: Tensor | None) -> tuple[float | None,
     differ = max(_apart(rows) / (float(rows.norm()) or 1.0) for rows in parts)
     if g is None:
         return differ, None
-    if not differ < 0.1:  # only near-equal units are asked for their gradients
-        return differ, math.inf
     return differ, max(_apart(rows) * math.sqrt(len(rows)) for rows in _flat(kind, g))
 
 

@@ -75,14 +75,12 @@ class Illness(ABC):
         return case.untouched
 
 
-def leverages(facts: Facts, low: float | None, high: float) -> Measured:
-    """Picture the leverage of each weight."""
-    return Measured("leverage of each weight\n(losses of a guess)", facts.leverage, low, high)
-
-
-def signals(facts: Facts) -> Measured:
-    """Picture the size of what each layer emits."""
-    return Measured("rms of what\neach layer emits (no unit)", facts.signal)
+def leverage_and_signal(facts: Facts, low: float, high: float) -> list[Measured]:
+    """Picture the leverage of each weight, and the size of what each layer emits."""
+    return [
+        Measured("leverage of each weight\n(losses of a guess)", facts.leverage, low, high),
+        Measured("rms of what\neach layer emits (no unit)", facts.signal),
+    ]
 
 
 def in_order(names: Sequence[str], facts: Facts) -> list[str]:
