@@ -17,7 +17,7 @@ from initlab.experiments.parallel import Point, run_all
 from initlab.experiments.recipe import Recipe, checked_data, checked_model, class_count
 from initlab.experiments.runs import Runs
 from initlab.models import mlp
-from initlab.schemes import Scheme, TorchDefault
+from initlab.schemes import Scheme
 from initlab.schemes import scheme as find_scheme
 
 AnyScheme = str | Scheme | Callable[..., Any]
@@ -44,11 +44,9 @@ def compare(
     again with another `seed=`, which decides order and masks.)
 
     Up to eight seeds of a network of linear layers, nonlinearities and norms train at once; other
-    networks train one by one.
-
-    The work spreads over the cores of this machine, or over what
-    `joblib.parallel_config(backend=...)` names. The numbers do not depend on that; they are those
-    of `il.train`, to rounding.
+    networks train one by one. The work spreads over the cores of this machine, or over what
+    `joblib.parallel_config(backend=...)` names. The numbers are always those of `il.train`, to
+    rounding.
 
     Args:
         schemes: Names, schemes, functions or distributions, as `il.initialize` takes them, one or
@@ -66,9 +64,6 @@ def compare(
             `momentum`, `batch_size`, `loss`, and `seed` for the order of the examples and
             dropout's masks. `lr` and `optimizer` may be several.
 
-    Returns:
-        The runs, by scheme and seed.
-
     Raises:
         TypeError: An argument is of the wrong kind, or unknown.
         ValueError: An argument is out of its range, or a name is unknown.
@@ -84,7 +79,7 @@ def compare(
         Point(
             settings={"scheme": label, **recipe.settings},
             scheme=scheme,
-            bias=_bias(bias, scheme),
+            bias=bias,
             recipe=recipe,
             build=partial(copy.deepcopy, model),
         )
@@ -112,29 +107,24 @@ def sweep(
     """Train a network at every point of schemes × depths × widths × activations × gains × norms.
 
     As `compare`, but with a network built for each point. Optimizers and learning rates are two
-    more axes.
+    more axes: `il.sweep(..., widths=[64, 256, 1024], lr=[1e-3, 1e-2], optimizer=["adam",
+    "mup_adam"]).plot_best_rate()` shows which rate is best at which width.
 
     Args:
-        schemes: Names, schemes, functions or distributions, one or several; a dict gives labels.
+        schemes: As in `compare`.
         data: Inputs (n, n_in) and targets, such as `il.data.digits()`.
         depths: Numbers of hidden layers, one or several, as all that follow.
         widths: Units in each hidden layer.
         activations: Names or functions.
         gains: Factors on every weight that the scheme drew, and so on its std.
         norms: None, "batch" or "layer".
-        seeds: How many seeds (0, 1, 2, ...), or which.
+        seeds: As in `compare`.
         model: Builds the network; called as `il.models.mlp(depth, width, activation, n_in=...,
             n_out=..., norm=...)`. `il.models.residual` fits too, with blocks for depth.
-        bias: What biases start as, as in `compare`.
-        store: Folder that keeps what is finished, as in `compare`.
-        progress: Whether a bar is shown, where somebody is looking.
-        **training: As `il.train` takes them, as in `compare`; `lr` and `optimizer` may be several.
-            `il.sweep(..., widths=[64, 256, 1024], lr=[1e-3, 1e-2],
-            optimizer=["adam", "mup_adam"]).plot_best_rate()` shows which rate is best at which
-            width.
-
-    Returns:
-        The runs, by point and seed.
+        bias: As in `compare`.
+        store: As in `compare`.
+        progress: As in `compare`.
+        **training: As in `compare`.
 
     Raises:
         TypeError: An argument is of the wrong kind, or unknown.
@@ -160,7 +150,7 @@ def sweep(
                 **recipe.settings,
             },
             scheme=scheme,
-            bias=_bias(bias, scheme),
+            bias=bias,
             gain=gain,
             recipe=recipe,
             build=partial(model, depth, width, activation, norm=norm, **sizes),
@@ -179,7 +169,7 @@ def sweep(
 
 
 def _labelled(schemes: Schemes) -> list[tuple[str, Scheme]]:
-    """Return each scheme with the label of its rows."""
+    """Return each scheme with its label."""
     if isinstance(schemes, Mapping):
         pairs = [(str(label), find_scheme(which)) for label, which in schemes.items()]
     else:
@@ -201,12 +191,6 @@ def _recipes(training: dict[str, Any]) -> list[Recipe]:
         Recipe.of(training | dict(zip(axes, values, strict=True)))
         for values in product(*axes.values())
     ]
-
-
-def _bias(bias: Any, scheme: Scheme) -> Any:
-    if bias is not None:
-        return bias
-    return "torch_default" if isinstance(scheme, TorchDefault) else "zeros"
 
 
 def _axis(name: str, values: Any) -> list[Any]:

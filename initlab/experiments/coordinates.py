@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
@@ -18,10 +18,8 @@ from initlab.arguments import choice, whole
 from initlab.data import Batch
 from initlab.experiments.comparing import checked_seeds
 from initlab.experiments.loop import Loop
-from initlab.experiments.parallel import RANDOM, spread
-from initlab.experiments.progress import bar
-from initlab.experiments.recipe import Recipe, checked_data, checked_model
-from initlab.experiments.scores import Loss
+from initlab.experiments.parallel import RANDOM, GoOn, seeded, spread
+from initlab.experiments.recipe import Loss, Recipe, checked_data, checked_model
 from initlab.experiments.training import own_randomness
 from initlab.probe.layers import Filter
 from initlab.probe.views import layer_outputs
@@ -37,15 +35,11 @@ Build = Callable[[int], Any]
 
 
 class Size(NamedTuple):
-    """How large what a layer emits is, for one network at one step.
+    """How large what a layer emits is, for one network after some steps.
 
     Args:
-        layer: Its name.
-        width: Of the network.
-        seed: Of the network.
-        step: How many updates the network has had.
         rms: Root mean square of all elements.
-        change: The same of their change since the start; 0 at the start.
+        change: The same of their change since the start.
     """
 
     layer: str
@@ -90,14 +84,13 @@ class Coordinates:
     def slope(self, layer: str, step: int = 0, *, change: bool = False) -> float:
         """Return the slope of log rms against log width: 0 is level, 1/2 grows like √width.
 
+        It is that of the straight line through the medians over seeds; nan where fewer than two
+        widths have a finite size above 0.
+
         Args:
             layer: Its name.
             step: 0 for the start, or how many updates the networks have had.
             change: Whether the rms is that of the change since the start.
-
-        Returns:
-            The slope of the straight line through the medians over seeds; nan where fewer than
-            two widths have a finite size above 0.
 
         Raises:
             ValueError: There is no such layer or step.
@@ -144,37 +137,31 @@ class Coordinates:
         parts += [f"{level} of {len(slopes)} layers are level"] if level else []
         return "; ".join(parts)
 
-    def _table(self) -> Iterator[list[str]]:
-        """Yield the slopes of each layer by step, and of its change at the end, with a head."""
-        last = self.steps[-1]
-        yield [
-            "slope",
-            *("start" if step == 0 else f"step {step}" for step in self.steps),
-            "change",
-        ]
+    def _table(self) -> list[list[str]]:
+        """Return the slopes of each layer by step, and of its change at the end, with a head."""
+        if len(self.widths) < 2:
+            return []
+        steps = ["start" if step == 0 else f"step {step}" for step in self.steps]
+        rows = [["slope", *steps, "change"]]
         for layer in self.layers:
             slopes = [self.slope(layer, step) for step in self.steps]
-            slopes.append(self.slope(layer, last, change=True))
-            yield [layer, *("–" if math.isnan(slope) else f"{slope:+.2f}" for slope in slopes)]
+            slopes.append(self.slope(layer, self.steps[-1], change=True))
+            rows.append([layer, *("–" if math.isnan(one) else f"{one:+.2f}" for one in slopes)])
+        return rows
 
     def __repr__(self) -> str:
-        if len(self.widths) < 2:
-            return self.sentence
-        rows = list(self._table())
-        first = max(len(row[0]) for row in rows)
+        rows = self._table()
+        first = max((len(row[0]) for row in rows), default=0)
         lines = [f"{row[0]:<{first}}" + "".join(f"{cell:>8}" for cell in row[1:]) for row in rows]
         return "\n".join([self.sentence, *lines])
 
     def _repr_html_(self) -> str:
-        if len(self.widths) < 2:
-            return html.escape(self.sentence)
-        head, *rows = (
-            "".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._table()
-        )
-        head = head.replace("td>", "th>")
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<p>{html.escape(self.sentence)}</p>{table}"
+        said = f"<p>{html.escape(self.sentence)}</p>"
+        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._table()]
+        if not rows:
+            return said
+        head, body = rows[0].replace("td>", "th>"), "".join(f"<tr>{row}</tr>" for row in rows[1:])
+        return f"{said}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def plot(self, **options: Any) -> Any:
         """Draw the sizes against the width, a panel for each step, with `il.plots.coordinates`."""
@@ -206,9 +193,7 @@ def coordinate_check(
 
     At the start, a scheme whose variance is 1 / fan_in keeps every layer level (slope 0). With a
     fixed std the first layer is level, since its number of inputs stays, and each layer that
-    follows adds 1/2 to the slope.
-
-    The work spreads over cores or a cluster as that of `il.sweep` does.
+    follows adds 1/2 to the slope. The work spreads over cores or a cluster as in `il.sweep`.
 
     Args:
         build: Width → the network, or a pair of the network and its optimizer (which may have a
@@ -216,18 +201,14 @@ def coordinate_check(
             to seed.
         widths: Two or more.
         data: Inputs and targets to train on; layers are measured on the first 128 examples.
-        optimizer: "adam" (None means it), "mup_adam" or "sgd", as for `il.train`; to be left out
-            where `build` gives one.
-        lr: Learning rate; None means 0.001. To be left out where `build` gives an optimizer.
+        optimizer: None means "adam". To be left out, as `lr`, where `build` gives an optimizer.
+        lr: Learning rate; None means 0.001.
         steps: Number of updates, at least 1.
         seeds: How many seeds (0, 1, 2, ...), or which.
-        batch_size: Examples in each step.
-        loss: (output, target) → scalar, as for `il.train`.
+        batch_size: Examples in each step; `optimizer` and `loss`, too, are as for `il.train`.
+        loss: (output, target) → scalar.
         layers: Which layers, as for `il.trace`; None means all.
         progress: Whether a bar is shown, where somebody is looking.
-
-    Returns:
-        The size of each layer's output, and of its change, for each width, seed and step.
 
     Raises:
         TypeError: An argument is of the wrong kind, or `build` returns no network.
@@ -271,18 +252,15 @@ def coordinate_check(
     if own and (optimizer is not None or lr is not None):
         raise ValueError("build gives an optimizer with its rates: leave out optimizer and lr.")
     pairs = [(width, seed) for width in chosen for seed in checked_seeds(seeds)]
-    work = [partial(_measured, build, width, seed, batch, recipe, layers) for width, seed in pairs]
-    found: dict[int, list[Size]] = {}
-    stopped = None
-    with bar(len(work), show=progress, unit="network") as shown:
-        try:
-            for place, sizes in spread(work):
-                found[place] = sizes
-                shown.update()
-        except KeyboardInterrupt:
-            stopped = f"interrupted: {len(found)} of {len(work)} networks are kept"
-    every = [size for _, sizes in sorted(found.items()) for size in sizes]
-    return Coordinates(sizes=every, stopped=stopped)
+    found, stopped = spread(
+        [partial(_measured, build, *pair, batch, recipe, layers) for pair in pairs],
+        sizes=[1] * len(pairs),
+        unit="network",
+        progress=progress,
+    )
+    return Coordinates(
+        sizes=[size for _, sizes in sorted(found.items()) for size in sizes], stopped=stopped
+    )
 
 
 def _names(layers: Iterable[str]) -> str:
@@ -292,9 +270,7 @@ def _names(layers: Iterable[str]) -> str:
 
 def _built(build: Build, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer | None]:
     """Build a network, with its optimizer if there is one; the caller's random state stays."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        made = build(width)
+    made = seeded(partial(build, width), seed)
     model, own = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
         raise TypeError(
@@ -316,34 +292,28 @@ def _measured(
     data: Batch,
     recipe: Recipe,
     layers: Filter | None,
-    go_on: Callable[[], None],
+    go_on: GoOn,
 ) -> list[Size]:
     """Train one network, and measure its layers before and after each step."""
-    with RANDOM:  # PyTorch has one global random state for all threads
+    sizes: list[Size] = []
+    start: dict[str, Tensor] = {}
+    with RANDOM:
         model, own = _built(build, width, seed)
-        model.train()
-        batch = checked_data(data, model)
-        x = batch.x[:MEASURED]
+        batch = checked_data(data, model.train())
+        loop, batches = Loop(model, recipe, own), recipe.batches(batch)
         with own_randomness(model, recipe.seed):
-            loop = Loop(model, recipe, own)
-            start = layer_outputs(model, x, layers=layers)
-            sizes = _sizes(start, start, width, seed, 0)
-            for one in recipe.batches(batch):
-                loop.gradients(one)
-                loop.update()
-                now = layer_outputs(model, x, layers=layers)
-                sizes += _sizes(now, start, width, seed, loop.done)
-                go_on()
+            for step in range(recipe.steps + 1):
+                if step:
+                    loop.gradients(next(batches))
+                    loop.update()
+                    go_on()
+                now = layer_outputs(model, batch.x[:MEASURED], layers=layers)
+                start = start or now
+                sizes += [
+                    Size(layer, width, seed, step, rms=_rms(out), change=_rms(out - start[layer]))
+                    for layer, out in now.items()
+                ]
     return sizes
-
-
-def _sizes(
-    now: dict[str, Tensor], start: dict[str, Tensor], width: int, seed: int, step: int
-) -> list[Size]:
-    return [
-        Size(layer, width, seed, step, rms=_rms(tensor), change=_rms(tensor - start[layer]))
-        for layer, tensor in now.items()
-    ]
 
 
 def _rms(tensor: Tensor) -> float:

@@ -10,7 +10,8 @@ rounding.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +20,19 @@ from torch.nn import functional as F
 from initlab.activations import ACTIVATIONS, Elementwise
 from initlab.models import ResidualBlock
 
+_ACTIVATIONS = [one.module() for one in ACTIVATIONS.values()]
+_WITHOUT_NUMBERS = {nn.Sequential, ResidualBlock, Elementwise} | {
+    type(one)
+    for one in _ACTIVATIONS
+    if not list(one.parameters())  # as PReLU has
+}
+
 
 class Ensemble(nn.Module):
     """S networks of one architecture, run as one.
 
     Its parameters and buffers are those of the networks, in their order and with their names, but
-    with a first dimension of S: entry s of each belongs to network s. `state_dict` and
-    `load_state_dict` keep and put back all of them.
+    with a first dimension of S: entry s of each belongs to network s.
 
     Args:
         models: Networks of one architecture for which `can_stack` holds. They stay as they are.
@@ -64,14 +71,10 @@ class Ensemble(nn.Module):
 
 
 def can_stack(model: nn.Module, x: Tensor) -> bool:
-    """Say whether an ensemble of such networks gives what each of them gives.
+    """Say whether an ensemble of such networks gives what each of them gives for a batch.
 
-    It does for layers that it knows, unless two of them share a tensor, or a hook wants to see
-    each network.
-
-    Args:
-        model: One of the networks.
-        x: A batch; each example must be a row of features.
+    It does for rows of features and layers that it knows, unless two of them share a tensor, or a
+    hook wants to see each network.
     """
     named = (model.named_parameters, model.named_buffers)
     tensors = [tensor for held in named for _, tensor in held(remove_duplicate=False)]
@@ -85,14 +88,13 @@ def can_stack(model: nn.Module, x: Tensor) -> bool:
 
 def _is_known(module: nn.Module) -> bool:
     """Tell whether `_stacked` knows all that a module computes with."""
-    if isinstance(module, nn.BatchNorm1d):
-        usual = module.momentum is not None and module.track_running_stats
-        return usual and type(module) is nn.BatchNorm1d
-    if isinstance(module, nn.LayerNorm):
-        return len(module.normalized_shape) == 1 and type(module) is nn.LayerNorm
-    if type(module) is not nn.Linear and next(module.parameters(recurse=False), None) is not None:
-        return False  # a parameter of its own, such as a ResidualBlock's learnt factor
-    return type(module) in _TYPES and not getattr(module, "inplace", False)
+    if type(module) is nn.BatchNorm1d:
+        return module.momentum is not None and module.track_running_stats
+    if type(module) is nn.LayerNorm:
+        return len(module.normalized_shape) == 1
+    if type(module) in _WITHOUT_NUMBERS:  # a ResidualBlock may have a factor that it learns
+        return not list(module.parameters(recurse=False)) and not getattr(module, "inplace", False)
+    return type(module) is nn.Linear
 
 
 def _has_hooks(part: object) -> bool:
@@ -102,16 +104,12 @@ def _has_hooks(part: object) -> bool:
 
 def _stacked(layers: Sequence[nn.Module]) -> nn.Module:
     """Make one module of the modules that stand at the same place of each network."""
-    first = layers[0]
-    if isinstance(first, nn.Linear):
-        return _Linear(layers)
-    if isinstance(first, nn.BatchNorm1d):
-        return _BatchNorm(layers, first)
-    if isinstance(first, nn.LayerNorm):
-        return _LayerNorm(layers, first)
-    made = copy.copy(first)  # a nonlinearity, or a container whose parts are stacked
+    stack = _STACKS.get(type(layers[0]))
+    if stack is not None:
+        return stack(layers)
+    made = copy.copy(layers[0])  # a nonlinearity, or a container whose parts are stacked
     made._modules = {
-        name: _stacked([layer.get_submodule(name) for layer in layers]) for name in first._modules
+        name: _stacked([layer.get_submodule(name) for layer in layers]) for name in made._modules
     }
     return made
 
@@ -124,15 +122,15 @@ class Stacked(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
-        first = layers[0]
-        for name in (*first._parameters, *first._buffers):
-            several = [getattr(layer, name) for layer in layers]
-            stack = None if several[0] is None else torch.stack([one.detach() for one in several])
-            if name in first._buffers:
-                self.register_buffer(name, stack)
+        for name, first in (layers[0]._parameters | layers[0]._buffers).items():
+            if first is None:
+                self.register_parameter(name, None)
+                continue
+            stack = torch.stack([getattr(layer, name).detach() for layer in layers])
+            if isinstance(first, nn.Parameter):
+                self.register_parameter(name, nn.Parameter(stack, first.requires_grad))
             else:
-                made = None if stack is None else nn.Parameter(stack, several[0].requires_grad)
-                self.register_parameter(name, made)
+                self.register_buffer(name, stack)
 
 
 class _Linear(Stacked):
@@ -150,28 +148,24 @@ class _BatchNorm(Stacked):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, layers: Sequence[nn.Module], first: nn.BatchNorm1d) -> None:
+    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
         super().__init__(layers)
-        self.momentum, self.eps = first.momentum or 0.0, first.eps
+        self.momentum, self.eps = layers[0].momentum or 0.0, layers[0].eps
 
     def forward(self, x: Tensor) -> Tensor:
+        weight, bias = (p if p is None else p.view(-1) for p in (self.weight, self.bias))
+        mean, var = self.running_mean.view(-1), self.running_var.view(-1)
+        features = x.transpose(0, 1).flatten(1)  # (B, S·n)
         out = F.batch_norm(
-            x.transpose(0, 1).flatten(1),  # (B, S·n)
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
-            None if self.weight is None else self.weight.view(-1),
-            None if self.bias is None else self.bias.view(-1),
-            self.training,
-            self.momentum,
-            self.eps,
+            features, mean, var, weight, bias, self.training, self.momentum, self.eps
         )
         return out.view(len(out), len(x), -1).transpose(0, 1)
 
 
 class _LayerNorm(Stacked):
-    def __init__(self, layers: Sequence[nn.Module], first: nn.LayerNorm) -> None:
+    def __init__(self, layers: Sequence[nn.LayerNorm]) -> None:
         super().__init__(layers)
-        self.shape, self.eps = first.normalized_shape, first.eps
+        self.shape, self.eps = layers[0].normalized_shape, layers[0].eps
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.layer_norm(x, self.shape, eps=self.eps)
@@ -179,9 +173,8 @@ class _LayerNorm(Stacked):
         return out if self.bias is None else out + self.bias[:, None]
 
 
-_ACTIVATIONS = [one.module() for one in ACTIVATIONS.values()]
-_TYPES = {nn.Sequential, ResidualBlock, nn.Linear, Elementwise} | {
-    type(one)
-    for one in _ACTIVATIONS
-    if not list(one.parameters())  # as PReLU has
+_STACKS: dict[type[nn.Module], Callable[[Any], Stacked]] = {
+    nn.Linear: _Linear,
+    nn.BatchNorm1d: _BatchNorm,
+    nn.LayerNorm: _LayerNorm,
 }

@@ -76,24 +76,14 @@ class History:
         if self.accuracy is not None and accuracy is not None:
             self.accuracy.append(accuracy)
 
-    def close(self, final_loss: float, final_accuracy: float | None) -> None:
-        """Add what the network can do at the end; a regression has no accuracy at all."""
-        self.final_loss, self.final_accuracy = final_loss, final_accuracy
-        if final_accuracy is None:
-            self.accuracy = None
-
     def steps_to(self, share: float) -> int | None:
-        """Return after how many updates the loss was first below a share of its start.
+        """Return after how many updates the loss was first below a share of its start, or None.
 
         Args:
             share: Part of the first step's loss, above 0 and below 1.
 
-        Returns:
-            The number of updates; None if no step had such a loss.
-
         Raises:
-            TypeError: `share` is not a number.
-            ValueError: `share` is out of its range.
+            TypeError, ValueError: `share` is no number, or out of its range.
 
         >>> History(loss=[8.0, 2.0, 0.5, 0.1]).steps_to(0.1)
         2

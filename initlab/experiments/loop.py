@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from initlab.data import Batch
 from initlab.experiments.ensemble import Ensemble
 from initlab.experiments.recipe import Recipe
-from initlab.experiments.scores import hits, losses_of, mode
+from initlab.probe.run import logits_of, usual_loss
+
+IGNORED = -100  # the class that cross-entropy leaves out
 
 
 class Scores(NamedTuple):
-    """How good each network is on a batch.
+    """How good each network is on a batch: one loss and one accuracy for each.
 
-    Args:
-        losses: One for each network; a network alone is the first.
-        accuracies: The same; None each where targets are no classes.
+    Accuracies are None where targets are no classes.
     """
 
     losses: list[float]
     accuracies: list[float | None]
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(NamedTuple):
     """All that the steps after a certain one depend on, apart from the batches."""
 
     done: int
@@ -65,7 +66,7 @@ class Loop:
     ) -> None:
         self.network, self.recipe = network, recipe
         self.ensemble = network if isinstance(network, Ensemble) else None
-        self.count = network.count if isinstance(network, Ensemble) else 1
+        self.count = self.ensemble.count if self.ensemble else 1
         self.optimizer = optimizer or recipe.optimizer_for(network)
         self.done = 0  # updates so far
         self.lr = recipe.lr_at(0)  # of the latest step
@@ -81,12 +82,10 @@ class Loop:
         """Leave the gradients of a batch's losses in the parameters; return the scores."""
         self.lr = self.recipe.set_rates(self.optimizer, self.done)
         self.optimizer.zero_grad()
-        output = self.network(batch.x)
-        losses = self._losses(output, batch.y)
+        losses, found = self._run(batch)
         losses.sum().backward()  # type: ignore[no-untyped-call]
-        found = self._scores(losses, output, batch.y)
-        for place, loss in enumerate(found.losses):
-            if not math.isfinite(loss) and place not in self.lost:
+        for place in self.going_on:
+            if not math.isfinite(found.losses[place]):
                 self.lost[place] = self.done
                 if self.ensemble:
                     self._held[place] = [n.clone() for n in self.ensemble.numbers(place)]
@@ -102,32 +101,69 @@ class Loop:
     def _hold_lost(self) -> None:
         """Undo what a pass (running statistics) or a step has changed in networks that are lost."""
         if self.ensemble:
-            for place, numbers in self._held.items():
-                self.ensemble.put(place, numbers)
+            for place in self.lost:
+                self.ensemble.put(place, self._held[place])
 
     def scores(self, data: Batch) -> Scores:
         """Return loss and accuracy on all of the data, in evaluation mode."""
         with mode(self.network, training=False), torch.no_grad():
-            output = self.network(data.x)
-            return self._scores(self._losses(output, data.y), output, data.y)
+            return self._run(data)[1]
 
     def save(self) -> Saved:
         """Copy all that the next steps depend on."""
         state = self.network.state_dict(), self.optimizer.state_dict()
-        return Saved(self.done, *copy.deepcopy(state), dict(self.lost))
+        return copy.deepcopy(Saved(self.done, *state, self.lost))
 
     def restore(self, saved: Saved) -> None:
         """Go back to where `save` was called."""
-        self.network.load_state_dict(saved.network)
-        self.optimizer.load_state_dict(copy.deepcopy(saved.optimizer))
-        self.done, self.lost = saved.done, dict(saved.lost)
-        self._held = {place: self._held[place] for place in self.lost if place in self._held}
+        self.done, network, optimizer, self.lost = copy.deepcopy(saved)
+        self.network.load_state_dict(network)
+        self.optimizer.load_state_dict(optimizer)
 
-    def _losses(self, output: Any, y: Tensor) -> Tensor:
-        return losses_of(output, y, self.recipe.loss, stacked=self.ensemble is not None)
-
-    def _scores(self, losses: Tensor, output: Any, y: Tensor) -> Scores:
+    def _run(self, batch: Batch) -> tuple[Tensor, Scores]:
+        """Run forwards; return the losses to differentiate, and the scores."""
+        output, y = self.network(batch.x), batch.y
+        are_classes = y.dim() == 1 and not y.is_floating_point()
+        if self.ensemble and self.recipe.loss is None and are_classes:  # all in one go
+            every = F.cross_entropy(
+                output.flatten(0, 1), y.long().repeat(self.count), reduction="none"
+            )
+            losses = every.view(self.count, -1).sum(1) / (y != IGNORED).sum()
+        else:
+            loss = self.recipe.loss or default_loss
+            outputs = output.unbind() if self.ensemble else [output]
+            losses = torch.stack([loss(one, y).reshape(()) for one in outputs])
         with torch.no_grad():
-            shares = hits(output, y, stacked=self.ensemble is not None)
-        nothing: list[float | None] = [None] * self.count
-        return Scores(losses.tolist(), nothing if shares is None else shares.tolist())
+            shares = _hits(output if self.ensemble else logits_of(output)[None], y)
+        return losses, Scores(losses.tolist(), shares or [None] * self.count)
+
+
+def default_loss(output: Any, target: Tensor) -> Tensor:
+    """Cross-entropy for whole-number targets, mean squared error for floating-point ones."""
+    return usual_loss(logits_of(output), target)
+
+
+def _hits(output: Tensor, target: Tensor) -> list[float | None]:
+    """Return the share of examples whose largest output is the target; nothing for regression.
+
+    Shape:
+        output (S, B, C) or (S, B, C, ...), or (S, B, ..., C); answer S numbers.
+    """
+    if target.is_floating_point() or output.dim() != target.dim() + 2:
+        return []
+    classes_last = output.shape[1:-1] == target.shape  # else they are first, as for images
+    guess = output.argmax(-1 if classes_last else 2)
+    shares: list[float | None] = (guess == target).to(output.dtype).flatten(1).mean(1).tolist()
+    return shares
+
+
+@contextmanager
+def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a network into training or evaluation mode, and each module back afterwards."""
+    before = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, was in before.items():
+            module.training = was

@@ -8,7 +8,8 @@ Each network draws from its own seed, and each worker uses one thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -28,15 +29,12 @@ from initlab.experiments.runs import Run, Runs
 from initlab.experiments.store import key_of
 from initlab.experiments.threads import one_thread
 from initlab.experiments.training import own_randomness, run
-from initlab.schemes import Scheme
+from initlab.schemes import Scheme, TorchDefault
 
 SEEDS = 8  # seeds in a task at most
 RANDOM = threading.Lock()  # PyTorch has one global random state for all threads
+GoOn = Callable[[], None]  # to be called now and then: raises when nobody waits any more
 _ended: set[str] = set()  # calls that nobody waits for any more
-
-
-class Ended(Exception):  # noqa: N818  (nothing went wrong)
-    """Nobody waits for this work any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,7 @@ class Point:
         settings: What a row says about it.
         scheme: Fills the weights.
         build: Makes the network.
-        bias: What biases start as.
+        bias: What biases start as; None means what is usual with the scheme.
         recipe: How it is trained.
         gain: Factor on every weight.
     """
@@ -61,16 +59,23 @@ class Point:
 
     def network(self, seed: int) -> nn.Module:
         """Make the network that this seed starts from; the caller's random state stays."""
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
-            torch.manual_seed(seed)  # for what no scheme fills
-            model = checked_model(self.build())
+        model = checked_model(seeded(self.build, seed))
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-        initialize(model, self.scheme, bias=self.bias, generator=generator)
+        usual = "torch_default" if isinstance(self.scheme, TorchDefault) else "zeros"
+        bias = usual if self.bias is None else self.bias
+        initialize(model, self.scheme, bias=bias, generator=generator)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() >= 2 and parameter.requires_grad:
                     parameter.mul_(self.gain)
         return model
+
+
+def seeded(build: Callable[[], Any], seed: int) -> Any:
+    """Build with PyTorch's global random numbers of this seed; the caller's state stays."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return build()
 
 
 def run_all(
@@ -82,35 +87,40 @@ def run_all(
     progress: bool,
 ) -> Runs:
     """Train every point with every seed, wherever joblib is told to."""
+    from joblib import Memory
+
     points[0].network(seeds[0])  # what is wrong with the arguments is told here, not by a worker
     parts = [seeds[start : start + SEEDS] for start in range(0, len(seeds), SEEDS)]
     tasks = [(point, part) for point in points for part in parts]
-    work = [partial(_trained, point, part, data, store) for point, part in tasks]
-    found: dict[int, list[History]] = {}
-    interrupted = False
-    with bar(len(points) * len(seeds), show=progress, unit="run") as shown:
-        try:
-            for place, histories in spread(work):
-                found[place] = histories
-                shown.update(len(histories))
-        except KeyboardInterrupt:
-            interrupted = True
+    kept = Memory(store, verbose=0).cache(_train, ignore=["point", "seeds", "data", "go_on"])
+    keys = ["" if store is None else key_of(*task, data) for task in tasks]
+    found, stopped = spread(
+        [partial(kept, key, *task, data) for key, task in zip(keys, tasks, strict=True)],
+        sizes=[len(part) for _, part in tasks],
+        unit="run",
+        progress=progress,
+    )
     runs = [
-        Run(settings=point.settings, seed=seed, history=history)
-        for place, (point, part) in enumerate(tasks)
-        if place in found
-        for seed, history in zip(part, found[place], strict=True)
+        Run(settings=tasks[place][0].settings, seed=seed, history=history)
+        for place, histories in sorted(found.items())
+        for seed, history in zip(tasks[place][1], histories, strict=True)
     ]
-    said = f"interrupted: {len(runs)} of {len(points) * len(seeds)} runs are kept"
-    return Runs(runs=runs, stopped=said if interrupted else None)
+    return Runs(runs=runs, stopped=stopped)
 
 
-def spread(work: Sequence[partial[Any]]) -> Iterator[tuple[int, Any]]:
-    """Do pieces of work where joblib is told to, and yield place and result of each that is done.
+def spread(
+    work: Sequence[Callable[[GoOn], Any]], *, sizes: Sequence[int], unit: str, progress: bool
+) -> tuple[dict[int, Any], str | None]:
+    """Do pieces of work where joblib is told to; an interrupt keeps those that are done.
 
     Args:
-        work: Is called with one more argument: a function to call now and then, which raises
-            `Ended` when nobody waits any more.
+        work: The pieces.
+        sizes: For how many units each of them counts.
+        unit: Such as "run".
+        progress: Whether a bar is shown.
+
+    Returns:
+        Place in `work` → result; and what an interrupt has left, in words, or None.
     """
     from joblib import Parallel, delayed
     from joblib.parallel import get_active_backend
@@ -123,57 +133,40 @@ def spread(work: Sequence[partial[Any]]) -> Iterator[tuple[int, Any]]:
         prefer="threads",
         return_as="generator_unordered" if backend.supports_return_generator else "list",
     )
-    call = uuid4().hex
-    with one_thread():
+    call, found = uuid4().hex, {}
+    with one_thread(), bar(sum(sizes), show=progress, unit=unit) as shown:
         try:
-            yield from parallel(delayed(_done)(*piece, call) for piece in enumerate(work))
+            for place, result in parallel(
+                delayed(_done)(*piece, call) for piece in enumerate(work)
+            ):
+                found[place] = result
+                shown.update(sizes[place])
+        except KeyboardInterrupt:
+            kept = sum(sizes[place] for place in found)
+            return found, f"interrupted: {kept} of {sum(sizes)} {unit}s are kept"
         finally:
             _ended.add(call)  # a thread cannot be ended from outside: it asks
+    return found, None
 
 
-def _done(place: int, piece: partial[Any], call: str) -> tuple[int, Any]:
+def _done(place: int, piece: Callable[[GoOn], Any], call: str) -> tuple[int, Any]:
     def go_on() -> None:
         if call in _ended:
-            raise Ended
+            raise CancelledError
 
     go_on()
     with one_thread(), torch.enable_grad():
         return place, piece(go_on)
 
 
-def _trained(
-    point: Point,
-    seeds: Sequence[int],
-    data: Batch,
-    store: str | PathLike[str] | None,
-    go_on: Any,
-) -> list[History]:
-    """Return the history of each seed: from the store, if it is there."""
-    if store is None:
-        return _train("", point, seeds, data, go_on)
-    from joblib import Memory
-
-    kept = Memory(store, verbose=0).cache(_train, ignore=["point", "seeds", "data", "go_on"])
-    found: list[History] = kept(key_of(point, seeds, data), point, seeds, data, go_on)
-    return found
-
-
-def _train(key: str, point: Point, seeds: Sequence[int], data: Batch, go_on: Any) -> list[History]:
-    """Train a network for each seed: as an ensemble, or one by one.
-
-    Args:
-        key: What the store knows this work by.
-        point: The network with its scheme and recipe.
-        seeds: A few.
-        data: What it is trained on.
-        go_on: Raises `Ended` when nobody waits any more.
-    """
+def _train(key: str, point: Point, seeds: Sequence[int], data: Batch, go_on: GoOn) -> list[History]:
+    """Train a network for each seed, as an ensemble or one by one; a store knows it by `key`."""
     with RANDOM:
         models = [point.network(seed).to(data.x.device).train() for seed in seeds]
     if can_stack(models[0], data.x):
-        return run(Ensemble(models), data, point.recipe, after_step=go_on)
+        return run(Ensemble(models), data, point.recipe, go_on)
     histories = []
     for model in models:
         with RANDOM, own_randomness(model, point.recipe.seed):
-            histories += run(model, data, point.recipe, after_step=go_on)
+            histories += run(model, data, point.recipe, go_on)
     return histories

@@ -14,9 +14,10 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from initlab.arguments import choice, loss_function, number, unknown, whole
 from initlab.data import Batch
 from initlab.experiments.ensemble import Stacked
-from initlab.experiments.scores import Loss
 from initlab.schemes import fans
 
+Loss = Callable[[Any, Tensor], Tensor]
+"""(output, target) → scalar."""
 OPTIMIZERS = ("sgd", "adam", "mup_adam")
 BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam"
 
@@ -74,7 +75,7 @@ class Recipe:
 
     def batches(self, data: Batch) -> Iterator[Batch]:
         """Yield the batch of each step: the same for every network that sees the same data."""
-        yield from islice(self._epochs(data), self.steps)
+        return islice(self._epochs(data), self.steps)
 
     def _epochs(self, data: Batch) -> Iterator[Batch]:
         generator, n = torch.Generator().manual_seed(self.seed), len(data.x)
@@ -94,20 +95,17 @@ class Recipe:
 
     def optimizer_for(self, network: nn.Module) -> torch.optim.Optimizer:
         """Make the optimiser that updates a network; each group has the factor of its rate."""
-        groups: dict[float, list[Tensor]] = {}
-        for parameter, factor in _rate_factors(network):
-            groups.setdefault(factor if self.optimizer == "mup_adam" else 1.0, []).append(parameter)
-        lr = self.lr_at(0)
-        made = [
-            {"params": found, "lr": lr * factor, "factor": factor}
-            for factor, found in groups.items()
-        ]
+        factors, lr = _rate_factors(network), self.lr_at(0)
+        groups: dict[float, dict[str, Any]] = {}
+        for parameter, factor in factors.items():
+            factor = factor if self.optimizer == "mup_adam" else 1.0
+            new = {"params": [], "lr": lr * factor, "factor": factor}
+            groups.setdefault(factor, new)["params"].append(parameter)
         # One kernel for a whole step; on a CPU the usual way takes several for each parameter.
-        every = [parameter for found in groups.values() for parameter in found]
-        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in every)
+        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in factors)
         if self.optimizer == "sgd":
-            return torch.optim.SGD(made, momentum=self.momentum, fused=fused)
-        return torch.optim.Adam(made, fused=fused)
+            return torch.optim.SGD(groups.values(), momentum=self.momentum, fused=fused)
+        return torch.optim.Adam(groups.values(), fused=fused)
 
     def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> float:
         """Set the rates of a step in an optimiser that was made here; return the rate."""
@@ -118,25 +116,23 @@ class Recipe:
         return lr
 
 
-def _rate_factors(network: nn.Module) -> Iterator[tuple[Tensor, float]]:
-    """Return each parameter once, with the factor of its rate under "mup_adam".
+def _rate_factors(network: nn.Module) -> dict[Tensor, float]:
+    """Return each parameter to train with the factor of its rate under "mup_adam".
 
     Adam moves each weight by about its rate, and the moves of a unit's weights add up.
     """
-    seen: set[Tensor] = set()
+    factors: dict[Tensor, float] = {}
     for module in network.modules():
         for parameter in module.parameters(recurse=False):
             one = parameter[0] if isinstance(module, Stacked) else parameter
-            matrix = one.dim() > 1 and not isinstance(module, nn.Embedding)
-            if parameter.requires_grad and parameter not in seen:
-                seen.add(parameter)
-                yield parameter, BASE_FAN_IN / _fan_in(module, one) if matrix else 1.0
-
-
-def _fan_in(module: nn.Module, weight: Tensor) -> int:
-    if isinstance(module, _ConvTransposeNd):  # stored as (in, out, *kernel)
-        return fans(weight)[1] // module.groups
-    return fans(weight)[0]
+            factor = 1.0
+            if isinstance(module, _ConvTransposeNd) and one.dim() > 1:  # (in, out, *kernel)
+                factor = BASE_FAN_IN * module.groups / fans(one)[1]
+            elif one.dim() > 1 and not isinstance(module, nn.Embedding):
+                factor = BASE_FAN_IN / fans(one)[0]
+            if parameter.requires_grad:
+                factors.setdefault(parameter, factor)
+    return factors
 
 
 def class_count(target: Tensor) -> int:

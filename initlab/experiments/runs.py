@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from statistics import median
 from typing import Any
 
@@ -30,7 +31,7 @@ class Run:
     history: History
 
     def row(self) -> dict[str, Any]:
-        """Return settings, seed and what the network could do at the end, as one flat dict."""
+        """Return one flat dict: settings, seed, and loss and accuracy on all of the data."""
         return {
             **self.settings,
             "seed": self.seed,
@@ -59,24 +60,19 @@ class Runs:
         return iter(self.runs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one plain dict for each run, as `pandas.DataFrame` takes them.
-
-        `loss` and `accuracy` are those on all of the data after the run.
-        """
+        """Return one plain dict for each run, as `pandas.DataFrame` takes them."""
         return [run.row() for run in self.runs]
 
     def bands(self) -> list[dict[str, Any]]:
         """Return one plain dict for each point: median, lowest and highest over its seeds."""
-        return [{**settings, **_band(runs)} for settings, runs in self._points()]
+        points = groupby(self.runs, lambda run: run.settings)
+        return [{**settings, **_band(list(runs))} for settings, runs in points]
 
     def by(self, *settings: str) -> dict[str, list[History]]:
-        """Group the histories, as `il.plots.over_time` draws them.
+        """Return label → histories of all runs that agree in some settings.
 
         Args:
-            *settings: Names of settings, such as "scheme"; none means all that vary.
-
-        Returns:
-            Label → the histories of all runs that agree in these settings.
+            *settings: Their names, such as "scheme"; none means all that vary.
 
         Raises:
             ValueError: A name is no setting.
@@ -90,11 +86,7 @@ class Runs:
         return groups
 
     def plot(self, **options: Any) -> Any:
-        """Draw the median and the band of each point by step, with `il.plots.over_time`.
-
-        Args:
-            **options: As `il.plots.over_time` takes them, such as `y="accuracy"`.
-        """
+        """Draw the median and the band of each point by step; options of `il.plots.over_time`."""
         from initlab import plots
 
         return plots.over_time(self.by(), **options)
@@ -106,23 +98,19 @@ class Runs:
         left out.
         """
         best: dict[str, dict[str, Any]] = {}
-        for row in self.rows():
-            others = {"loss", "accuracy", "stopped", "lr"}
-            key = repr({name: value for name, value in row.items() if name not in others})
+        for run in self.runs:
+            row, key = run.row(), repr(run.settings | {"lr": None, "seed": run.seed})
             if row["loss"] < best.get(key, {"loss": math.inf})["loss"]:
                 best[key] = row
         return list(best.values())
 
     def plot_best_rate(self, x: str = "width", *, by: str = "optimizer", **options: Any) -> Any:
-        """Draw the best learning rate against a setting: a line and a band over seeds for each.
+        """Draw the best learning rate against a setting, with a band over seeds.
 
         Args:
             x: The setting along the axis, such as "width" or "depth".
             by: What each line stands for, such as "optimizer" or "scheme".
             **options: More, as `il.plots.against` takes them.
-
-        Returns:
-            The axes that were drawn on.
         """
         from initlab import plots
 
@@ -138,22 +126,18 @@ class Runs:
 
     def __repr__(self) -> str:
         head = f"{len(self.runs)} runs" + (f"; {self.stopped}" if self.stopped else "")
-        varying = self._varying()
-        return "\n".join([head, *(_line(band, varying) for band in self.bands())])
+        return "\n".join([head, *map(self._line, self.bands())])
+
+    def _line(self, band: dict[str, Any]) -> str:
+        said = [f"{value} {_span(band, value)}" for value in VALUES if value in band]
+        lost = f"; {band['stopped']} of {band['seeds']} stopped early" if band["stopped"] else ""
+        return f"  {_label(band, self._varying())}: {', '.join(said)}{lost}"
 
     def _varying(self) -> tuple[str, ...]:
         """Return the settings that tell the points apart; the scheme is always one."""
         known = self.runs[0].settings if self.runs else {}
         values = {name: {str(run.settings[name]) for run in self.runs} for name in known}
         return tuple(name for name in known if name == "scheme" or len(values[name]) > 1)
-
-    def _points(self) -> list[tuple[dict[str, Any], list[Run]]]:
-        points: list[tuple[dict[str, Any], list[Run]]] = []
-        for run in self.runs:
-            if not points or points[-1][0] != run.settings:
-                points.append((run.settings, []))
-            points[-1][1].append(run)
-        return points
 
 
 def _band(runs: list[Run]) -> dict[str, Any]:
@@ -170,12 +154,6 @@ def _band(runs: list[Run]) -> dict[str, Any]:
 def _label(settings: dict[str, Any], names: Sequence[str]) -> str:
     parts = [str(settings[n]) if n == "scheme" else f"{n} {settings[n]}" for n in names]
     return ", ".join(parts)
-
-
-def _line(band: dict[str, Any], names: Sequence[str]) -> str:
-    said = [f"{value} {_span(band, value)}" for value in VALUES if value in band]
-    lost = f"; {band['stopped']} of {band['seeds']} stopped early" if band["stopped"] else ""
-    return f"  {_label(band, names)}: {', '.join(said)}{lost}"
 
 
 def _span(band: dict[str, Any], value: str) -> str:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -14,14 +13,11 @@ from threadpoolctl import ThreadpoolController
 
 @contextmanager
 def one_thread(when: bool = True) -> Iterator[None]:
-    """Keep torch, numpy and scipy to one core.
+    """Keep torch, numpy and scipy to one core, or leave them as they are.
 
-    Small matrices lose nothing: threads would wait longer for each other than they compute. The
-    other cores have work too, such as the next task, or the browser that paints. Threads that are
-    started inside are limited as well: numpy's library has one setting for the whole process.
-
-    Args:
-        when: False leaves everything as it is.
+    Small matrices lose nothing, and the other cores have work too, such as the next task, or the
+    browser that paints. Threads that are started inside are limited as well: numpy's library has
+    one setting for the whole process.
     """
     if not when:
         yield
@@ -36,6 +32,6 @@ def one_thread(when: bool = True) -> Iterator[None]:
 
 
 @lru_cache(maxsize=2)
-def _libraries(scipy_is_loaded: bool) -> Any:
+def _libraries(scipy_is_loaded: bool) -> ThreadpoolController:
     """Find what numpy multiplies with, and scipy: it takes milliseconds."""
     return ThreadpoolController()

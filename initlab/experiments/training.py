@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from initlab.arguments import whole
 from initlab.data import Batch
 from initlab.experiments.history import History
-from initlab.experiments.loop import Loop
+from initlab.experiments.loop import Loop, mode
 from initlab.experiments.progress import bar
-from initlab.experiments.recipe import Recipe, checked_data, checked_model
+from initlab.experiments.recipe import Loss, Recipe, checked_data, checked_model
 from initlab.experiments.recording import Recorder
-from initlab.experiments.scores import Loss, mode
 from initlab.experiments.threads import one_thread
 
 TRACED = 128  # examples, the first of the data, on which each record looks
@@ -86,21 +85,19 @@ def train(
     if record_every is not None:
         whole("record_every", record_every, least=1)
     batch = checked_data(data, checked_model(model))
+    is_small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
     with (
-        one_thread(_is_small(model)),
+        one_thread(is_small),
         own_randomness(model, seed),
         torch.enable_grad(),
         mode(model, training=True),
+        bar(steps, show=progress, unit="step") as shown,
     ):
         recorder = None
         if record_every is not None:
             first = Batch(*(part[:TRACED] for part in batch))
             recorder = Recorder(model, first, loss, record_every)
-        with bar(steps, show=progress, unit="step") as shown:
-            (history,) = run(
-                model, batch, recipe,
-                recorder=recorder, after_step=shown.update, keep_interrupted=True,
-            )  # fmt: skip
+        (history,) = run(model, batch, recipe, shown.update, recorder, keep_interrupted=True)
         model.zero_grad()
     return history
 
@@ -109,33 +106,36 @@ def run(
     network: nn.Module,
     data: Batch,
     recipe: Recipe,
-    *,
-    recorder: Recorder | None = None,
     after_step: Callable[[], object] = lambda: None,
+    recorder: Recorder | None = None,
+    *,
     keep_interrupted: bool = False,
 ) -> list[History]:
-    """Train one network, or an ensemble, in place.
+    """Train one network, or an ensemble, in place; return the history of each network.
 
     Args:
         network: The network, in training mode.
         data: What it is trained on.
         recipe: How.
-        recorder: Looks at the network; not at an ensemble.
         after_step: Is called after each step; what it raises ends the run.
+        recorder: Looks at the network; not at an ensemble.
         keep_interrupted: Whether an interrupt ends the run with what there is; else it is raised.
-
-    Returns:
-        The history of each network.
     """
     loop = Loop(network, recipe)
     histories = [History() for _ in range(loop.count)]
     try:
         for batch in recipe.batches(data):
-            if recorder:
-                recorder.before_step(loop.done)
-            _step(loop, batch, histories, recorder)
+            going_on, (losses, accuracies) = loop.going_on, loop.gradients(batch)
+            for place in going_on:
+                histories[place].note(losses[place], accuracies[place], loop.lr)
+                if place in loop.lost:
+                    why = f"diverged at step {loop.done}: the loss is {losses[place]}"
+                    histories[place].stopped = why
             if not loop.going_on:
                 break
+            is_last = loop.done == recipe.steps - 1
+            with recorder.around_update(loop.done, is_last) if recorder else nullcontext():
+                loop.update()
             after_step()
     except KeyboardInterrupt:
         if not keep_interrupted:
@@ -144,30 +144,11 @@ def run(
             history.stopped = f"interrupted at step {loop.done}"
     if recorder:
         histories[0].records = recorder.finish(loop.done)
-    losses, accuracies = loop.scores(data)
-    for history, loss, share in zip(histories, losses, accuracies, strict=True):
-        history.close(loss, share)
+    for history, loss, share in zip(histories, *loop.scores(data), strict=True):
+        history.final_loss, history.final_accuracy = loss, share
+        if share is None:
+            history.accuracy = None
     return histories
-
-
-def _step(loop: Loop, batch: Batch, histories: list[History], recorder: Recorder | None) -> None:
-    """Take one step, and note it."""
-    step, going_on = loop.done, loop.going_on
-    losses, accuracies = loop.gradients(batch)
-    for place in going_on:
-        histories[place].note(losses[place], accuracies[place], loop.lr)
-        if place in loop.lost:
-            histories[place].stopped = f"diverged at step {step}: the loss is {losses[place]}"
-    if not loop.going_on:
-        return
-    before = recorder.before_update(step, step == loop.recipe.steps - 1) if recorder else None
-    loop.update()
-    if recorder:
-        recorder.after_update(step, before)
-
-
-def _is_small(model: nn.Module) -> bool:
-    return sum(parameter.numel() for parameter in model.parameters()) < SMALL
 
 
 @contextmanager
