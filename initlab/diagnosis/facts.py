@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,8 +17,8 @@ from initlab.apply.layers import Bias, Fixed, Kind, kinds_of, pieces
 from initlab.diagnosis.graph import Graph, read
 from initlab.diagnosis.guess import Guess, guess
 from initlab.diagnosis.watch import ROWS, Watch, spread_of
-from initlab.probe import LayerTrace, Probe, Trace
-from initlab.probe.run import Loss, logits_of, one_pass, outputs_of, own_loss, usual_loss
+from initlab.probe import LayerTrace, Trace, trace
+from initlab.probe.run import Loss, logits_of, outputs_of, own_loss, usual_loss
 from initlab.probe.tensors import first_tensor
 
 TRIAL_STEPS = 3  # a zero head, a zero branch and what lies inside it wake up one after another
@@ -224,9 +225,8 @@ def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
         seen["stands_in"] = loss is None and target is None and own_loss(output) is None
         return value
 
-    probe = Probe(model)
-    with watch.hooks(), one_pass(model, x, target, loss=look, probe=probe) as (_, value):
-        found, gradients = probe.trace(loss=value.item()), _gradients(model)
+    with watch.hooks(), _gradients(model) as gradients:
+        found = trace(model, x, target, loss=look)
     graph, given = seen["graph"], first_tensor(x)
     last = watch.last_of(graph.head or watch.owner(graph.head_parameters))
     return Facts(
@@ -256,19 +256,28 @@ def copied(model: nn.Module) -> nn.Module:
 
 def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> None:
     """Take a few of Adam's first steps."""
-    value, probe = partial(value_of, loss=loss), Probe(model, layers=type(model))
     for _ in range(TRIAL_STEPS):
-        with one_pass(model, x, target, loss=value, probe=probe):
-            gradients = _gradients(model)
+        with _gradients(model) as gradients:
+            trace(model, x, target, loss=partial(value_of, loss=loss), layers=type(model))
         with torch.no_grad():
             for p, g in gradients.items():
                 p.sub_(TRIAL_RATE * torch.sgn(g))
 
 
-def _gradients(model: nn.Module) -> dict[Tensor, Tensor]:
-    """Collect what came back to each parameter, while a pass is not yet undone."""
-    found = {p: p.grad for p in model.parameters() if p.grad is not None}
-    return {p: g.to_dense() if g.is_sparse else g for p, g in found.items()}
+@contextmanager
+def _gradients(model: nn.Module) -> Iterator[dict[Tensor, Tensor]]:
+    """Collect what comes back to each parameter during a pass."""
+    found: dict[Tensor, Tensor] = {}
+
+    def note(p: Tensor, gradient: Tensor) -> None:
+        dense = gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
+        found[p] = found[p] + dense if p in found else dense  # a checkpoint comes twice
+
+    with ExitStack() as undo:
+        for p in model.parameters():
+            if p.requires_grad:
+                undo.callback(p.register_hook(partial(note, p)).remove)  # type: ignore[no-untyped-call]
+        yield found
 
 
 def _parameters(
