@@ -153,6 +153,25 @@ def test_an_answer_of_one_number_for_each_sample_needs_no_target():
     assert il.diagnose(net, DIGITS.x).illness == "healthy"
 
 
+def test_a_part_whose_key_is_no_identifier_is_fixed_by_a_line_that_runs():
+    class Parts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleDict({"layer-1": nn.Linear(64, 64), "head": nn.Linear(64, 10)})
+
+        def forward(self, x):
+            return self.parts["head"](self.parts["layer-1"](x).relu())
+
+    torch.manual_seed(0)
+    net = Parts()
+    nn.init.constant_(net.parts["layer-1"].weight, float("nan"))
+    finding = il.diagnose(net, *DIGITS)[0]
+    assert (finding.illness, finding.mendable) == ("non-finite", True)
+    assert finding.call.startswith("il.initialize(net.parts['layer-1'], ")
+    exec(finding.call, {"il": il, "net": net})
+    assert il.diagnose(net, *DIGITS).healthy
+
+
 def test_a_line_for_many_weights_leaves_the_others_alone():
     """Factors of low rank beside frozen weights, whose names end as theirs do."""
 

@@ -42,8 +42,11 @@ class Names:
 
     def path(self, name: str) -> str:
         """Write a module's or parameter's name as Python: `model.layers[3].weight`."""
-        parts = [f"[{part}]" if part.isdigit() else f".{part}" for part in name.split(".") if part]
-        return self.model + "".join(parts)
+        text = self.model
+        for part in filter(None, name.split(".")):
+            index = part if part.isdigit() else repr(part)
+            text += f".{part}" if part.isidentifier() else f"[{index}]"
+        return text
 
 
 @dataclass(frozen=True)

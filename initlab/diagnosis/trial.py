@@ -103,10 +103,7 @@ def try_steps(
 
 
 def _losses(
-    model: nn.Module,
-    loss_of: Callable[[nn.Module], Tensor],
-    update: Callable[..., None],
-    steps: int,
+    model: nn.Module, loss_of: Callable[..., Tensor], update: Callable[..., None], steps: int
 ) -> list[float]:
     """Take the steps; return the loss before each and after the last."""
     weights = [p for p in model.parameters() if p.requires_grad]
