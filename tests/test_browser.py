@@ -132,6 +132,32 @@ def test_explorers_that_come_below_the_screen_wait_until_they_are_seen(open_note
         assert read(reader)[1] == []
 
 
+def test_keys_belong_to_what_has_the_focus(open_notebook):
+    """JupyterLab looks for shortcuts when a key comes back from there, Notebook 7 on its way."""
+    asks = 'import initlab as il\nil.ask("Up?", ["up", "down"])'
+    moves = "import initlab as il\nil.explore.signal()"
+    with open_notebook("keys.ipynb", asks, moves) as reader:
+        reader.run_all()
+        page = reader.page
+        page.evaluate(
+            """() => document.addEventListener("keydown", ({ target }) =>
+                 (window.isKept = target.hasAttribute("data-lm-suppress-shortcuts")), true)"""
+        )
+        for inside in (".initlab-choices input", ".initlab-explorer select"):
+            page.locator(inside).first.focus()
+            for keys, is_kept in (
+                ("d", True),
+                ("d", True),
+                ("ArrowDown", True),
+                ("Control+s", False),
+            ):
+                page.keyboard.press(keys)
+                assert page.evaluate("isKept") == is_kept, keys
+        assert page.locator(".jp-CodeCell").count() == 2
+        assert page.locator(".initlab-choices :checked").count() == 1
+        assert reader.problems() == []
+
+
 def test_each_kind_of_problem_is_seen(open_notebook):
     with open_notebook("bad.ipynb", *BAD_CELLS) as reader:
         sliders, problems = read(reader)

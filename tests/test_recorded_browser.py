@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import record
@@ -19,9 +20,10 @@ NAMES = ["signal", "batchnorm", "phase", "spectrum", "race", "symmetry", "weight
 MOVE_S = 1.5
 FIRST_PICTURE_MS = 5000  # on a machine with other work; alone it is a tenth of it
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Recorded</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body data-theme="auto"><main><h1>Recorded</h1><div style="height: 3000px"></div>{}</main></body>
-</html>"""
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{}</style></head>
+<body data-theme="auto"><main><article><h1>Recorded</h1><div style="height: 3000px"></div>{}
+</article></main></body></html>"""
+SITE = Path(record.__file__).with_name("site.css").read_text(encoding="utf-8")
 SEEN = """() => [...document.querySelectorAll(".initlab-row canvas, .initlab-headline")]
   .map((e) => e.toDataURL?.() ?? e.textContent).join()"""
 MAIN = ".initlab-side > .initlab-control :is(input, select)"
@@ -108,7 +110,7 @@ def test_a_record_moves_by_mouse_keyboard_and_touch(browser, tmp_path, monkeypat
     kind = type(explorer).__name__
     monkeypatch.setitem(PLANS, kind, thinned(PLANS[kind]))
     file = tmp_path / f"{name}.html"
-    file.write_text(PAGE.format(record.recorded(explorer)["text/html"]), encoding="utf-8")
+    file.write_text(PAGE.format(SITE, record.recorded(explorer)["text/html"]), encoding="utf-8")
 
     with reading(browser, file, viewport={"width": 1366, "height": 768}) as reader:
         page = reader.page
@@ -138,6 +140,8 @@ def test_a_record_moves_by_mouse_keyboard_and_touch(browser, tmp_path, monkeypat
         page = reader.page
         paper = "e => getComputedStyle(e).getPropertyValue('--initlab-paper')"
         assert page.locator(".initlab-explorer").evaluate(paper) == "#111111"
+        fills = "e => e.rows[0].offsetWidth === e.parentElement.clientWidth"
+        assert page.locator(".initlab-summary table").evaluate(fills)
         slider = page.locator(f"{MAIN}[type=range]").first
         box = slider.bounding_box()
         middle = box["y"] + box["height"] / 2

@@ -119,10 +119,12 @@ function render({ model, el }) {
     });
   };
   // JupyterLab takes arrow keys and letters for itself; combinations such as Shift+Enter stay its own.
-  const keep = (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) event.stopPropagation();
-  };
+  // It looks for them once the key has passed `el`, Notebook 7 before: so it must find its mark where the key goes.
+  const isOurs = (event) => !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
+  const mark = (event) => el.contains(event.target) && event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs(event));
+  const keep = (event) => isOurs(event) && event.stopPropagation();
   el.classList.add("initlab-choices");
+  window.addEventListener("keydown", mark, true);
   el.addEventListener("keydown", keep);
   const button = document.createElement("button");
   button.textContent = "Show the measurement";
@@ -137,6 +139,7 @@ function render({ model, el }) {
     release();
     model.off("change:chosen", update);
     model.off("change:feedback", update);
+    window.removeEventListener("keydown", mark, true);
     el.removeEventListener("keydown", keep);
   };
 }

@@ -103,7 +103,7 @@ class Observer {
 Object.assign(globalThis, {
   document: { createElement: (tag) => new Element(tag), body: new Element("body") },
   requestAnimationFrame: (act) => frames.push(act),
-  window: { devicePixelRatio: 2 },
+  window: { devicePixelRatio: 2, addEventListener() {}, removeEventListener() {} },
   ResizeObserver: Observer,
   MutationObserver: Observer,
   getComputedStyle: () => ({ fontSize: "14px" }),

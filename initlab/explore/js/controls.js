@@ -120,8 +120,17 @@ export function buildChips(names, choose) {
   return { element: node("div", { class: "initlab-chips", role: "group", "aria-label": "Try" }, node("span", { "aria-hidden": "true" }, "Try"), ...chips), clear: () => press(null) };
 }
 
-/** JupyterLab's shortcuts would take arrows, letters and space; leave it only the ways out. */
-export function keepFromShortcuts(event) {
-  const wayOut = event.key === "Escape" || event.ctrlKey || event.metaKey || event.altKey || (event.key === "Enter" && event.shiftKey);
-  if (!wayOut) event.stopPropagation();
+/** A key that JupyterLab may have: it leaves what has the focus. */
+export const isWayOut = (event) => event.key === "Escape" || event.ctrlKey || event.metaKey || event.altKey || (event.key === "Enter" && event.shiftKey);
+
+/**
+ * JupyterLab's shortcuts would take arrows, letters and space. It looks for them once the key has
+ * passed `root`, Notebook 7 before: so it must find its mark where the key goes. Returns what ends
+ * the watch.
+ */
+export function keepFromShortcuts(root) {
+  const mark = (event) => root.contains(event.target) && event.target.toggleAttribute("data-lm-suppress-shortcuts", !isWayOut(event));
+  window.addEventListener("keydown", mark, true);
+  root.addEventListener("keydown", (event) => isWayOut(event) || event.stopPropagation());
+  return () => window.removeEventListener("keydown", mark, true);
 }

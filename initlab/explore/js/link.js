@@ -59,9 +59,10 @@ export class Link {
 
   #pump() {
     if (this.flying.length >= this.most || this.request === null) return;
-    this.flying.push({ ...this.request, id: `${this.name}:${++this.count}` });
+    const next = { ...this.request, id: `${this.name}:${++this.count}` };
     this.request = null;
-    this.send(this.flying.at(-1));
+    this.send(next); // may fail
+    this.flying.push(next);
   }
 }
 

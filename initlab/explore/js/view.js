@@ -11,7 +11,7 @@ const PAUSE = 400; // ms without a movement, after which axes fit again
 class View {
   constructor(model, el) {
     this.model = model;
-    this.link = new Link((content) => model.send(content));
+    this.forget();
     this.controls = new Map();
     this.panels = [];
     this.rows = [];
@@ -19,7 +19,11 @@ class View {
     this.setup = model.get("_setup");
     this.build(el);
     this.receive = (content, buffers) => this.guard(() => this.show(content, buffers));
-    this.lost = () => this.fail("The kernel has gone. Run this cell again to bring the controls back to life.");
+    this.lost = () => {
+      this.forget();
+      this.settle();
+      this.fail("The kernel has gone. Run this cell again to bring the controls back to life.");
+    };
     model.on("msg:custom", this.receive);
     model.on("comm_live_update", this.lost);
     this.sizes = new ResizeObserver(() => this.guard(() => this.restyle()));
@@ -60,7 +64,7 @@ class View {
     side.append(row);
     const stage = node("div", { class: "initlab-stage" }, this.summary.headline, this.error, this.summary.element, this.picture);
     this.root = node("section", { class: "initlab-explorer", "aria-label": title }, node("div", { class: "initlab-body" }, side, stage), this.spoken);
-    this.root.addEventListener("keydown", keepFromShortcuts);
+    this.giveKeysBack = keepFromShortcuts(this.root);
     el.append(this.root);
   }
 
@@ -137,11 +141,20 @@ class View {
   /* ------------------------------------------------------------ the kernel */
 
   ask(request) {
-    this.guard(() => this.link.ask(request));
+    try {
+      this.link.ask(request);
+    } catch {
+      return this.lost();
+    }
     this.picture.setAttribute("aria-busy", this.link.isWaiting);
     clearTimeout(this.waiting);
     if (request.ready) return;
     this.waiting = setTimeout(() => this.link.isWaiting && this.root.classList.add("initlab-busy"), 400);
+  }
+
+  /** Wait for no answer any more. */
+  forget() {
+    this.link = new Link((content) => this.model.send(content));
   }
 
   /** The last answer has come: the picture is true again, also if more of it follows. */
@@ -304,6 +317,7 @@ class View {
   }
 
   dispose() {
+    this.giveKeysBack();
     this.model.off("msg:custom", this.receive);
     this.model.off("comm_live_update", this.lost);
     this.sizes.disconnect();
