@@ -68,37 +68,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {  # public name → the module that it lives in; loaded when it is first used
-    **dict.fromkeys(["SCHEMES", "Scheme", "scheme"], "schemes"),
-    **dict.fromkeys(
-        ["Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual"],
-        "apply",
-    ),
-    **dict.fromkeys(["LayerTrace", "Probe", "Summary", "Trace", "trace"], "probe"),
-    **dict.fromkeys(["Finding", "Findings", "diagnose"], "diagnosis"),
-    **dict.fromkeys(
-        ["History", "Runs", "compare", "coordinate_check", "sweep", "train"], "experiments"
-    ),
-    "ask": "exercises",
-    **dict.fromkeys(["check", "hint", "progress", "quiz", "solution"], "lessons"),
-    "show": "source",
-}
-_MODULES = [
-    "activations",
-    "apply",
-    "arguments",
-    "data",
-    "diagnosis",
-    "exercises",
-    "experiments",
-    "explore",
-    "lessons",
-    "models",
-    "plots",
-    "probe",
-    "schemes",
-    "theory",
-]
+_NAMES = {  # module → its names that are public here; loaded when they are first used
+    "schemes": ["SCHEMES", "Scheme", "scheme"],
+    "apply": [
+        "Report", "Rule", "audit", "initialize", "initialize_from", "lsuv", "scale_residual",
+    ],
+    "probe": ["LayerTrace", "Probe", "Summary", "Trace", "trace"],
+    "diagnosis": ["Finding", "Findings", "diagnose"],
+    "experiments": ["History", "Runs", "compare", "coordinate_check", "sweep", "train"],
+    "exercises": ["ask"],
+    "lessons": ["check", "hint", "progress", "quiz", "solution"],
+    "source": ["show"],
+}  # fmt: skip
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 (the order of the reading map)
     "SCHEMES", "Scheme", "scheme",
@@ -116,7 +98,7 @@ __all__ = [  # noqa: RUF022 (the order of the reading map)
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(f"initlab.{_HOME[name]}"), name)
-    elif name in _MODULES:
+    elif name in __all__:
         value = import_module(f"initlab.{name}")
     else:
         raise AttributeError(f"module 'initlab' has no attribute {name!r}")

@@ -12,29 +12,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from initlab.arguments import unknown
+from initlab.arguments import choice
+
+ActivationLike = str | Callable[[Tensor], Tensor]
+"""A name that `activation` knows, or any elementwise function or layer."""
 
 
 class Activation(NamedTuple):
-    """A nonlinearity as a function on tensors and as a layer.
+    """A nonlinearity as a function on tensors and as a layer."""
 
-    Args:
-        name: The key in `ACTIVATIONS`, or the function's own name.
-        function: Elementwise map, tensor to tensor of the same shape.
-        module: Makes a fresh layer that applies `function`.
-    """
-
-    name: str
-    function: Callable[[Tensor], Tensor]
-    module: Callable[[], nn.Module]
+    name: str  # the key in `ACTIVATIONS`, or the function's own name
+    function: Callable[[Tensor], Tensor]  # elementwise
+    module: Callable[[], nn.Module]  # makes a fresh layer that applies `function`
 
 
 class Elementwise(nn.Module):
-    """Any elementwise function as a layer, so that a trace can see what it emits.
-
-    Args:
-        function: Elementwise map, tensor to tensor of the same shape.
-    """
+    """Any elementwise function as a layer, so that a trace can see what it emits."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -49,43 +42,40 @@ class Elementwise(nn.Module):
         return getattr(self.function, "__name__", repr(self.function))
 
 
-_FUNCTIONS: list[tuple[str, Callable[[Tensor], Tensor], Callable[[], nn.Module]]] = [
-    ("linear", lambda x: x, nn.Identity),
-    ("sigmoid", torch.sigmoid, nn.Sigmoid),
-    ("tanh", torch.tanh, nn.Tanh),
-    ("relu", F.relu, nn.ReLU),
-    ("leaky_relu", F.leaky_relu, nn.LeakyReLU),
-    ("elu", F.elu, nn.ELU),
-    ("selu", F.selu, nn.SELU),
-    ("gelu", F.gelu, nn.GELU),
-    ("silu", F.silu, nn.SiLU),
-    ("mish", F.mish, nn.Mish),
-    ("softplus", F.softplus, nn.Softplus),
-    ("erf", torch.erf, lambda: Elementwise(torch.erf)),
+_SHOWN = [
+    Activation("linear", lambda x: x, nn.Identity),
+    Activation("sigmoid", torch.sigmoid, nn.Sigmoid),
+    Activation("tanh", torch.tanh, nn.Tanh),
+    Activation("relu", F.relu, nn.ReLU),
+    Activation("leaky_relu", F.leaky_relu, nn.LeakyReLU),
+    Activation("elu", F.elu, nn.ELU),
+    Activation("selu", F.selu, nn.SELU),
+    Activation("gelu", F.gelu, nn.GELU),
+    Activation("silu", F.silu, nn.SiLU),
+    Activation("mish", F.mish, nn.Mish),
+    Activation("softplus", F.softplus, nn.Softplus),
+    Activation("erf", torch.erf, lambda: Elementwise(torch.erf)),
 ]
 
-ACTIVATIONS = {name: Activation(name, function, module) for name, function, module in _FUNCTIONS}
+_FURTHER = [
+    Activation("celu", F.celu, nn.CELU),
+    Activation("hardshrink", F.hardshrink, nn.Hardshrink),
+    Activation("hardsigmoid", F.hardsigmoid, nn.Hardsigmoid),
+    Activation("hardswish", F.hardswish, nn.Hardswish),
+    Activation("hardtanh", F.hardtanh, nn.Hardtanh),
+    Activation("logsigmoid", F.logsigmoid, nn.LogSigmoid),
+    Activation("prelu", lambda x: F.leaky_relu(x, 0.25), nn.PReLU),  # as it starts
+    Activation("relu6", F.relu6, nn.ReLU6),
+    Activation("sin", torch.sin, lambda: Elementwise(torch.sin)),
+    Activation("softshrink", F.softshrink, nn.Softshrink),
+    Activation("softsign", F.softsign, nn.Softsign),
+    Activation("tanhshrink", F.tanhshrink, nn.Tanhshrink),
+]
+
+ACTIVATIONS = {one.name: one for one in _SHOWN}
 """Name → activation, in teaching order; the names are PyTorch's."""
 
-
-_FURTHER: list[tuple[str, Callable[[Tensor], Tensor], Callable[[], nn.Module]]] = [
-    ("celu", F.celu, nn.CELU),
-    ("hardshrink", F.hardshrink, nn.Hardshrink),
-    ("hardsigmoid", F.hardsigmoid, nn.Hardsigmoid),
-    ("hardswish", F.hardswish, nn.Hardswish),
-    ("hardtanh", F.hardtanh, nn.Hardtanh),
-    ("logsigmoid", F.logsigmoid, nn.LogSigmoid),
-    ("prelu", lambda x: F.leaky_relu(x, 0.25), nn.PReLU),  # as it starts
-    ("relu6", F.relu6, nn.ReLU6),
-    ("sin", torch.sin, lambda: Elementwise(torch.sin)),
-    ("softshrink", F.softshrink, nn.Softshrink),
-    ("softsign", F.softsign, nn.Softsign),
-    ("tanhshrink", F.tanhshrink, nn.Tanhshrink),
-]
-
-FURTHER_ACTIVATIONS = {
-    name: Activation(name, function, module) for name, function, module in _FURTHER
-}
+FURTHER_ACTIVATIONS = {one.name: one for one in _FURTHER}
 """The other elementwise functions of `torch.nn`, with its defaults, which no lesson shows."""
 
 
@@ -94,7 +84,7 @@ def names() -> list[str]:
     return [*ACTIVATIONS, *FURTHER_ACTIVATIONS]
 
 
-def activation(which: str | Callable[[Tensor], Tensor]) -> Activation:
+def activation(which: ActivationLike) -> Activation:
     """Find the activation that a name or a callable means.
 
     Args:
@@ -112,11 +102,8 @@ def activation(which: str | Callable[[Tensor], Tensor]) -> Activation:
     Tanh()
     """
     if isinstance(which, str):
-        if which in ACTIVATIONS:
-            return ACTIVATIONS[which]
-        if which not in FURTHER_ACTIVATIONS:
-            raise ValueError(unknown("activation", which, names()))
-        return FURTHER_ACTIVATIONS[which]
+        choice("activation", which, names())
+        return {**ACTIVATIONS, **FURTHER_ACTIVATIONS}[which]
     if not callable(which) or isinstance(which, type):
         fix = f": write {which.__name__}() to make a layer" if isinstance(which, type) else ""
         raise TypeError(

@@ -34,25 +34,24 @@ def number(
     """Return a finite number in [low, high], or say what is wrong with it.
 
     Args:
-        name: The argument.
-        value: What came.
+        name: The argument that `value` came for.
+        value: What is to be checked.
         low: Least value.
         high: Greatest value; given only together with `low`.
-        open_: Whether `low` (and `high`, where it is given) itself is not allowed.
+        open_: Whether the two themselves are not allowed.
 
     >>> number("std", -1, low=0)
     Traceback (most recent call last):
     ValueError: std must be a finite number of at least 0, got -1.
     """
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    given = float(value) if isinstance(value, Real) and is_number else math.nan
-    inside = low < given < high if open_ else low <= given <= high
-    if math.isfinite(given) and inside:
-        return given
     wanted = f"{name} must be a finite number{_range(low, high, open_)}"
-    if not is_number:
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}.")
-    raise ValueError(f"{wanted}, got {value!r}.")
+    given = float(value)
+    inside = low < given < high if open_ else low <= given <= high
+    if not (math.isfinite(given) and inside):
+        raise ValueError(f"{wanted}, got {value!r}.")
+    return given
 
 
 def _range(low: float, high: float, open_: bool) -> str:
@@ -94,34 +93,20 @@ def network(model: Any, *, hooked: bool = False) -> None:
         elif isinstance(model, type):
             came = f"the class {model.__name__}: make a module of it with {model.__name__}(...)"
         raise TypeError(f"model must be a torch.nn.Module, got {came}.")
-    scripted = torch.jit.ScriptModule if hooked else ()
-    for module in model.modules():
-        if isinstance(module, scripted):
-            names = [name for name, m in model.named_modules() if isinstance(m, scripted)]
-            raise TypeError(
-                f"model has TorchScript modules, whose layers take no hooks ({_some(names)}): "
-                "pass the model from which they were made."
-            )
-        for parameter in module._parameters.values():
-            if parameter is not None and (parameter.is_meta or is_lazy(parameter)):
-                _raise_for_parameters(model)
-
-
-def _raise_for_parameters(model: nn.Module) -> None:
-    """Say which parameters hold no numbers."""
-    parameters = {
-        f"{name}.{key}".lstrip("."): parameter
-        for name, module in model.named_modules()
-        for key, parameter in module._parameters.items()
-        if parameter is not None
-    }
-    lazy = [name for name, parameter in parameters.items() if is_lazy(parameter)]
+    scripted = [name for name, m in model.named_modules() if isinstance(m, torch.jit.ScriptModule)]
+    if scripted and hooked:
+        raise TypeError(
+            f"model has TorchScript modules, whose layers take no hooks ({_some(scripted)}): "
+            "pass the model from which they were made."
+        )
+    parameters = [*model.named_parameters(remove_duplicate=False)]
+    lazy = [name for name, parameter in parameters if is_lazy(parameter)]
     if lazy:
         raise ValueError(
             f"model has lazy parameters that have no shape yet ({_some(lazy)}): "
             "run one batch through it first."
         )
-    meta = [name for name, parameter in parameters.items() if parameter.is_meta]
+    meta = [name for name, parameter in parameters if parameter.is_meta]
     if meta:
         raise ValueError(
             f"model has parameters on the meta device, which hold no numbers ({_some(meta)}): "
@@ -136,12 +121,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def unknown(what: str, value: Any, allowed: Iterable[str]) -> str:
-    """Say that `value` is unknown, what is nearest, and what is allowed.
-
-    Args:
-        what: The argument that it was given for.
-        value: What came.
-        allowed: All names that are right, in the order to show them.
+    """Say that `value` is unknown as `what`, what is nearest, and what is allowed, in its order.
 
     >>> unknown("mode", "fan_inn", ["fan_in", "fan_out"])
     "mode='fan_inn' is unknown: did you mean 'fan_in'? Allowed: fan_in, fan_out."

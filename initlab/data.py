@@ -18,9 +18,6 @@ from initlab.arguments import number, whole
 
 __all__ = ["Batch", "digits", "gaussian", "moons", "regression", "spirals"]
 
-SPLITS = ("all", "train", "test")
-HELD_OUT = 297  # of the 1,797 digits; 1,500 remain to train on
-
 
 class Batch(NamedTuple):
     """Inputs and what belongs to them: `x, y = il.data.digits()`.
@@ -64,9 +61,9 @@ def digits(
     >>> x.shape, round(x.mean().item(), 3), round(x.std().item(), 3)
     (torch.Size([1797, 64]), 0.0, 1.0)
     """
-    if split not in SPLITS:
-        raise ValueError(f'split must be "all", "train" or "test", got {split!r}.')
     pixels, labels, rows = _load_digits()
+    if split not in rows:
+        raise ValueError(f'split must be "all", "train" or "test", got {split!r}.')
     available = len(rows[split])
     n = whole("n", available if n is None else n)
     if n > available:
@@ -95,8 +92,7 @@ def spirals(n: int = 600, *, classes: int = 3, noise: float = 0.1, seed: int = 0
         x with mean 0 and std 1 in each column, and the arm, 0 to classes − 1, in equal shares.
 
     Raises:
-        TypeError: An argument is not a number, or a count is not whole.
-        ValueError: An argument is out of its range.
+        TypeError, ValueError: An argument is not what it may be.
 
     >>> spirals(6).y
     tensor([0, 1, 2, 0, 1, 2])
@@ -125,8 +121,7 @@ def moons(n: int = 400, *, noise: float = 0.1, seed: int = 0) -> Batch:
         x with mean 0 and std 1 in each column, and the moon, 0 or 1.
 
     Raises:
-        TypeError: An argument is not a number, or a count is not whole.
-        ValueError: An argument is out of its range.
+        TypeError, ValueError: An argument is not what it may be.
 
     >>> moons(100).x.shape
     torch.Size([100, 2])
@@ -154,8 +149,7 @@ def gaussian(n: int = 256, n_in: int = 64, *, classes: int = 10, seed: int = 0) 
         x with independent entries from N(0, 1), and classes drawn evenly, without regard to x.
 
     Raises:
-        TypeError: An argument is not a whole number.
-        ValueError: An argument is below its least value.
+        TypeError, ValueError: An argument is not what it may be.
 
     >>> gaussian(8, 3).x.shape
     torch.Size([8, 3])
@@ -193,8 +187,7 @@ def regression(
         1 + noise², since the map's entries have variance 1/n_in.
 
     Raises:
-        TypeError: An argument is not a number, or a count is not whole.
-        ValueError: An argument is out of its range.
+        TypeError, ValueError: An argument is not what it may be.
 
     >>> regression(8, 3, n_out=2).y.shape
     torch.Size([8, 2])
@@ -221,7 +214,7 @@ def _load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64], dict[str, ND
 
     pixels, labels = load_digits(return_X_y=True)
     every = np.arange(len(labels))
-    train, test = train_test_split(every, test_size=HELD_OUT, stratify=labels, random_state=0)
+    train, test = train_test_split(every, test_size=297, stratify=labels, random_state=0)
     return pixels, labels, {"all": every, "train": train, "test": test}
 
 
@@ -234,8 +227,7 @@ def _float32(values: NDArray[np.float64]) -> Tensor:
 
 
 def _standardised(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    standardised: NDArray[np.float64] = (x - x.mean(axis=0)) / x.std(axis=0)
-    return standardised
+    return np.asarray((x - x.mean(axis=0)) / x.std(axis=0))
 
 
 def _rng(seed: int) -> np.random.Generator:

@@ -27,20 +27,16 @@ def number(value: float, digits: int = 2) -> str:
     >>> number(0.98), number(1.0), number(12345.6), number(3.04e-6), number(2.30259, digits=4)
     ('0.98', '1', '12000', '3e-6', '2.303')
     """
-    rounded = float(f"{float(value):.{digits - 1}e}")
-    if rounded == 0 or not math.isfinite(rounded):
-        return f"{abs(rounded) if rounded == 0 else rounded:g}"
-    mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
-    if _SMALL <= abs(rounded) < _LARGE:
-        return _without_zeros(f"{rounded:.{max(0, digits - 1 - int(exponent))}f}")
-    return f"{_without_zeros(mantissa)}e{int(exponent)}"
+    written = f"{float(value):.{digits - 1}e}"
+    rounded = float(written) + 0.0  # no -0
+    if rounded == 0 or not math.isfinite(rounded) or _SMALL <= abs(rounded) < _LARGE:
+        return f"{rounded:.15g}"
+    mantissa, exponent = written.split("e")
+    return f"{float(mantissa):.15g}e{int(exponent)}"
 
 
 def percent(share: float) -> str:
-    """Write a share in whole percent, 0 and 100 only where it is exactly that.
-
-    Args:
-        share: Usually 0 to 1.
+    """Write a share, usually 0 to 1, in whole percent, 0 and 100 only where it is exactly that.
 
     >>> percent(0.124), percent(0.004), percent(0.9999), percent(1)
     ('12 %', 'less than 1 %', 'more than 99 %', '100 %')
@@ -53,16 +49,9 @@ def percent(share: float) -> str:
 
 
 def times(factor: float) -> str:
-    """Write a factor: "4 times", "0.5 times", to be followed by what it multiplies.
-
-    Args:
-        factor: Any number.
+    """Write a factor, to be followed by what it multiplies.
 
     >>> times(4), times(1.2345), times(2e-9)
     ('4 times', '1.2 times', '2e-9 times')
     """
     return f"{number(factor)} times"
-
-
-def _without_zeros(digits: str) -> str:
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits

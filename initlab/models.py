@@ -14,13 +14,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from initlab.activations import ActivationLike
 from initlab.activations import activation as find_activation
 from initlab.arguments import number, whole
 
 __all__ = ["ResidualBlock", "cnn", "mlp", "residual"]
-
-ActivationLike = str | Callable[[Tensor], Tensor]
-"""A name in `il.activations.ACTIVATIONS`, or any elementwise function or layer."""
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 IMAGE_NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -73,7 +71,9 @@ def mlp(
     depth, width = whole("depth", depth), whole("width", width)
     n_in, n_out = whole("n_in", n_in), whole("n_out", n_out)
     make_norm, make_activation = _norm(norm, NORMS), _activation_maker(activation)
-    dropout = _share("dropout", dropout)
+    dropout = number("dropout", dropout)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}.")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     with _seeded(seed):
         for layer in range(1, depth + 1):
@@ -123,8 +123,7 @@ def cnn(
         A network whose layers are named `conv1, [norm1], act1, ..., pool, flatten, head`.
 
     Raises:
-        TypeError: A count is not a whole number, or `activation` is neither name nor function.
-        ValueError: A count is below its least value, or a name is unknown.
+        TypeError, ValueError: As in `mlp`.
 
     >>> [name for name, _ in cnn(depth=1, channels=4).named_children()]
     ['conv1', 'act1', 'pool', 'flatten', 'head']
@@ -217,9 +216,7 @@ def residual(
         with `branch` (layers `[norm1], act1, linear1, ...`) and `stream` (what it emits).
 
     Raises:
-        TypeError: A count is not a whole number, `branch_scale` is no number, or `activation` is
-            neither name nor function.
-        ValueError: A count is below 1, `branch_scale` is not finite, or a name is unknown.
+        TypeError, ValueError: As in `mlp`, or `branch_scale` is not a finite number.
 
     Reference:
         He et al. (2016), Identity Mappings in Deep Residual Networks. arXiv:1603.05027
@@ -259,12 +256,10 @@ def residual(
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Draw from `seed` on the CPU, and put the caller's random state back."""
-    seed = whole("seed", seed, least=0)
-    # What will have no numbers draws none; else weights don't depend on the device.
+    """Draw from `seed` on the CPU (or nothing, on meta), and put the caller's random state back."""
     where = "meta" if torch.get_default_device().type == "meta" else "cpu"
     with torch.random.fork_rng(devices=[]), torch.device(where):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(whole("seed", seed, least=0))
         yield
 
 
@@ -287,10 +282,3 @@ def _norm(
     if not isinstance(name, str) or name not in norms:
         raise ValueError(f'norm must be None, "batch" or "layer", got {name!r}.')
     return norms[name]
-
-
-def _share(name: str, value: float) -> float:
-    value = number(name, value)
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value}.")
-    return value

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 import initlab as il
-from initlab.apply.grouping import grouped
 from initlab.apply.recognise import recognise
+from initlab.apply.report import grouped
 from test_apply import LAYERS
 from test_apply_networks import NETWORKS
 

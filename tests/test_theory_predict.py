@@ -219,6 +219,21 @@ def test_silence_where_theory_does_not_apply(make, reason):
     assert curve.activation == curve.gradient == curve.spread == [None] * len(curve.names)
 
 
+@pytest.mark.parametrize("layer", [nn.MultiheadAttention(8, 2), nn.Bilinear(8, 8, 8)])
+def test_silence_about_a_layer_that_takes_more_than_one_signal(layer):
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.mix = nn.Linear(8, 8), layer
+
+        def forward(self, x):
+            z = self.linear(x)
+            return self.mix(z, z) if isinstance(layer, nn.Bilinear) else self.mix(z, z, z)[0]
+
+    reason = f"mix ({type(layer).__name__}) is not a layer that theory knows."
+    assert theory.predict(Mixed()).reason == f"Theory does not apply: {reason}"
+
+
 def test_silence_about_control_flow_and_schemes_without_a_law():
     class Branches(nn.Module):
         def __init__(self):

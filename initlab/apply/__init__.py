@@ -7,7 +7,7 @@ Read in this order:
     layers         the table: which matrices each type of layer holds
     rules          exceptions by type and by name; what a bias may be
     parametrized   how a weight is held: plain, or computed from other parameters; and put back
-    report         a row for each parameter, as text, HTML and dicts
+    report         a row for each parameter, as text, HTML and dicts; which rows can share a line
     checkpoint     weights from a file as initialisation
     lsuv           weights whose layers emit unit variance on a real batch
     residual       weights for networks with skip connections
@@ -15,7 +15,6 @@ Read in this order:
     recognise      which scheme numbers look like
     distributions  which distribution numbers follow
     watch          what an initialisation writes, whatever the values
-    grouping       which rows of a long table can share a line
 """
 
 from __future__ import annotations

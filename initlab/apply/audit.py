@@ -14,12 +14,11 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
 from initlab.apply.distributions import Distribution, uniform
-from initlab.apply.grouping import grouped
 from initlab.apply.layers import Bias, Kind, Weight, kinds_of, pieces, without_padding
 from initlab.apply.parametrized import Held, held
 from initlab.apply.plan import join, walk
 from initlab.apply.recognise import Match, recognise
-from initlab.apply.report import Report, count, joined
+from initlab.apply.report import Report, count, grouped, joined
 from initlab.apply.watch import watch
 from initlab.arguments import choice, network
 from initlab.schemes import SCHEMES, fans
@@ -174,7 +173,7 @@ class Audit(Report):
         Raises:
             ValueError: A name is unknown, or there is no weight to draw.
         """
-        from initlab.plots.audit import std_by_depth
+        from initlab.plots.depth import std_by_depth
 
         for name in schemes:
             choice("schemes", name, SCHEMES)
@@ -183,7 +182,7 @@ class Audit(Report):
         for name in schemes:
             stds = [SCHEMES[name].expected_std((row.fan_out, row.fan_in)) for row in weights]
             expected[name] = [math.nan if std is None else std for std in stds]
-        return std_by_depth([(row.name, row.std) for row in weights], expected, ax=ax)
+        return std_by_depth([row.std for row in weights], expected, ax=ax)
 
 
 def _is_buffer(row: AuditRow) -> bool:

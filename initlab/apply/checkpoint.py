@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 
 from initlab.apply.initialize import fill_in, report
 from initlab.apply.parametrized import restored_on_failure
-from initlab.apply.plan import Settings, plan
+from initlab.apply.plan import Settings, Step, plan
 from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, resolve_bias
 from initlab.arguments import network
@@ -57,11 +57,11 @@ def initialize_from(
         model: Any module; it is changed in place.
         state_dict_or_path: Tensors by name, or a file that `torch.save(model.state_dict())` wrote.
         strict: Whether every tensor of the model must be there, in its shape, and none besides.
-        scheme: What fills the parameters that were not loaded, as in `il.initialize`; None
-            leaves them as they are.
+        scheme: What fills the parameters that were not loaded; None leaves them as they are. This
+            and what follows are as in `il.initialize`.
         bias: What fills biases that were not loaded, where `scheme` is given.
         rules: Exceptions for parameters that were not loaded, where `scheme` is given.
-        generator: Source of the random numbers; None is PyTorch's global one.
+        generator: Source of the random numbers.
         **params: Parameters of the scheme.
 
     Returns:
@@ -100,7 +100,7 @@ def initialize_from(
         steps = fill_in(steps, generator)
         given = {name: weights[name] for name in loaded if name in weights}
         model.load_state_dict(given, strict=False)
-    return Report([*(_told(row, fit) for row in report(model, steps)), *_other_rows(model, fit)])
+    return Report(list(_rows(model, steps, fit)))
 
 
 class _Fit:
@@ -150,31 +150,26 @@ class _Fit:
         return "Compare its names and shapes with model.state_dict()."
 
 
-def _told(row: Row, fit: _Fit) -> Row:
-    """Say of a row whether it was loaded, and of a filled one why."""
-    if row.note == "loaded":
-        return replace(row, scheme="pretrained")
-    return replace(row, note=joined(fit.note(row.name), row.note)) if row.scheme else row
-
-
-def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
-    """Describe the buffers, and the tensors that the model does not have."""
+def _rows(model: nn.Module, steps: Sequence[Step], fit: _Fit) -> Iterator[Row]:
+    """Describe the parameters, the buffers, and the tensors that the model does not have."""
+    for row in report(model, steps):
+        if row.note == "loaded":
+            yield replace(row, scheme="pretrained")
+        else:
+            note = joined(fit.note(row.name), row.note) if row.scheme else row.note
+            yield replace(row, note=note)
     buffers = dict(model.named_buffers())
-    rows = []
     for name in [*(name for name in fit.wanted if name in buffers), *fit.names("unexpected")]:
         layer, _, parameter = name.rpartition(".")
         known = name in buffers
-        rows.append(
-            Row(
-                layer=layer,
-                type=type(model.get_submodule(layer)).__name__ if known else "",
-                parameter=parameter,
-                shape=tuple((buffers if known else fit.weights)[name].shape),
-                scheme="pretrained" if fit.how[name] == "loaded" else "",
-                note=("buffer, " if known else "") + fit.note(name),
-            )
+        yield Row(
+            layer=layer,
+            type=type(model.get_submodule(layer)).__name__ if known else "",
+            parameter=parameter,
+            shape=tuple((buffers if known else fit.weights)[name].shape),
+            scheme="pretrained" if fit.how[name] == "loaded" else "",
+            note=("buffer, " if known else "") + fit.note(name),
         )
-    return rows
 
 
 # ------------------------------------------------------------------ what came

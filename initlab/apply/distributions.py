@@ -108,16 +108,15 @@ def best_of(seen: Statistics) -> Distribution:
     flat = Distribution(0.0, math.inf, seen.low - rounded, seen.high + rounded)
     normal = Distribution(seen.mean, seen.std)
     room = (seen.high - seen.low) / max(seen.n, 2)  # what lies beyond the outermost two
-    cut = truncated(seen.mean, seen.std, (seen.high - seen.low) / 2 + room)
-    room += rounded
-    cut = cut._replace(low=seen.low - room, high=seen.high + room)
+    std = _before_the_cut(seen.std, (seen.high - seen.low) / 2 + room)
+    cut = Distribution(seen.mean, std, flat.low - room, flat.high + room)
     simple = max(flat, normal, key=lambda one: one.log_likelihood(seen))
     gain = cut.log_likelihood(seen) - simple.log_likelihood(seen)
     return cut if gain > 2 * MARGIN else simple
 
 
-def truncated(mean: float, std: float, reach: float) -> Distribution:
-    """Find the normal whose part within `mean` ± `reach` has this standard deviation."""
+def _before_the_cut(std: float, reach: float) -> float:
+    """Find the std of the normal distribution whose part within ±`reach` has this one."""
     low, high = 0.02, 40.0  # of reach / std before the cut; the std after it falls with it
     for _ in range(60):
         middle = (low + high) / 2
@@ -125,7 +124,7 @@ def truncated(mean: float, std: float, reach: float) -> Distribution:
             low = middle
         else:
             high = middle
-    return Distribution(mean, reach / low, mean - reach, mean + reach)
+    return reach / low
 
 
 def cut_moments(reach: float) -> tuple[float, float]:

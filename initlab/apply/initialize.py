@@ -1,7 +1,6 @@
 """How does a scheme get onto a whole model? First a plan, then the values, then the report.
 
-The plan is data: a `Step` for each weight says what fills it, or why it stays as it is. What can be
-foreseen is raised while planning; if filling fails, the model is put back.
+What can be foreseen is raised while planning; if filling fails, the model is put back.
 """
 
 from __future__ import annotations
@@ -20,14 +19,7 @@ from initlab.apply.layers import Bias, Weight, pieces, without_padding
 from initlab.apply.parametrized import held, keep_values, own_values, restored_on_failure
 from initlab.apply.plan import Settings, Step, plan, walk
 from initlab.apply.report import Report, Row, joined
-from initlab.apply.rules import (
-    AnyBias,
-    AnyScheme,
-    Rule,
-    check_rules,
-    output_bias_of,
-    resolve_bias,
-)
+from initlab.apply.rules import AnyBias, AnyScheme, Rule, check_rules, output_bias_of, resolve_bias
 from initlab.arguments import network, number
 from initlab.schemes import Scheme, TorchDefault, fans
 from initlab.schemes import scheme as find_scheme
@@ -72,8 +64,7 @@ def initialize(
         **params: Parameters of the scheme, such as `gain` or `nonlinearity`.
 
     Returns:
-        A row for each parameter: layer, type, shape, scheme, fans, and the standard deviation
-        that it was given and got.
+        A row for each parameter: what filled it, its fans, and the std that it was given and got.
 
     Raises:
         ValueError: A name or a value is not allowed, a rule fits nothing, a scheme cannot fill
@@ -113,11 +104,9 @@ def initialize(
 
 
 def fill_in(steps: Sequence[Step], generator: Generator | None) -> list[Step]:
-    """Fill the weights in place.
+    """Fill the weights in place, and return the steps as they were done.
 
-    Returns:
-        The steps as they were done: a weight whose parametrization refused its value has no
-        filler, and a note that says so.
+    A weight whose parametrization refused its value has no filler, and a note that says so.
     """
 
     @functools.cache
@@ -184,11 +173,7 @@ def _put(step: Step, value: Tensor) -> Step:
 
 
 def _frozen(model: nn.Module, name: str) -> bool:
-    """Whether a normalisation layer keeps its running statistics.
-
-    It does if all parameters of it are frozen; a layer without any follows the smallest part of
-    the model around it that has some.
-    """
+    """Whether a layer, or the smallest part around it that has parameters, has frozen ones only."""
     trains = [parameter.requires_grad for parameter in model.get_submodule(name).parameters()]
     if name and not trains:
         return _frozen(model, name.rpartition(".")[0])
@@ -207,14 +192,12 @@ def report(model: nn.Module, steps: Sequence[Step]) -> Report:
 
 def report_kept(model: nn.Module, note: str) -> Report:
     """Describe every parameter as it is, with a note."""
-    return report(
-        model,
-        [
-            Step(layer, weight, kind=None, note=note)
-            for layer, module in walk(model)
-            for weight in held(module).values()
-        ],
-    )
+    steps = [
+        Step(layer, weight, kind=None, note=note)
+        for layer, module in walk(model)
+        for weight in held(module).values()
+    ]
+    return report(model, steps)
 
 
 def _rows(step: Step) -> list[Row]:

@@ -1,8 +1,6 @@
 """Which matrices does each type of layer hold? One table, from layer type to parameters.
 
-A layer type that is missing here is added by one line:
-
-    LAYERS[MyLinear] = linear
+A type that is missing here is added by one line: `LAYERS[MyLinear] = linear`.
 """
 
 from __future__ import annotations
@@ -23,34 +21,22 @@ from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault, Xavier
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
-    """A parameter that a scheme fills.
+    """A parameter that a scheme fills."""
 
-    Args:
-        cut: Gives views of it as matrices or kernels (out, in, *kernel); each is filled alone.
-        note: What the pieces are, for the report.
-        zero_row: Row that stays 0 (the padding of an embedding).
-        own_std: Standard deviation that PyTorch's own start gives the tensor as it is stored.
-    """
-
+    # Gives views of it as matrices or kernels (out, in, *kernel); each is filled alone.
     cut: Callable[[Tensor], list[Tensor]] = lambda tensor: [tensor]
-    note: str = ""
-    zero_row: int | None = None
-    own_std: Callable[[Tensor], float | None] = lambda tensor: TorchDefault().expected_std(
-        tensor.shape
-    )
+    note: str = ""  # what the pieces are, for the report
+    zero_row: int | None = None  # stays 0: the padding of an embedding
+    # Gives the std that PyTorch's own start gives the tensor as it is stored.
+    own_std: Callable[[Tensor], float | None] = lambda t: TorchDefault().expected_std(t.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bias:
-    """A parameter that `bias=` fills.
+    """A parameter that `bias=` fills."""
 
-    Args:
-        own: Value that PyTorch's own start ends with, where `reset_parameters` does not say it.
-        forget: Share of the forget gate's value that it holds, for an LSTM.
-    """
-
-    own: float | None = None
-    forget: float | None = None
+    own: float | None = None  # PyTorch's own start, where `reset_parameters` does not say it
+    forget: float | None = None  # share of the forget gate's value that it holds, for an LSTM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +80,11 @@ def transposed_convolution(layer: _ConvTransposeNd) -> Kinds:
 
     As in PyTorch's other fans, the stride is not counted.
     """
-
-    def cut(tensor: Tensor) -> list[Tensor]:
-        return [group.transpose(0, 1) for group in tensor.chunk(layer.groups)]
-
-    return {"weight": replace(_stacked(layer.groups, "groups"), cut=cut), "bias": Bias()}
+    weight = replace(
+        _stacked(layer.groups, "groups"),
+        cut=lambda tensor: [group.transpose(0, 1) for group in tensor.chunk(layer.groups)],
+    )
+    return {"weight": weight, "bias": Bias()}
 
 
 def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:

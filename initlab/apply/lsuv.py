@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Generator, nn
 
 from initlab import format
@@ -18,9 +17,7 @@ from initlab.apply.plan import join
 from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyScheme
 from initlab.arguments import network, number, whole
-from initlab.probe.preserving import preserving
-from initlab.probe.run import call_model
-from initlab.probe.tensors import first_tensor
+from initlab.probe.run import emitted
 
 
 def lsuv(
@@ -52,16 +49,15 @@ def lsuv(
         generator: Source of the random numbers of `scheme`.
 
     Returns:
-        A row for each parameter, as from `il.initialize`; the note says what the layer emits,
-        and where it did not converge.
+        A row for each parameter; the note says what the layer emits, and where it did not converge.
 
     Raises:
-        ValueError: `tolerance` or `passes` is out of range.
-        TypeError: An argument has the wrong type.
+        ValueError, TypeError: `tolerance` or `passes` is out of range or no number.
 
     Reference:
         Mishkin & Matas (2016), All you need is a good init. arXiv:1511.06422
 
+    >>> import torch
     >>> _ = torch.manual_seed(0)
     >>> network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 8))
     >>> lsuv(network, torch.randn(256, 64))[2].note
@@ -94,7 +90,7 @@ def _scale_layers(
             notes |= {join(layer, name): f"{HOOKED}: not scaled" for name in hooked}
     scaled: dict[nn.Parameter, str] = {}
     done: dict[nn.Parameter, str] = {}
-    for module in _emitted(model, x, list(names)):
+    for module in _stds(model, x, list(names)):
         parameters = list(held(module)["weight"].parameters().values())
         tied = [done[p] for p in parameters if p in done]
         if tied:
@@ -114,7 +110,7 @@ def _scale(
 ) -> tuple[bool, str]:
     """Scale one layer, or put it back where that is no use; tell which, and what it emits."""
     weight, put_back = held(module)["weight"], keep_values(module)
-    stds = [_emitted(model, x, [module])[module]]
+    stds = [_stds(model, x, [module])[module]]
     cuts: list[float] = []  # logarithms of what the weight was divided by
     power = 1.0  # the std grows as this power of the weight: above 1 if other layers share it
     while abs(stds[-1] ** 2 - 1) > tolerance and 0 < stds[-1] < math.inf and len(stds) < passes:
@@ -122,7 +118,7 @@ def _scale(
             power = max(1.0, math.log(stds[-2] / stds[-1]) / cuts[-1])
         cuts.append(math.log(stds[-1]) / power)
         weight.put(weight.value() * math.exp(-cuts[-1]))
-        stds.append(_emitted(model, x, [module])[module])
+        stds.append(_stds(model, x, [module])[module])
     first, last = stds[0], stds[-1]
     after = "1 pass" if len(stds) == 1 else f"{len(stds)} passes"
     emits = f"emits std {format.number(last, 3)} after {after}"
@@ -141,19 +137,11 @@ _SAY = 0.1
 """The least share of a change of the weight's size, in logarithms, that must reach the output."""
 
 
-def _emitted(model: nn.Module, x: Any, modules: list[nn.Module]) -> dict[nn.Module, float]:
+def _stds(model: nn.Module, x: Any, modules: Sequence[nn.Module]) -> dict[nn.Module, float]:
     """Measure the std that modules emit at their first call, in the order of these calls."""
     stds: dict[nn.Module, float] = {}
-
-    def look(module: nn.Module, inputs: Any, output: Any) -> None:
-        tensor = first_tensor(output)
-        std = None if tensor is None else spread(tensor)
+    for module, std in emitted(model, x, modules, spread):
         stds.setdefault(module, math.nan if std is None else std)
-
-    with preserving(model), torch.no_grad(), ExitStack() as hooks:
-        for module in modules:
-            hooks.callback(module.register_forward_hook(look).remove)
-        call_model(model, x)
     return stds
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -27,8 +27,9 @@ class Held:
 
     def __init__(self, module: nn.Module, name: str) -> None:
         self.module, self.name = module, name
-        computed = vars(module).get(name.rpartition("_")[0])  # "weight" of "weight_orig"
-        self.note = HOOKED if isinstance(computed, Tensor) else ""
+        read, _, end = name.rpartition("_")  # a hook computes `weight` from `weight_orig`
+        hooked = module._forward_pre_hooks and end in ("g", "v", "orig")
+        self.note = HOOKED if hooked and isinstance(vars(module).get(read), Tensor) else ""
         """How it is held, for a report."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -104,15 +105,15 @@ def _twin(module: nn.Module) -> nn.Module:
     twin: nn.Module = object.__new__(parametrize.type_before_parametrizations(module))
     children = {n: c for n, c in module._modules.items() if n != "parametrizations"}
     values = {name: nn.Parameter(weight.value().clone()) for name, weight in held(module).items()}
-    twin.__dict__.update(
-        {k: v.detach().clone() if isinstance(v, Tensor) else v for k, v in vars(module).items()}
-    )
-    twin.__dict__["_parameters"] = {n: values.get(n) for n in {**module._parameters, **values}}
-    twin.__dict__["_buffers"] = {
-        n: b if b is None else b.clone() for n, b in module._buffers.items()
-    }
-    twin.__dict__["_modules"] = {n: c if c is None else _twin(c) for n, c in children.items()}
+    vars(twin).update(_cloned(vars(module)))
+    vars(twin)["_parameters"] = {n: values.get(n) for n in {**module._parameters, **values}}
+    vars(twin)["_buffers"] = _cloned(module._buffers)
+    vars(twin)["_modules"] = {n: c if c is None else _twin(c) for n, c in children.items()}
     return twin
+
+
+def _cloned(held: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.detach().clone() if isinstance(v, Tensor) else v for k, v in held.items()}
 
 
 def keep_values(model: nn.Module) -> Callable[[], None]:
@@ -130,13 +131,11 @@ def keep_values(model: nn.Module) -> Callable[[], None]:
 @contextmanager
 def restored_on_failure(model: nn.Module, generator: Generator | None) -> Iterator[None]:
     """Put parameters, buffers and random states back if the block raises."""
-    put_back = keep_values(model), keep_random_states(generator)
-    try:
+    with ExitStack() as undo:
+        undo.callback(keep_values(model))
+        undo.callback(keep_random_states(generator))
         yield
-    except BaseException:
-        for step in put_back:
-            step()
-        raise
+        undo.pop_all()
 
 
 def _state(module: nn.Module) -> list[Tensor]:

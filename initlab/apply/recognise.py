@@ -30,6 +30,7 @@ from initlab.schemes import SCHEMES, Scheme, TruncNormal, Uniform, fans
 from initlab.schemes import scheme as find_scheme
 
 _ENOUGH = 256  # fewer numbers follow too many distributions to give one plain numbers
+_MANY = 4 * _ENOUGH  # for a bias
 _CLOSE = 3.0  # how much better a fit may be, in logarithms, than a name that is beyond doubt
 _HUGE = 1e6  # no scheme gives that; memory that nobody wrote to does
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of torch.nn.init.calculate_gain
@@ -65,9 +66,15 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
     if seen.nonfinite:
         note = f"{format.percent(seen.nonfinite)} of the entries are nan or infinite"
         return Match(note=note, mean=math.nan, std=math.nan)
+    largest = max(seen.high, -seen.low)
+    if seen.low == seen.high:
+        name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
+        return Match(name, distribution="constant", mean=seen.mean, std=seen.std)
+    if largest > _HUGE:
+        note = f"entries up to {format.number(largest)}"
+        return Match(note=note, mean=seen.mean, std=seen.std)
     found = (
-        _constant(seen)
-        or _identity(pieces, seen)
+        _identity(pieces, seen)
         or _orthogonal(pieces, stored, seen)
         or _sparse(pieces, seen)
         or _random(pieces, stored, seen, own)
@@ -76,14 +83,6 @@ def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None
 
 
 # ------------------------------------------------------------------ what can be told exactly
-
-
-def _constant(seen: Statistics) -> Match | None:
-    largest = max(seen.high, -seen.low)
-    if seen.low == seen.high:
-        name = {0.0: "zeros", 1.0: "ones"}.get(seen.low, f"constant(val={seen.low:.4g})")
-        return Match(name, distribution="constant")
-    return Match(note=f"entries up to {format.number(largest)}") if largest > _HUGE else None
 
 
 def _identity(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
@@ -166,7 +165,13 @@ def _random(
     """Name a scheme that draws its numbers independently."""
     best = best_of(seen)
     matrix = pieces[0].dim() > 1
-    found = _of_matrices(pieces[0], stored, own) if matrix else _of_vectors(own, seen.n)
+    found: list[Candidate] = []
+    if matrix:
+        found += _of_matrices(pieces[0], stored, own)
+    elif own is not None:
+        found.append(((0, 0), "torch_default", own))
+    if not matrix and seen.n >= _MANY:  # a trained bias of a hundred follows one of them by chance
+        found += [((0, 1), f"normal(std={std:g})", Distribution(0.0, std)) for std in _STDS]
     scored = [(order, -gives.log_likelihood(seen), text, gives) for order, text, gives in found]
     # A fit is a little better than the truth; that of a uniform distribution by more.
     fitted = best.log_likelihood(seen)
@@ -180,20 +185,11 @@ def _random(
     if matrix and not unstructured(stored.flatten(1), seen.mean, gives.fourth()):
         return Match(distribution=gives.kind)
     names = [text for _, _, text, _ in likely]
-    enough = seen.n >= (_ENOUGH if matrix else 4 * _ENOUGH)
+    enough = seen.n >= (_ENOUGH if matrix else _MANY)
     if enough if not names else matrix and (not enough or -likely[0][1] < fitted - _CLOSE):
         names.append(_plain(best, seen))
     first, *others = dict.fromkeys(names or [""])
     return Match(first, tuple(others), gives.kind)
-
-
-def _of_vectors(own: Distribution | None, n: int) -> Iterator[Candidate]:
-    """Give what a bias may be drawn from."""
-    if own is not None:
-        yield (0, 0), "torch_default", own
-    if n >= 4 * _ENOUGH:  # a trained bias of a hundred entries follows one of them by chance
-        for std in _STDS:
-            yield (0, 1), f"normal(std={std:g})", Distribution(0.0, std)
 
 
 def _of_matrices(piece: Tensor, stored: Tensor, own: Distribution | None) -> Iterator[Candidate]:

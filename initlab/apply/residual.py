@@ -23,11 +23,7 @@ Branches = str | type[nn.Module] | Sequence[str | type[nn.Module]]
 
 
 def scale_residual(
-    model: nn.Module,
-    how: How,
-    *,
-    branches: Branches = "*branch",
-    output: str | None = None,
+    model: nn.Module, how: How, *, branches: Branches = "*branch", output: str | None = None
 ) -> Report:
     """Make the branches of a residual network start small, so that the skips carry the signal.
 
@@ -41,8 +37,7 @@ def scale_residual(
       its 1/√(2L).
     - "fixup" is for networks without normalisation: the last layer of each branch and the
       output layer become 0, the other m - 1 layers of a branch are multiplied by
-      N^(-1/(2m - 2)). Fixup's extra scalar biases and multipliers are a matter of architecture
-      and are not added.
+      N^(-1/(2m - 2)). Fixup's extra scalars are a matter of architecture and are not added.
 
     Nothing changes if anything fails.
 

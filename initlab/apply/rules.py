@@ -85,16 +85,7 @@ class Rule:
 
 
 def resolve_bias(bias: Any) -> Scheme | Tensor:
-    """Find what a bias starts as.
-
-    Args:
-        bias: A scheme that can fill a vector, "torch_default", a finite number for every entry,
-            or the values themselves, for layers of that many units.
-
-    Raises:
-        ValueError: The scheme cannot fill a vector, or a number is not finite.
-        TypeError: It is none of these.
-    """
+    """Find what a bias starts as: a scheme that fills vectors, one number for all, or values."""
     if isinstance(bias, Real):
         return Constant(val=number("bias", bias))
     if isinstance(bias, str) and bias not in _VECTORS:

@@ -199,13 +199,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def outcome(self, tensor: Tensor, before: int | None, old: Tensor | None) -> str:
-        """Say what was done to a tensor.
-
-        Args:
-            tensor: As it is now.
-            before: Where its values lay at the start; None if it was not there.
-            old: The tensor of the caller's model.
-        """
+        """Say what was done to a tensor whose values lay at `before`, as in the caller's `old`."""
         memory = self.of(tensor)
         counts = _counts(memory, tensor)
         if memory.start != before and not memory.blank:

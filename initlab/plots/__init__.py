@@ -8,9 +8,8 @@ writes a headline, computed from what it draws, and leaves a text alternative wi
 
 from initlab.plots.against import against
 from initlab.plots.coordinates import coordinates
-from initlab.plots.depth import depth_profile
+from initlab.plots.depth import depth_profile, limits
 from initlab.plots.figure import Picture, alt_text, picture
-from initlab.plots.limits import limits
 from initlab.plots.matrices import distributions, scheme_picture, spectrum, weights
 from initlab.plots.ridgeline import histograms, ridgeline
 from initlab.plots.style import COLOURS, THEME, Look, colour_of, themed

@@ -13,18 +13,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from initlab.format import number
 from initlab.plots import headlines, records
-from initlab.plots.axes import (
-    CROSS,
-    Name,
-    at_edge,
-    axes,
-    label_powers,
-    linear_axis,
-    log_axis,
-    name_lines,
-)
+from initlab.plots.axes import Name, at_edge, axes, label_powers, linear_axis, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.style import DASHES, Look, looks, themed
+from initlab.plots.style import CROSS, DASHES, Look, looks, themed
 
 LABELS = {
     "accuracy": "accuracy (share that is right)",
@@ -104,30 +95,40 @@ def against(
     _scale_x(ax, places, log=is_wide)
     drawn = [size for line in lines.values() for point in line for size in point[1:4]]
     drawn += [size for curve in curves.values() for size in curve] + list(levels.values())
-    _scale_y(ax, y, [size for size in drawn if math.isfinite(size)], log=log)
+    drawn = [size for size in drawn if math.isfinite(size)]
+    if log:
+        log_axis(ax, [size for size in drawn if size > 0])
+    elif y == "accuracy":
+        ax.set_ylim(0, 1.03)
+    elif drawn:
+        linear_axis(ax, drawn, room=0.06)
     ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
     style = looks(lines)
+    most = max(point.runs for line in lines.values() for point in line)
+    many = "1 run" if most == 1 else f"median of {most} runs"
+    words = [f"{y} against {x}, {many} at each point."]
     names = []
     for name, line in lines.items():
         _draw(ax, line, style[name], name, log, joined=not theories)
         names.append(Name(name, line[-1].middle, style[name].dot))
+        words.append(f"{name}: {', '.join(map(_said, line))}.")
     for name, curve in curves.items():
         colour = {"color": style[name].colour} if name else {}
         ax.plot(fine, curve, label="_theory" if name else "theory", **DASHES | colour)
+        theory = f"{name}, theory" if name else "Theory"
+        words.append(f"{theory}: {number(curve[0])} to {number(curve[-1])}.")
     if curves:
         names.append(Name("theory", curves.get("", [None])[-1], DASHES))
     for name, level in levels.items():
         ax.axhline(level, label=name, **DASHES)
         names.append(Name(name, level, DASHES))
-    for name, line in lines.items():
-        lost = [point.place for point in line if not math.isfinite(point.high)]
-        at_edge(ax, lost, top=True, color=style[name].colour, **CROSS)
+        words.append(f"{headlines.capital(name)} is {number(level)}.")
     name_lines(ax, names)
     said = headlines.against_setting(
         x, y, {name: {p.place: p[1:4] for p in line} for name, line in lines.items()},
         theory=_distance(theories, lines),
     )  # fmt: skip
-    tell(ax, said, _sentence(x, y, lines, curves, levels), headline)
+    tell(ax, said, " ".join(words), headline)
     return ax
 
 
@@ -146,7 +147,8 @@ def _lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str) -> dict[s
     found: dict[str, dict[float, list[float]]] = {}
     for row in rows:
         value = math.inf if row[y] is None or math.isnan(row[y]) else float(row[y])
-        found.setdefault(_name(by, row[by]), {}).setdefault(float(row[x]), []).append(value)
+        name = f"{by} {row[by]}".removeprefix("scheme ") if row[by] is not None else f"no {by}"
+        found.setdefault(name, {}).setdefault(float(row[x]), []).append(value)
     return {
         name: [
             Point(place, median(seen), min(seen), max(seen), len(seen))
@@ -154,12 +156,6 @@ def _lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str) -> dict[s
         ]
         for name, line in found.items()
     }
-
-
-def _name(by: str, value: Any) -> str:
-    if by == "scheme":
-        return str(value)
-    return f"no {by}" if value is None else f"{by} {value}"
 
 
 def _scale_x(ax: Axes, places: Sequence[float], *, log: bool) -> None:
@@ -178,15 +174,6 @@ def _scale_x(ax: Axes, places: Sequence[float], *, log: bool) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _scale_y(ax: Axes, y: str, drawn: Sequence[float], *, log: bool) -> None:
-    if log:
-        log_axis(ax, [size for size in drawn if size > 0])
-    elif y == "accuracy":
-        ax.set_ylim(0, 1.03)
-    elif drawn:
-        linear_axis(ax, drawn, room=0.06)
-
-
 def _draw(
     ax: Axes, line: Sequence[Point], look: Look, name: str, log: bool, *, joined: bool
 ) -> None:
@@ -195,14 +182,16 @@ def _draw(
     style = "-" if joined else ""  # a line would hide the dashes of theory
     dot = look.dot | ({"markersize": 5} if len(line) > DENSE else {})
     ax.plot(places[fine], middle[fine], label=name, zorder=3, linestyle=style, linewidth=1.3, **dot)
+    lost = ~np.isfinite(high)
+    at_edge(ax, places[lost], top=True, color=look.colour, **CROSS)
+    at_edge(ax, places[(middle <= 0) & log], top=False, **look.dot)
     floor, ceiling = ax.get_ylim()
     low = np.where(low > 0, low, floor) if log else low
-    high = np.where(np.isfinite(high), high, ceiling)
+    high = np.where(lost, ceiling, high)
     if len(line) > DENSE:
         ax.fill_between(places[fine], low[fine], high[fine], color=look.colour, alpha=0.2, lw=0)
     else:
         ax.vlines(places[fine], low[fine], high[fine], color=look.colour, lw=2.5, alpha=0.55)
-    at_edge(ax, places[(middle <= 0) & log].tolist(), top=False, **look.dot)
 
 
 def _distance(theories: Mapping[str, Rule], lines: Mapping[str, Sequence[Point]]) -> float | None:
@@ -218,25 +207,7 @@ def _distance(theories: Mapping[str, Rule], lines: Mapping[str, Sequence[Point]]
     return max(abs(seen / said - 1) if said else math.inf for seen, said in pairs)
 
 
-def _sentence(
-    x: str,
-    y: str,
-    lines: Mapping[str, Sequence[Point]],
-    curves: Mapping[str, list[float]],
-    levels: Mapping[str, float],
-) -> str:
-    most = max(point.runs for line in lines.values() for point in line)
-    many = "1 run" if most == 1 else f"median of {most} runs"
-    said = [f"{y} against {x}, {many} at each point."]
-    for name, line in lines.items():
-        ends = [
-            f"{number(point.middle)} at {headlines.setting(point.place)}"
-            + f" ({number(point.low)} to {number(point.high)})" * (point.low < point.high)
-            for point in line
-        ]
-        said.append(f"{name}: {', '.join(ends)}.")
-    for name, curve in curves.items():
-        theory = f"{name}, theory" if name else "Theory"
-        said.append(f"{theory}: {number(curve[0])} to {number(curve[-1])}.")
-    said += [f"{headlines.capital(name)} is {number(level)}." for name, level in levels.items()]
-    return " ".join(said)
+def _said(point: Point) -> str:
+    said = f"{number(point.middle)} at {headlines.setting(point.place)}"
+    reach = f" ({number(point.low)} to {number(point.high)})"
+    return said + reach * (point.low < point.high)

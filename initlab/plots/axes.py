@@ -18,7 +18,6 @@ from initlab.plots.style import FONT, GRID, INK, TICKS
 
 LARGEST, SMALLEST = 3.4e38, 1e-45  # of float32: beyond is inf, below is 0
 LETTERS = 28  # of a name beside its line
-CROSS: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 2.5}  # of a lost run
 
 
 def axes(ax: Axes | None, height: float = HEIGHT) -> Axes:
@@ -97,28 +96,20 @@ def _power(value: float) -> str:
     return f"${front}10^{{{int(exponent)}}}$"
 
 
-def at_edge(ax: Axes, places: Sequence[float], *, top: bool, **dot: Any) -> None:
+def at_edge(ax: Axes, places: Sequence[float] | NDArray[Any], *, top: bool, **dot: Any) -> None:
     """Mark on the lower or upper edge what the y axis cannot show, so that it is not lost."""
     if not len(places):  # a line without points would count as one at the figure's corner
         return
-    height = [1.0 if top else 0.0] * len(places)
-    ax.plot(places, height, linestyle="", transform=ax.get_xaxis_transform(), clip_on=False,
-            zorder=4, label="_edge", **dot)  # fmt: skip
+    ax.plot(places, [float(top)] * len(places), linestyle="", transform=ax.get_xaxis_transform(),
+            clip_on=False, zorder=4, label="_edge", **dot)  # fmt: skip
 
 
 class Name(NamedTuple):
-    """A name that stands beside the end of its line.
-
-    Args:
-        text: What is written.
-        y: Where the line ends; infinite above the axis, nan or 0 (on a log axis) below it, None
-            for a name without a line of its own, which stands below all others.
-        look: Keyword arguments of `plot` for the sample before the name.
-    """
+    """A name that stands beside the end of its line."""
 
     text: str
-    y: float | None
-    look: dict[str, Any]
+    y: float | None  # inf: above the axis; nan or, on a log axis, 0: below; None: below all others
+    look: dict[str, Any]  # keyword arguments of `plot` for the sample before the name
 
 
 def name_lines(ax: Axes, names: Sequence[Name]) -> None:
@@ -126,11 +117,10 @@ def name_lines(ax: Axes, names: Sequence[Name]) -> None:
 
     Call it last: it needs the limits of the y axis.
     """
-    if not names:
-        return
     pixels = max(ax.bbox.height, 1.0)
     letter = FONT * ax.figure.dpi / 72
-    texts = ["\n".join(_broken(line) for line in name.text.split("\n")) for name in names]
+    wrap = textwrap.TextWrapper(LETTERS, break_on_hyphens=False).fill
+    texts = ["\n".join(map(wrap, name.text.split("\n"))) for name in names]
     heights = np.array([(0.25 + 1.2 * (1 + text.count("\n"))) * letter / pixels for text in texts])
     wanted = np.array([_height(ax, name.y) for name in names])
     for name, text, at, to in zip(names, texts, wanted, apart(wanted, heights), strict=True):
@@ -142,25 +132,16 @@ def name_lines(ax: Axes, names: Sequence[Name]) -> None:
             reach = 0.0 if name.look.get("linestyle", "") == "" else 0.7 * letter / ax.bbox.width
             sample = right[1] + np.array([-reach, 0.0, reach])  # a dot, or a line with a dot on it
             ax.plot(sample, [to] * 3, label="_sample", markevery=[1], **name.look, **here)
-        ax.text(
-            right[2] if name.look else right[1], to, text, va="center", linespacing=1.15, **here
-        )
-
-
-def _broken(line: str) -> str:
-    return textwrap.fill(line, LETTERS, break_on_hyphens=False)
+        left = right[2] if name.look else right[1]
+        ax.text(left, to, text, va="center", linespacing=1.15, **here)
 
 
 def _height(ax: Axes, y: float | None) -> float:
     """Return where a value lies on the y axis, from 0 (its lower end) to 1."""
     if y is None:
         return -1.0
-    if ax.get_yscale() == "log" and not y > 0:
-        return 0.0
-    if not math.isfinite(y):
-        return 1.0 if y > 0 else 0.0
-    place = (ax.transScale + ax.transLimits).transform((ax.get_xlim()[0], y))
-    return float(np.clip(place[1], 0, 1))
+    _, height = (ax.transScale + ax.transLimits).transform((ax.get_xlim()[0], y))
+    return float(np.clip(np.nan_to_num(height), 0, 1))
 
 
 def apart(wanted: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:

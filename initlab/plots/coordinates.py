@@ -64,11 +64,10 @@ def coordinates(
         words = [f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}."]
         lines = {name: _line(rows, name, step, quantity) for name in names}
         for name, look in looks(names).items():
-            fine = {width: size for width, size in lines[name].items() if 0 < size < math.inf}
-            size = [*fine.values()]
-            ax.plot([*fine], size, label=name, **look.dot)
+            size = [*lines[name].values()]
+            ax.plot([*lines[name]], size, label=name, **look.dot)
             drawn += size
-            ends = f"{number(size[0])} to {number(size[-1])}" if fine else "0 or not finite"
+            ends = f"{number(size[0])} to {number(size[-1])}" if size else "0 or not finite"
             words.append(f"{name}: {ends}.")
         ax.set_title(when)
         add_alt(ax, " ".join(words))
@@ -90,23 +89,20 @@ def coordinates(
 def _line(
     rows: Sequence[Mapping[str, Any]], name: str, step: int, quantity: str
 ) -> dict[int, float]:
-    """Width → the median over the seeds, of one layer at one step."""
+    """Width → the median over the seeds, of one layer at one step, if a log axis can show it."""
     seen: dict[int, list[float]] = {}
     for row in rows:
         if (row["layer"], row["step"]) == (name, step):
             seen.setdefault(row["width"], []).append(row[quantity])
-    return {width: median(sizes) for width, sizes in sorted(seen.items())}
+    middle = {width: median(sizes) for width, sizes in sorted(seen.items())}
+    return {width: size for width, size in middle.items() if 0 < size < math.inf}
 
 
 def _headline(lines: Mapping[str, Mapping[int, float]], step: int, widths: Sequence[int]) -> str:
     """Name the layer that changes most from the narrowest to the widest network."""
     when = f"after {step} step{'s' * (step > 1)}" if step else "at the start"
     low, high = widths[0], widths[-1]
-    factors = {
-        name: line[high] / line[low]
-        for name, line in lines.items()
-        if line.get(low, 0) > 0 and line.get(high, 0) > 0
-    }
+    factors = {n: line[high] / line[low] for n, line in lines.items() if line.keys() >= {low, high}}
     if not factors:
         return f"No layer has a size {when}"
     name, factor = max(factors.items(), key=lambda pair: abs(math.log(pair[1])))

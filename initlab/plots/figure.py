@@ -56,14 +56,7 @@ class Picture(Figure):
         return self.shown(self.alt)["text/html"]
 
     def shown(self, alt: str) -> dict[str, str]:
-        """Draw once, for all ways in which a notebook shows a picture.
-
-        Args:
-            alt: The text alternative of the picture.
-
-        Returns:
-            What stands under `text/html` (with the alternative) and under `image/png`.
-        """
+        """Draw once: `text/html`, with these words as text alternative, and `image/png`."""
         sharp, small = self.pngs()
         data = base64.b64encode(sharp).decode("ascii")
         image = (
@@ -107,15 +100,13 @@ def _small(image: Image.Image) -> bytes:
 
 @themed()
 def picture(width: float = WIDTH, height: float = HEIGHT) -> Picture:
-    """Make an empty figure in the house style, with a text alternative.
+    """Make an empty figure in the house style, whose `.alt` collects what is drawn on it.
+
+    Pyplot knows it, so that a notebook shows it at the end of the cell.
 
     Args:
         width: Inches; 9 fills a notebook's cell.
         height: Inches.
-
-    Returns:
-        A figure that pyplot knows (so a notebook shows it at the end of the cell); its `.alt`
-        collects what the plots drawn on it say.
     """
     made = plt.figure(FigureClass=Picture, figsize=(width, height), dpi=100, layout="constrained")
     return cast(Picture, made)
@@ -154,13 +145,10 @@ def clear_alt(ax: Axes) -> None:
 
 
 def alt_text(drawn: Axes | Figure | SubFigure) -> str:
-    """Say in words what is to be seen on axes or on a whole figure.
+    """Say in words what is to be seen, with the main numbers.
 
     Args:
-        drawn: Axes or a figure that functions of `il.plots` drew on; also your own.
-
-    Returns:
-        One or more sentences with the main numbers; empty where nothing of `il.plots` is drawn.
+        drawn: Axes or a figure, also your own; what `il.plots` did not draw is left out.
 
     Raises:
         TypeError: `drawn` is neither axes nor a figure.

@@ -7,7 +7,7 @@ headline is true whatever its second digit is, and the text alternative has the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from initlab.format import number, percent
 from initlab.plots.records import Row
@@ -16,7 +16,7 @@ SAME, MUCH = 2.0, 100.0
 HALF = 0.5  # of the activations: more of them are saturated, and the layer is
 ALIKE = 0.05  # of the larger: values this close are said to be alike
 LETTERS = 150
-MOST = 3  # parts of a headline
+MOST = 3  # parts of a headline, names in a list
 ISOMETRY = "stretches all directions alike"
 COURSES = {  # of one network among others, of several, of a single one; {}: what, #: how much
     "keeps": ("keeps {}", "keep {}", "keeps its size"),
@@ -38,9 +38,7 @@ def across_depth(rows: Mapping[str, Sequence[Row]], quantity: str) -> str:
     if "" in courses:
         course, much = courses[""]
         return capital(f"{subject} {COURSES[course][2]}".replace("#", much))
-    groups: dict[str, list[str]] = {course: [] for course in COURSES}
-    for name, (course, _) in courses.items():
-        groups[course].append(name)
+    groups = {course: [n for n in courses if courses[n][0] == course] for course in COURSES}
     if sum(map(bool, groups.values())) > MOST:
         keepers = groups["keeps"]
         if not keepers:
@@ -77,12 +75,7 @@ def _course(rows: Sequence[Row], quantity: str) -> tuple[str, str]:
 
 
 def over_steps(y: str, ends: Mapping[str, tuple[float, float, float, float]]) -> str:
-    """Say who learns and who does not.
-
-    Args:
-        y: Name of the result.
-        ends: Name of a kind of run → its first median, and median, lowest and highest at the end.
-    """
+    """Say who learns: name → the first median, and median, lowest and highest at the end."""
     kept = {name: end for name, end in ends.items() if math.isfinite(end[1])}
     lost = [name for name in ends if name not in kept]
     if "" in ends:
@@ -111,11 +104,8 @@ def against_setting(
 ) -> str:
     """Say where lines differ most, or what the only one does, or that theory meets them.
 
-    Args:
-        x: Name of the setting.
-        y: Name of the result.
-        lines: Name of a line → place → median, lowest and highest.
-        theory: The largest relative distance from theory; None where there is none.
+    A line has a median, lowest and highest at each place; `theory` is the largest relative
+    distance from it.
     """
     if theory is not None and theory < 0.3:
         within = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3) if theory <= step)
@@ -135,7 +125,7 @@ def against_setting(
         if not little and not _overlap(*ends):
             parted.append((spread, place, high, low))
     if not parted:
-        return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
+        return capital(f"{y}: {listed(lines)} are alike at every {x}")
     _, place, *names = max(parted)
     values = [lines[name][place][0] for name in names]
     top, bottom = (number(value) if math.isfinite(value) else "no number" for value in values)
@@ -211,7 +201,7 @@ def spreads(stds: Mapping[str, float]) -> str:
     if len(stds) == 1:
         return capital(f"{low} entries have std {number(stds[low])}".strip())
     if alike(stds[low], stds[high]):
-        return f"{listed(list(stds))} have the same std, {_between(*stds.values())}"
+        return f"{listed(stds)} have the same std, {_between(*stds.values())}"
     return capital(f"std from {number(stds[low])} ({low}) to {number(stds[high])} ({high})")
 
 
@@ -266,11 +256,11 @@ def _between(*values: float) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Iterable[str]) -> str:
     """Write names as a sentence does: "a", "a and b", "a, b and 4 others"."""
     names = list(names)
-    if len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    if len(names) > MOST:
+        names = [*names[: MOST - 1], f"{len(names) - MOST + 1} others"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -282,6 +272,5 @@ def about(name: str, words: str) -> str:
 def capital(text: str) -> str:
     """Begin with a capital, unless the first word is a symbol ("q", "m₄") or a name in code."""
     first = text.split(" ", 1)[0].rstrip(":")
-    return (
-        text[:1].upper() + text[1:] if first.isascii() and first.isalpha() and first[1:] else text
-    )
+    is_word = first.isascii() and first.isalpha() and len(first) > 1
+    return text[:1].upper() + text[1:] if is_word else text

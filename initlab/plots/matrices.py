@@ -56,9 +56,9 @@ def weights(
     words = ["Weights as colours."]
     for place, (ax, (name, values)) in enumerate(zip(grid.flat, matrices.items(), strict=False)):
         image = _heat(ax, values, limit)
-        distinct = _distinct_rows(values)
+        distinct, rank = _counts(values)
         counts[name] = distinct, len(values)
-        told = f"{_many(distinct, 'distinct row')}, rank {_rank(values)}"
+        told = f"{_many(distinct, 'distinct row')}, rank {rank}"
         ax.set_title(f"{name}\n{told}".lstrip(), loc="left", fontsize=FONT - 1)
         ax.set_ylabel("unit" if place % columns == 0 else "")
         words.append(headlines.about(name, f"{_size(values)}, {told}, {_reach(values)}."))
@@ -103,8 +103,7 @@ def scheme_picture(
     grid = figure.subplots(2, len(matrices), squeeze=False, height_ratios=[3, 2])
     words = ["Weights as colours and as histograms."]
     said = headlines.spreads({name: float(values.std()) for name, values in matrices.items()})
-    for place, (name, values) in enumerate(matrices.items()):
-        top, bottom = grid[:, place]
+    for (top, bottom), (name, values) in zip(grid.T, matrices.items(), strict=True):
         reach = limit or _limit([values])
         _heat(top, values, reach)
         title = f"{name}\nstd {number(values.std())}".lstrip()
@@ -173,15 +172,9 @@ def spectrum(singular_values: Any, *, headline: str | None = None, ax: Axes | No
     Raises:
         TypeError: There is something else than numbers.
         ValueError: A value is negative, or there is none.
-
-    >>> from initlab.plots import alt_text
-    >>> alt_text(spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})).split(". ", 1)[1]
-    'Singular values, largest first, log axis. orthogonal: 1 to 1. normal: 1.5 to 0.02.'
     """
-    named = records.named(
-        singular_values if hasattr(singular_values, "keys") else {"": singular_values},
-        what="singular_values",
-    )
+    several = singular_values if hasattr(singular_values, "keys") else {"": singular_values}
+    named = records.named(several, what="singular_values")
     curves = {name: _descending(values, name) for name, values in named.items()}
     ax = axes(ax)
     log_axis(ax, [value for values in curves.values() for value in values if value > 0])
@@ -213,23 +206,20 @@ def _check_limit(limit: float) -> None:
 
 
 def _matrices(weight: Any) -> dict[str, Matrix]:
+    """Name → matrix with a row for each unit: a kernel is laid out flat."""
     if isinstance(weight, (list, tuple)) and not hasattr(weight[0] if weight else 0, "ndim"):
         weight = {"": weight}  # nested lists of numbers are one matrix
-    return {
-        name: _matrix(values, f"weight[{name!r}]" if name else "weight")
-        for name, values in records.named(weight, what="weight").items()
-    }
-
-
-def _matrix(values: Any, name: str) -> Matrix:
-    """Turn a weight into a matrix with one row for each unit: a kernel is laid out flat."""
-    found = _array(values, name)
-    if found.ndim < 2:
-        raise ValueError(
-            f"{name} must have at least 2 dimensions, (units, inputs, ...), "
-            f"got shape {found.shape}."
-        )
-    return found.reshape(len(found), -1)
+    found = {}
+    for name, values in records.named(weight, what="weight").items():
+        place = f"weight[{name!r}]" if name else "weight"
+        one = _array(values, place)
+        if one.ndim < 2:
+            raise ValueError(
+                f"{place} must have at least 2 dimensions, (units, inputs, ...), "
+                f"got shape {one.shape}."
+            )
+        found[name] = one.reshape(len(one), -1)
+    return found
 
 
 def _array(values: Any, name: str) -> NDArray[np.float64]:
@@ -290,23 +280,17 @@ def _histogram(ax: Axes, values: Matrix, limit: float) -> None:
     few_ticks(ax)
 
 
-def _distinct_rows(values: Matrix) -> int:
-    """Count the rows that differ by more than `TOLERANCE` of the largest entry."""
+def _counts(values: Matrix) -> tuple[int, int | str]:
+    """Count the distinct rows and the rank, both up to `TOLERANCE`; no rank with nan or inf."""
     if not np.isfinite(values).all():
-        return len(np.unique(values, axis=0))
+        return len(np.unique(values, axis=0)), "unknown"
+    rank = int(np.linalg.matrix_rank(values, rtol=TOLERANCE))
     near = TOLERANCE * _limit([values])
-    count = 0
+    distinct = 0
     while len(values):
         values = values[abs(values - values[0]).max(axis=1) > near]
-        count += 1
-    return count
-
-
-def _rank(values: Matrix) -> int | str:
-    if not np.isfinite(values).all():
-        return "unknown"
-    sizes = np.linalg.svd(values, compute_uv=False)
-    return int((sizes > TOLERANCE * sizes.max()).sum())
+        distinct += 1
+    return distinct, rank
 
 
 def _many(count: int, word: str) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from statistics import median
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from initlab.format import number, percent
@@ -24,18 +25,6 @@ QUANTITIES = {  # quantity → the x or y label, with its unit
 }
 
 
-class SeedBand(NamedTuple):
-    """One layer of several traces (seeds), in the place of its summary; inf is no number."""
-
-    rms: float  # the median
-    low: float
-    high: float
-    zeros: bool  # whether the median layer is all 0
-    nonfinite: bool  # whether it holds nan or inf
-    min: float = math.nan  # nothing is known of single elements
-    max: float = math.nan
-
-
 class Row(NamedTuple):
     """One layer as it is drawn."""
 
@@ -43,17 +32,13 @@ class Row(NamedTuple):
     name: str
     summary: Any
     saturated: float = 0.0  # share of the activations
+    low: float = math.nan  # the lowest and the highest rms over several seeds
+    high: float = math.nan
 
     @property
     def rms(self) -> float:
         """The measured size; nan where nothing is finite."""
         return float(self.summary.rms)
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        """The lowest and the highest rms over the seeds."""
-        seeds = self.summary if isinstance(self.summary, SeedBand) else None
-        return (seeds.low, seeds.high) if seeds else (self.rms, self.rms)
 
     def is_broken(self) -> bool:
         """Tell whether some of the layer is nan or inf."""
@@ -83,19 +68,18 @@ def named(records: Any, what: str = "trace") -> dict[str, Any]:
 
 def seeds(trace: Any) -> dict[str, list[Any]]:
     """Name → its traces, checked: one, or a list of several that differ by their seed."""
-    several = {
-        name: list(one) if isinstance(one, list | tuple) else [one]
-        for name, one in named(trace).items()
-    }
-    for name, runs in several.items():
+    several = {}
+    for name, one in named(trace).items():
+        runs = list(one) if isinstance(one, list | tuple) else [one]
         if not runs:
             raise ValueError(f"trace holds an empty list for {name!r}: it needs a trace or more.")
-        for one in runs:
-            if not hasattr(one, "layers"):
+        for run in runs:
+            if not hasattr(run, "layers"):
                 raise TypeError(
                     "trace must be what il.trace(model, x) returns, or a dict or list of such, "
-                    f"got {one!r} of type {type(one).__name__}."
+                    f"got {run!r} of type {type(run).__name__}."
                 )
+        several[name] = runs
     return several
 
 
@@ -111,9 +95,13 @@ def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
     for layer in zip(*runs, strict=True):
         sizes = [math.inf if row.is_broken() else row.rms for row in layer]
         rms = median(sizes)
-        seen = SeedBand(rms, min(sizes), max(sizes), zeros=rms == 0, nonfinite=rms == math.inf)
+        # Nothing is known of single elements.
+        seen = SimpleNamespace(
+            rms=rms, zeros=rms == 0, nonfinite=rms == math.inf, min=math.nan, max=math.nan
+        )
         saturated = median(row.saturated for row in layer)
-        band.append(layer[0]._replace(summary=seen, saturated=saturated))
+        first = layer[0]
+        band.append(Row(first.position, first.name, seen, saturated, min(sizes), max(sizes)))
     return band
 
 

@@ -75,8 +75,19 @@ def histograms(
     ticks = records.ticks(places, most=9 if lines == 1 else 5)
     words = [f"Histograms of {quantity.replace('_', ' ')} by layer."]
     for name, ax in zip(traces, grid.flat, strict=False):
+        places = [row.position for row in rows[name]]
+        summaries = [row.summary for row in rows[name]]
+        ridgeline(
+            ax, [density(one, limits) for one in summaries], limits, colour=style[name].colour,
+            places=places, zeros=[one.zeros for one in summaries], ticks=ticks,
+            notes=[records.state(one) or number(one.rms) for one in summaries],
+        )  # fmt: skip
         curve = curves.get(name, [])
-        _panel(ax, rows[name], limits, style[name].colour, curve, ticks)
+        if curve:
+            dot = {"color": THEORY, "zorder": 5}
+            ax.plot(curve, places, linestyle="--", linewidth=2, label="theory", **dot)
+            rms = [one.rms for one in summaries]
+            ax.plot(rms, places, "o", markersize=4.5, label="measured", **dot)
         ax.set_title(name, loc="left", fontsize=FONT)
         words.append(headlines.about(name, _sentence(rows[name], curve)))
     for ax in grid.flat[len(traces) :]:
@@ -144,7 +155,7 @@ def ridgeline(
     dress(ax)
     ax.grid(False)
     ax.set(xlim=limits, ylim=(places[-1] + 0.5 * pitch, places[0] - high - 0.3 * pitch))
-    shown = list(ticks if ticks is not None else records.ticks(places))
+    shown = list(ticks or records.ticks(places))
     ax.set_yticks(shown)
     if notes is None:
         return
@@ -175,14 +186,12 @@ def _median_reach(rows: Sequence[Row]) -> float:
 def _reach(summary: Any) -> float:
     """Return the magnitude that 99.5 % of the finite values stay below; 0 where there is none."""
     counts, edges = (np.asarray(part, float) for part in summary.histogram)
-    if summary.nonfinite == 1 or not np.isfinite(edges).all() or counts.sum() == 0:
+    if counts.sum() == 0 or not np.isfinite(edges).all():
         return 0.0
     if summary.min == summary.max:
         return abs(float(summary.max))
     far = np.maximum(abs(edges[:-1]), abs(edges[1:]))
-    order = np.argsort(far)
-    held = np.cumsum(counts[order]) / counts.sum()
-    return float(far[order][np.searchsorted(held, 0.995)])
+    return float(np.quantile(far, 0.995, weights=counts, method="inverted_cdf"))
 
 
 def density(summary: Any, limits: Limits) -> NDArray[np.float64]:
@@ -206,27 +215,6 @@ def density(summary: Any, limits: Limits) -> NDArray[np.float64]:
     if highest > 0:
         heights *= heights.sum() / highest
     return heights
-
-
-def _panel(
-    ax: Axes,
-    rows: Sequence[Row],
-    limits: Limits,
-    colour: str,
-    curve: list[float],
-    ticks: Sequence[int],
-) -> None:
-    places = [row.position for row in rows]
-    summaries = [row.summary for row in rows]
-    ridgeline(
-        ax, [density(one, limits) for one in summaries], limits, colour=colour, places=places,
-        zeros=[one.zeros for one in summaries], ticks=ticks,
-        notes=[records.state(one) or number(one.rms) for one in summaries],
-    )  # fmt: skip
-    if curve:
-        ax.plot(curve, places, color=THEORY, linestyle="--", linewidth=2, zorder=5, label="theory")
-        ax.plot([one.rms for one in summaries], places, "o", color=THEORY, markersize=4.5,
-                zorder=5, label="measured")  # fmt: skip
 
 
 def _sentence(rows: Sequence[Row], curve: list[float]) -> str:

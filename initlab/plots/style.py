@@ -103,6 +103,7 @@ NAMED = SCHEMES | MEANINGS
 COLOURS: dict[str, str] = {name: look.colour for name, look in SCHEMES.items()}
 """Scheme → colour, the same in every notebook and explorer."""
 THEORY = MEANINGS["theory"].colour
+CROSS: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 2.5}  # of a lost run
 DASHES: dict[str, Any] = {"color": THEORY, "linestyle": "--", "linewidth": 1.8, "zorder": 2.5}
 
 
@@ -110,9 +111,6 @@ def look_of(name: str) -> Look:
     """Return how a scheme, a meaning ("with", "gradient") or any other name is drawn.
 
     A name that is in no table has a look too, found from its letters: always the same.
-
-    >>> look_of("orthogonal").colour, look_of("my_own") == look_of("my_own")
-    ('#10883F', True)
     """
     return NAMED.get(name) or OTHERS[crc32(name.encode()) % len(OTHERS)]
 
@@ -139,11 +137,7 @@ def on_dark(colour: str) -> str:
 
 
 def ramp(count: int) -> list[str]:
-    """Return colours for what has an order (layers, widths): from "first" to "last", ever darker.
-
-    >>> ramp(2)
-    ['#c08400', '#3b0f70']
-    """
+    """Return colours for an order (of layers, widths): from "first" to "last", ever darker."""
     stops = [MEANINGS["first"].colour, MIDDLE, MEANINGS["last"].colour]
     colours = LinearSegmentedColormap.from_list("ramp", stops)
     return [to_hex(colours(share)) for share in np.linspace(0, 1, max(2, count))][:count]
@@ -250,8 +244,6 @@ THEME: dict[Any, Any] = {  # `rcParams` while drawing
     "ytick.color": INK,
     "xtick.labelsize": FONT,
     "ytick.labelsize": FONT,
-    "hatch.color": "#666666",
-    "hatch.linewidth": 0.8,
 }
 GRID: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.8, "linestyle": "-"}
 TICKS: dict[str, Any] = {"labelsize": FONT, "color": "#666666", "labelcolor": INK, "length": 4}

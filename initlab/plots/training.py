@@ -13,18 +13,9 @@ from numpy.typing import NDArray
 
 from initlab.format import number
 from initlab.plots import headlines, records
-from initlab.plots.axes import (
-    CROSS,
-    Name,
-    at_edge,
-    axes,
-    hidden,
-    linear_axis,
-    log_axis,
-    name_lines,
-)
+from initlab.plots.axes import Name, at_edge, axes, hidden, linear_axis, log_axis, name_lines
 from initlab.plots.figure import tell
-from initlab.plots.style import DASHES, INK, Look, looks, ramp, themed
+from initlab.plots.style import CROSS, DASHES, INK, Look, looks, ramp, themed
 
 LABELS = {
     "loss": "loss (nats if cross-entropy)",
@@ -46,10 +37,13 @@ class Band(NamedTuple):
     runs: int
     stopped: list[int]  # the last steps of those that end early
 
-    @property
-    def alive(self) -> NDArray[np.intp]:
-        """The places of the steps at which some run is finite."""
-        return np.flatnonzero(np.isfinite(self.middle))
+    def ends(self) -> tuple[float, float, float, float]:
+        """Return the first finite median, and the last with its extremes; infinite without one."""
+        alive = np.flatnonzero(np.isfinite(self.middle))
+        if not len(alive):
+            return (math.inf,) * 4
+        first, last = alive[0], alive[-1]
+        return self.middle[first], self.middle[last], self.low[last], self.high[last]
 
     def stops(self) -> str:
         """Say where runs end early; empty if none does."""
@@ -110,24 +104,32 @@ def over_time(
     style = looks(bands)
     below = hidden(ax, [zip(one.steps, one.middle, strict=True) for one in bands.values()])
     names = []
+    words = [f"{y} over {last + 1} steps."]
     for place, (name, band) in enumerate(bands.items()):
         # A line that lies below another one is wider, so that both are seen.
         wide = 2.0 + 2.4 * below[place]
-        _draw(ax, band, style[name], name or "measured", place, wide)
+        every = max(1, len(band.steps) // 8)
+        start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
+        ax.plot(band.steps, band.middle, label=name or "measured", zorder=3, linewidth=wide,
+                markevery=(start, every), **style[name].dot)  # fmt: skip
+        colour = style[name].colour
+        if band.runs > 1:
+            ax.fill_between(band.steps, band.low, band.high, color=colour, alpha=0.2, linewidth=0)
+        at_edge(ax, band.stopped, top=True, color=colour, **CROSS)
         text = "\n".join(filter(None, [name or "measured", band.stops()]))
-        end = float(band.middle[band.alive[-1]]) if len(band.alive) else math.inf
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
-        names.append(Name(text, end, look))
+        names.append(Name(text, band.ends()[1], look))
+        words.append(headlines.about(name, _sentence(band)))
     for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
         look = DASHES | {"linestyle": dashes}
         ax.axhline(value, label=f"{label} (theory)", **look)
         names.append(Name(f"{label} (theory)", value, look))
+        words.append(f"{label}: {number(value)} (theory).")
     if len(names) > 1 or "\n" in names[0].text or "" not in bands:
         name_lines(ax, names)
-    said = headlines.over_steps(y, {name: _ends(band) for name, band in bands.items()})
-    words = [headlines.about(name, _sentence(band)) for name, band in bands.items()]
-    words += [f"{label}: {number(value)} (theory)." for label, value in rules.items()]
-    tell(ax, said, " ".join([f"{y} over {last + 1} steps.", *words]), headline)
+    ends = {name: band.ends() for name, band in bands.items()}
+    ends |= {n: (math.inf,) * 4 for n, band in bands.items() if len(band.stopped) == band.runs}
+    tell(ax, headlines.over_steps(y, ends), " ".join(words), headline)
     return ax
 
 
@@ -158,8 +160,7 @@ def ranks(
     if quantity not in COUNTED:
         raise ValueError(f"quantity must be 'rank' or 'distinct', got {quantity!r}.")
     seen = _records(history)
-    known = list(getattr(seen[0], quantity))
-    names = _chosen(known, layers)
+    names = _chosen(list(getattr(seen[0], quantity)), layers)
     steps = [record.step for record in seen]
     table = np.array(
         [[getattr(record, quantity)[name] for record in seen] for name in names], float
@@ -173,7 +174,7 @@ def ranks(
         ax.text(column, line, f"{table[line, column]:.0f}", ha="center", va="center", color=INK)
     ax.set_xticks(shown, [str(steps[column]) for column in shown])
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="step (updates)")
+    ax.set_xlabel("step (updates)")
     ends = {name: (row[0], row[-1]) for name, row in zip(names, table, strict=True)}
     lines = [
         f"{name} {' to '.join(dict.fromkeys(f'{count:.0f}' for count in pair))}"
@@ -219,14 +220,13 @@ def update_ratios(
     ax.set_ylabel("‖Δw‖ / ‖w‖ of an update")
     log_axis(ax, [*drawn, RULE_OF_THUMB])
     ended = []
-    for (name, ratios), colour, marker in zip(
-        table.items(), ramp(len(names)), "osDP^v" * len(names), strict=False
-    ):
-        dot = Look(colour, marker).dot | {"markevery": max(1, len(steps) // 12)}
+    every = max(1, len(steps) // 12)
+    style = map(Look, ramp(len(names)), "osDP^v" * len(names))
+    for (name, ratios), look in zip(table.items(), style, strict=False):
         fine = np.isfinite(ratios) & (ratios > 0)
-        ax.plot(steps[fine], ratios[fine], label=name, **dot)
-        at_edge(ax, steps[ratios == 0].tolist(), top=False, color=colour, marker=marker)
-        ended.append(Name(name, float(ratios[-1]), {"linestyle": "-", **Look(colour, marker).dot}))
+        ax.plot(steps[fine], ratios[fine], label=name, markevery=every, **look.dot)
+        at_edge(ax, steps[ratios == 0], top=False, color=look.colour, marker=look.marker)
+        ended.append(Name(name, float(ratios[-1]), {"linestyle": "-", **look.dot}))
     ax.axhline(RULE_OF_THUMB, label="rule of thumb", **DASHES)
     name_lines(ax, [*ended, Name("rule of thumb", RULE_OF_THUMB, DASHES)])
     words = [f"{n}: {number(row[0])} to {number(row[-1])}." for n, row in table.items()]
@@ -257,9 +257,9 @@ def _chosen(known: list[str], layers: Sequence[str] | str | None) -> list[str]:
 
 def _runs(runs: Any, y: str) -> list[dict[int, float]]:
     """One kind → its runs, each as step → value."""
-    first = runs[0] if isinstance(runs, Sequence) and runs else None
-    is_one = hasattr(runs, "rows") or isinstance(first, Mapping)
-    return [_values(run, y) for run in ([runs] if is_one else _as_list(runs))]
+    if hasattr(runs, "rows") or isinstance(_as_list(runs)[0], Mapping):
+        runs = [runs]
+    return [_values(run, y) for run in runs]
 
 
 def _as_list(runs: Any) -> list[Any]:
@@ -285,11 +285,13 @@ def _values(run: Any, y: str) -> dict[int, float]:
 def _band(runs: list[dict[int, float]], last: int) -> Band:
     """Take median and extremes at each step; a run that has ended is no longer counted."""
     steps = sorted(set().union(*runs))
-    table = np.ma.masked_invalid([[run.get(step, math.nan) for step in steps] for run in runs])
-    middle, low, high = (
-        np.ma.filled(some, math.nan)
-        for some in (np.ma.median(table, axis=0), table.min(axis=0), table.max(axis=0))
-    )
+    table = np.array([[run.get(step, math.nan) for step in steps] for run in runs])
+    table[~np.isfinite(table)] = math.nan
+    alive = np.isfinite(table).any(axis=0)
+    course = np.full((3, len(steps)), math.nan)
+    seen = table[:, alive]
+    course[:, alive] = np.nanmedian(seen, axis=0), np.nanmin(seen, axis=0), np.nanmax(seen, axis=0)
+    middle, low, high = course
     ends = [max(run) if max(run) < last else _last_finite(run) for run in runs]
     stopped = [end for end in ends if end < last]
     return Band(np.array(steps, float), middle, low, high, len(runs), stopped)
@@ -321,31 +323,10 @@ def _y_axis(ax: Axes, y: str, log: bool, bands: Sequence[Band], rules: list[floa
         linear_axis(ax, drawn.tolist(), room=0.05)
 
 
-def _draw(ax: Axes, band: Band, look: Look, name: str, place: int, wide: float) -> None:
-    every = max(1, len(band.steps) // 8)
-    start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
-    ax.plot(band.steps, band.middle, label=name, zorder=3, linewidth=wide,
-            markevery=(start, every), **look.dot)  # fmt: skip
-    if band.runs > 1:
-        ax.fill_between(band.steps, band.low, band.high, color=look.colour, alpha=0.2, linewidth=0)
-    at_edge(ax, band.stopped, top=True, color=look.colour, **CROSS)
-
-
-def _ends(band: Band) -> tuple[float, float, float, float]:
-    """Return the first median, and the last with its extremes; infinite where all ended early."""
-    if len(band.stopped) == band.runs or not len(band.alive):
-        return (math.inf,) * 4
-    first, last = band.alive[0], band.alive[-1]
-    return band.middle[first], band.middle[last], band.low[last], band.high[last]
-
-
 def _sentence(band: Band) -> str:
-    if not len(band.alive):
-        words = "never finite"
-    else:
-        first, last = band.middle[band.alive[[0, -1]]]
-        words = f"{number(first)} to {number(last)}"
-        if band.runs > 1:
-            reach = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
-            words += f" (median of {band.runs} runs{reach * math.isfinite(band.low[-1])})"
+    first, last, *_ = band.ends()
+    words = f"{number(first)} to {number(last)}" if math.isfinite(last) else "never finite"
+    if band.runs > 1 and math.isfinite(last):
+        reach = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
+        words += f" (median of {band.runs} runs{reach * math.isfinite(band.low[-1])})"
     return "; ".join(filter(None, [words, band.stops()])) + "."

@@ -17,12 +17,9 @@ _LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 
 
 def choose_layers(model: nn.Module, layers: Filter | None = None) -> dict[nn.Module, str]:
-    """Return the modules to record, with their names.
+    """Return the modules to record, with their names; the layers are as for `il.trace`.
 
-    Args:
-        model: Any module.
-        layers: What to choose; a name, glob or type that fits no layer may fit a whole block.
-            `None` chooses every module without children and every one that owns parameters.
+    A name, glob or type that fits no layer may fit a whole block.
     """
     every = {module: name or kind_of(module) for name, module in model.named_modules()}
     usual = {module: name for module, name in every.items() if _is_layer(module, name)}

@@ -1,9 +1,8 @@
 """How many rows suffice to build the others, how many differ, and how long are the axes?
 
-One notion of each for the whole package. The *rank* forgives rounding, since a rank is never exact:
-singular values count if they are more than what rounding makes of zero. *Different rows* are
-different bit for bit, since that is what decides whether two units can ever part: the same bits
-get the same gradient. Who asks whether rows differ by more than rounding passes a tolerance.
+The *rank* forgives rounding, since a rank is never exact. *Different rows* are different bit for
+bit, since that decides whether two units can ever part: the same bits get the same gradient. Who
+asks whether rows differ by more than rounding passes a tolerance.
 """
 
 from __future__ import annotations
@@ -51,10 +50,7 @@ def rank(matrices: Tensor, *, tolerance: float | None = None) -> Tensor:
 def _have_full_rank(matrices: Tensor, tolerance: float) -> Tensor:
     """Try to prove that all singular values are above t, `tolerance` times the largest one.
 
-    They are if M·Mᴴ − t²·I has a Cholesky factor.
-
-    Shape:
-        matrices (n, rows, columns) with no more rows than columns; answer (n,).
+    They are if M·Mᴴ − t²·I has a Cholesky factor, for M (rows, columns) with rows ≤ columns.
     """
     gram = matrices @ matrices.mH
     bound = gram.abs().sum(-1).amax(-1)  # at least the largest singular value, squared
@@ -84,7 +80,7 @@ def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """
     matrices = matrices.detach().to("cpu", torch.float64)
     if tolerance == 0:
-        every = (matrices + 0.0).flatten(0, -3) if matrices.dim() > 2 else (matrices + 0.0)[None]
+        every = (matrices[None] + 0.0).flatten(0, -3)  # −0 becomes 0
         counts = [len({row.tobytes() for row in rows}) for rows in every.numpy()]
         return torch.tensor(counts).reshape(matrices.shape[:-2])
     gaps = torch.cdist(matrices, matrices, p=math.inf)
@@ -94,10 +90,9 @@ def distinct_rows(matrices: Tensor, *, tolerance: float = 0.0) -> Tensor:
 
 
 def singular_values(matrices: Tensor) -> Tensor:
-    """Return the singular values of each matrix, largest first; NaN for one that is not finite.
+    """Return the singular values of each matrix, largest first, in float64 on the CPU.
 
-    Shape:
-        matrices (..., rows, columns); answer (..., min(rows, columns)), in float64 on the CPU.
+    They are NaN for a matrix that is not finite.
     """
     matrices, finite = _finite(matrices)
     values: Tensor = torch.linalg.svdvals(matrices)

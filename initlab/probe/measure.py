@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +15,10 @@ from initlab.probe.records import Summary, bin_range
 
 
 def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
-    """Measure every element of a tensor.
+    """Measure every element of a tensor, of any shape, layout, device and dtype.
 
-    The variance is the mean of squared deviations, in float64, so that nothing cancels.
-
-    Args:
-        tensor: Of any shape, layout, device and dtype; the parts of complex elements count alone.
-        bins: Number of histogram bins, 1 or more.
-        sample: Number of elements that the histogram counts; `None` counts all.
+    The parts of complex elements count alone. The variance is the mean of squared deviations, in
+    float64, so that nothing cancels. The histogram counts a sample of so many; `None` counts all.
     """
     x = _flat(tensor)
     count = x.numel()
@@ -43,8 +38,13 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     zeros = (count - int(x.count_nonzero())) / count
     if sample is not None and count > sample:
         x = x[torch.from_numpy(sample_places(count, sample)).to(x.device)]
-    counts = _histogram(x.cpu().numpy(), low, high, bins)
-    return Summary(count, mean, std, low, high, zeros, 0.0, counts)
+    start, end = bin_range(low, high)
+    places = ((x.cpu().numpy().astype(np.float64) - start) * (bins / (end - start))).astype(
+        np.int64
+    )
+    counts = np.bincount(places, minlength=bins + 1)
+    counts[bins - 1] += counts[bins]  # the largest value belongs to the last bin
+    return Summary(count, mean, std, low, high, zeros, 0.0, counts[:bins])
 
 
 def _flat(tensor: Tensor) -> Tensor:
@@ -61,24 +61,12 @@ def _flat(tensor: Tensor) -> Tensor:
     return x.reshape(-1)
 
 
-def _histogram(values: NDArray[Any], low: float, high: float, bins: int) -> NDArray[np.int64]:
-    """Count values in equal bins from `low` to `high`."""
-    low, high = bin_range(low, high)
-    places = ((values.astype(np.float64) - low) * (bins / (high - low))).astype(np.int64)
-    counts = np.bincount(places, minlength=bins + 1)
-    counts[bins - 1] += counts[bins]  # the largest value belongs to the last bin
-    return counts[:bins]
-
-
 @lru_cache(maxsize=64)
 def sample_places(count: int, size: int) -> NDArray[np.int64]:
     """Choose `size` of `count` places: one at random in each of `size` equal stretches.
 
     Every place is equally likely, so that the sample is unbiased, and the stretches spread it
-    over the whole batch. The choice is the same at every call.
-
-    Shape:
-        (size,), in increasing order.
+    over the whole batch. The choice is the same at every call, in increasing order.
     """
     jitter = np.random.default_rng(0).random(size)
     places = ((np.arange(size) + jitter) * (count / size)).astype(np.int64)

@@ -18,12 +18,11 @@ _AccumulateGrad = torch._C._functions.AccumulateGrad  # type: ignore[attr-define
 def preserving(model: nn.Module) -> Iterator[Callable[[Tensor], None]]:
     """Undo all that a forward and backward pass inside leaves behind.
 
-    Buffers (running statistics), modes and plain attributes of the modules, the gradients that the
-    caller has (the same tensors, with the same values), and the states of the random generators.
-    Of the parameters, only those of modules that may write to them are copied: torch's own layers
+    Buffers, modes and plain attributes of the modules, the gradients that the caller has (the same
+    tensors, with the same values), and the states of the random generators. Of the parameters,
+    only those of modules that may write to them are copied, which spares memory: torch's own layers
     do not, but for an embedding with `max_norm`. So a module that writes to the weight of a torch
-    layer inside it leaves that mark. An optimizer that steps from inside the backward pass (a
-    post-accumulate hook) is held back.
+    layer inside it leaves that mark. An optimizer that steps in the backward pass is held back.
 
     Yields:
         A function to call with the loss before its backward pass, which then starts from no
@@ -60,11 +59,9 @@ def _is_torchs(module: nn.Module) -> bool:
 
 
 def keep_random_states(generator: torch.Generator | None = None) -> Callable[[], None]:
-    """Note the states of all random generators.
+    """Note the states of all random generators, and return a function that puts them back.
 
-    Returns:
-        A function that puts them back: those of torch on every device in use, of numpy and of
-        Python, and of `generator`.
+    Those of torch on every device in use, of numpy and of Python, and of `generator`.
     """
     undo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         (torch.set_rng_state, (torch.get_rng_state(),)),

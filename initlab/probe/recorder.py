@@ -90,10 +90,16 @@ class Probe:
     def trace(self, *, loss: float | None = None) -> Trace:
         """Return the record of the latest pass, with gradients if it had a backward pass.
 
-        Args:
-            loss: The loss of that pass, if the trace is to know it.
+        `loss` is the loss of that pass, if the trace is to know it.
         """
-        weights = {module: self._weight(module) for module in self._names}
+        weights: dict[nn.Module, tuple[Summary | None, Summary | None]] = {}
+        for module in self._names:
+            if module in self._made:
+                weights[module] = self._made[module].activation, self._made[module].gradient
+            else:
+                owned = weights_of(module)
+                gradients = [weight.grad for weight in owned if weight.grad is not None]
+                weights[module] = self._measure(owned), self._measure(gradients)
 
         def complete(records: list[tuple[nn.Module, LayerTrace]]) -> tuple[LayerTrace, ...]:
             return tuple(
@@ -103,14 +109,6 @@ class Probe:
 
         uncalled = [(m, self._record(m)) for m in self._names if m not in self._times]
         return Trace(layers=complete(self._calls), uncalled=complete(uncalled), loss=loss)
-
-    def _weight(self, module: nn.Module) -> tuple[Summary | None, Summary | None]:
-        """Measure a layer's weight and the gradient that it holds."""
-        if module in self._made:
-            return self._made[module].activation, self._made[module].gradient
-        weights = weights_of(module)
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        return self._measure(weights), self._measure(gradients)
 
     def _measure(self, tensors: Sequence[Tensor]) -> Summary | None:
         """Measure several tensors as one."""

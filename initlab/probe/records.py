@@ -85,8 +85,7 @@ class LayerTrace:
             batch, 0 to 1. A unit is a channel of a convolution, else an entry of the last
             dimension.
         saturated: For a bounded nonlinearity (tanh, sigmoid, ...), the share of elements in the
-            flat part: farther from the middle of its range than `il.probe.SATURATION`
-            times half of the range. `None` for unbounded ones.
+            flat part (`il.probe.SATURATION` says where it begins); `None` for unbounded ones.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -110,6 +110,26 @@ def call_model(model: nn.Module, x: Any) -> Any:
         if isinstance(x, tuple):
             return model(*x)
         return model(**x) if isinstance(x, Mapping) else model(x)
+
+
+def emitted(
+    model: nn.Module, x: Any, modules: Iterable[nn.Module], reduce: Callable[[Tensor], Any]
+) -> list[tuple[nn.Module, Any]]:
+    """Run forwards, undo it, and return what `reduce` makes of what each of these modules emits.
+
+    Calls are in their order; one that emits no tensor of floats gives None.
+    """
+    found: list[tuple[nn.Module, Any]] = []
+
+    def look(module: nn.Module, _: Any, output: Any) -> None:
+        tensor = first_tensor(output)
+        found.append((module, None if tensor is None else reduce(tensor)))
+
+    with torch.no_grad(), preserving(model), ExitStack() as hooks:
+        for module in modules:
+            hooks.callback(module.register_forward_hook(look).remove)
+        call_model(model, x)
+    return found
 
 
 def _loss(output: Any, target: Any, loss: Loss | None) -> Tensor:

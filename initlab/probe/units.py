@@ -1,10 +1,8 @@
 """Which layers are nonlinearities, and when is a unit of theirs dead, an element saturated?
 
-These two words mean one thing in the whole package:
-
-- *dead*: a unit that is exactly 0 for every sample of the batch;
-- *saturated*: an element of a bounded nonlinearity that lies farther from the middle of its range
-  than `SATURATION` times half of the range.
+A unit is *dead* that is exactly 0 for every sample of the batch. An element of a bounded
+nonlinearity is *saturated* that lies farther from the middle of its range than `SATURATION` times
+half of the range.
 """
 
 from __future__ import annotations
@@ -68,11 +66,9 @@ def dead_share(x: Tensor, *, channels_first: bool = False) -> float:
 
 
 def saturated_share(x: Tensor, ends: tuple[float, float]) -> float:
-    """Return the share of elements that lie at the ends of a bounded nonlinearity's range, 0 to 1.
+    """Return the share of saturated elements in what a bounded nonlinearity emits, 0 to 1.
 
-    Args:
-        x: What the nonlinearity emits.
-        ends: The ends of its range, such as (-1, 1) for tanh.
+    `ends` are the ends of its range, such as (-1, 1) for tanh.
 
     >>> saturated_share(torch.tensor([-0.99, 0.0, 0.5, 0.98]), (-1, 1))
     0.5

@@ -5,8 +5,8 @@ A trace keeps numbers only, so these functions take the model, and leave it as i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -17,8 +17,8 @@ from torch.nn.utils import parametrize
 from initlab.probe.layers import Filter, choose_layers, weights_of
 from initlab.probe.matrices import distinct_rows, rank, singular_values
 from initlab.probe.preserving import preserving
-from initlab.probe.run import call_model, logits_of, own_copy
-from initlab.probe.tensors import first_tensor, map_tensors
+from initlab.probe.run import emitted, logits_of, own_copy
+from initlab.probe.tensors import map_tensors
 
 Matrices = dict[str, Tensor]
 
@@ -31,8 +31,7 @@ def weight_singular_values(model: nn.Module, *, layers: Filter | None = None) ->
 
     Args:
         model: Any module.
-        layers: Which layers, as for `trace`, with the same errors; `None` takes every one with a
-            matrix.
+        layers: As for `trace`, with the same errors; `None` takes every layer with a matrix.
 
     Returns:
         Layer name → singular values in float64 on the CPU, NaN where the weight is not finite. A
@@ -60,16 +59,14 @@ def weight_rank(
             `None` is what rounding can make of zero, as in `torch.linalg.matrix_rank`.
 
     Returns:
-        Layer name → rank, with names as in `weight_singular_values`; 0 where the weight is not
-        finite.
+        Layer name → rank, with names as in `weight_singular_values`; 0 where it is not finite.
 
     >>> layer = nn.Linear(8, 4)
     >>> _ = nn.init.ones_(layer.weight)
     >>> weight_rank(nn.Sequential(layer))
     {'0': 1}
     """
-    matrices = _matrices(model, layers)
-    ranks = {name: rank(w, tolerance=tolerance) for name, w in matrices.items()}
+    ranks = {n: rank(w, tolerance=tolerance) for n, w in _matrices(model, layers).items()}
     return {name: int(found.nan_to_num()) for name, found in ranks.items()}
 
 
@@ -84,8 +81,8 @@ def distinct_units(model: nn.Module, *, layers: Filter | None = None) -> dict[st
         layers: As for `weight_singular_values`.
 
     Returns:
-        Layer name → number of different rows of its weight (with the bias, if it has one),
-        compared bit for bit.
+        Layer name → number of rows of its weight (with the bias, if it has one) that differ in a
+        bit.
 
     >>> layer = nn.Linear(8, 4, bias=False)
     >>> _ = nn.init.ones_(layer.weight)
@@ -101,14 +98,14 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
     found = {}
     for module, name in choose_layers(model, layers).items():
         weights = [w for w in _present_weights(module) if w.dim() > 1 and w.numel()]
-        names = {id(p): key for key, p in module._parameters.items()}
+        names = {id(p): f"{name}.{key}" for key, p in module._parameters.items()}
         for weight in weights:
             stored_in_out = isinstance(module, _ConvTransposeNd)
             rows = (weight.transpose(0, 1) if stored_in_out else weight).detach().flatten(1)
             bias = getattr(module, "bias", None)
             if with_bias and isinstance(bias, Tensor) and bias.shape == rows.shape[:1]:
                 rows = torch.cat([rows, bias.detach()[:, None].to(rows)], dim=1)
-            found[name if len(weights) == 1 else f"{name}.{names[id(weight)]}"] = rows
+            found[name if len(weights) == 1 else names[id(weight)]] = rows
     return found
 
 
@@ -208,20 +205,14 @@ def layer_outputs(model: nn.Module, x: Any, *, layers: Filter | None = None) -> 
     >>> layer_outputs(nn.Sequential(nn.ReLU()), torch.tensor([-1.0, 2.0]))
     {'0': tensor([0., 2.])}
     """
-    found: dict[str, Tensor] = {}
     names = choose_layers(model, layers)
-
-    def emitted(module: nn.Module, _: Any, output: Any) -> None:
-        tensor = first_tensor(output)
+    times: Counter[nn.Module] = Counter()
+    found: dict[str, Tensor] = {}
+    # The next layer may work in place, so each tensor is copied.
+    for module, tensor in emitted(model, x, names, lambda tensor: tensor.detach().clone()):
         if tensor is not None:
-            times = 1 + sum(key.split(":")[0] == names[module] for key in found)
-            key = names[module] if times == 1 else f"{names[module]}:{times}"
-            found[key] = tensor.detach().clone()  # the next layer may work in place
-
-    with torch.no_grad(), preserving(model), ExitStack() as hooks:
-        for module in names:
-            hooks.callback(module.register_forward_hook(emitted).remove)
-        call_model(model, x)
+            times[module] += 1
+            found[f"{names[module]}:{times[module]}".removesuffix(":1")] = tensor
     return found
 
 

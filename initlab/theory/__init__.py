@@ -29,19 +29,14 @@ Legend of symbols (those of the papers):
 Accuracy of the named activations, checked against closed forms and scipy: 1e-7 for averages over
 one number, 1e-6 of E[φ²] over a pair, and up to 2e-3 over a pair that is nearly alike where φ is
 steep (variances above 30). Kinks and jumps of a function of your own are found, some hundreds at
-the most.
+the most. An argument outside of the range that a docstring states raises ValueError.
 """
 
 from __future__ import annotations
 
 from initlab.theory.advice import GainReport, advice, gain_report
 from initlab.theory.batchnorm import batchnorm_factor
-from initlab.theory.closed_forms import (
-    born_dead,
-    initial_loss,
-    log_norm_variance,
-    residual_growth,
-)
+from initlab.theory.closed_forms import born_dead, initial_loss, log_norm_variance, residual_growth
 from initlab.theory.fixed_points import FixedPoint, edge_of_chaos, fixed_point
 from initlab.theory.isometry import (
     largest_singular_value,

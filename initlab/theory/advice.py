@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from initlab.activations import ActivationLike
 from initlab.format import number
-from initlab.theory.functions import ActivationLike
 from initlab.theory.maps import gain
 from initlab.theory.quadrature import Moments, moments
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from initlab.activations import ActivationLike
 from initlab.arguments import whole
-from initlab.theory.functions import ActivationLike
 from initlab.theory.quadrature import Moments, moments
 
 

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import torch
 
+from initlab.activations import ActivationLike
 from initlab.arguments import choice, number, whole
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 from initlab.theory.layers import kurtosis
 from initlab.theory.maps import gain
 from initlab.theory.quadrature import moments
@@ -31,10 +32,6 @@ def residual_growth(blocks: int, kind: str = "plain", branch_factor: float = 1.0
 
     Returns:
         The factor of the second moment; its root is the factor of the rms.
-
-    Raises:
-        ValueError: `blocks` is below 1, `kind` is unknown, or `branch_factor` is negative or not
-            finite.
 
     Reference:
         Zhang et al. (2019), Fixup Initialization: Residual Learning Without Normalization.
@@ -66,9 +63,6 @@ def born_dead(depth: int, width: int) -> float:
 
     Returns:
         1 - (1 - 2^(-W))^L, exact for one input; an upper bound for "dead for every input".
-
-    Raises:
-        ValueError: A number is below 1.
 
     Reference:
         Lu et al. (2019), Dying ReLU and Initialization: Theory and Numerical Examples.
@@ -144,9 +138,6 @@ def initial_loss(classes: int, logit_rms: float = 0.0) -> float:
 
     Returns:
         The expected loss in nats, at least ln C.
-
-    Raises:
-        ValueError: `classes` is below 2, or `logit_rms` is negative or not finite.
 
     >>> round(initial_loss(10), 4), round(initial_loss(10, logit_rms=1.0), 2)
     (2.3026, 2.73)

@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from initlab.activations import ActivationLike
 from initlab.arguments import number
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 from initlab.theory.quadrature import Moments, moments
 
 _LEVELS = 10.0 ** np.arange(-30, 30.5, 0.5)

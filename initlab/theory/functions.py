@@ -15,7 +15,6 @@ from initlab import activations
 
 Array = NDArray[np.float64]
 Function = Callable[[Tensor], Tensor]
-ActivationLike = str | Callable[[Tensor], Tensor]
 
 _NODES = np.polynomial.legendre.leggauss(16)[0]
 _COEFFICIENTS = np.linalg.inv(np.polynomial.legendre.legvander(_NODES, 15))
@@ -138,13 +137,10 @@ def _refine(function: Function, edges: Array, tolerance: float) -> tuple[Array, 
         keep.append(middle)
         rough = [*rough, middle[right - left < 1e-6]]
         left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
-    return np.unique(np.concatenate(keep)), _last_of_each(np.concatenate(rough))
-
-
-def _last_of_each(points: Array) -> Array:
-    """Of points that close in on a few places, keep the latest (the best) for each place."""
-    _, latest = np.unique(np.round(points[::-1], 5), return_index=True)
-    return points[::-1][latest]
+    # Of points that close in on a few places, keep the latest (the best) for each place.
+    latest_first = np.concatenate(rough)[::-1]
+    _, chosen = np.unique(np.round(latest_first, 5), return_index=True)
+    return np.unique(np.concatenate(keep)), latest_first[chosen]
 
 
 def _corners(function: Function, points: Array) -> tuple[Array, Array]:

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from initlab.activations import ActivationLike
 from initlab.arguments import choice, number, whole
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 from initlab.theory.quadrature import moments
 
 _S_TRANSFORM = {"gaussian": 1.0, "orthogonal": 0.0}
@@ -69,9 +70,6 @@ def largest_singular_value(depth: int) -> float:
     Returns:
         √((L + 1)^(L + 1) / L^L), for infinite width; 2 for one matrix.
 
-    Raises:
-        ValueError: `depth` is below 1.
-
     Reference:
         Penson & Życzkowski (2011), Product of Ginibre matrices: Fuss-Catalan and Raney
         distributions. arXiv:1103.3453.
@@ -102,12 +100,8 @@ def singular_values(depth: int, count: int) -> Array:
         log₁₀ of the singular values, largest first: of `count` equal shares of all of them, the
         middle one of each. Logarithms, since deep products leave the range of floats.
 
-    Raises:
-        ValueError: A number is below 1.
-
     Reference:
-        Penson & Życzkowski (2011), Product of Ginibre matrices: Fuss-Catalan and Raney
-        distributions. arXiv:1103.3453.
+        Penson & Życzkowski (2011), arXiv:1103.3453.
 
     >>> values = 10 ** singular_values(depth=3, count=1000)
     >>> [round((values**k).mean().item(), 2) for k in (2, 4)]  # 1 and L + 1
@@ -138,9 +132,6 @@ def mean_singular_value(weight_var: float) -> float:
 
     Returns:
         The mean, for infinite width, by the quarter-circle distribution.
-
-    Raises:
-        ValueError: `weight_var` is negative or not finite.
 
     Reference:
         Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural

@@ -1,13 +1,11 @@
-"""What does theory say of one step: what happens to a signal, and to the gradient on its way back?
+"""What does a step of a network do to a signal, and to the gradient on its way back?
 
-A signal is a few numbers, since all units of a wide layer are alike. A rule takes the signals that
-enter a step, and says what comes out and what happens to a gradient.
+A signal is a few numbers, since all units of a wide layer are alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,25 +19,15 @@ class NoTheory(Exception):  # noqa: N818 (it is an answer, not an error)
 
 @dataclass(frozen=True)
 class Signal:
-    """What theory knows of the numbers between two layers.
+    """What theory knows of the numbers between two layers."""
 
-    Args:
-        square: q, their second moment.
-        contrast: E[a² - a a′] for two different inputs: what the inputs do not share.
-        width: How many units there are.
-        noise: Var ln of the mean square over the units, among networks drawn anew.
-        level_noise: The part of `noise` that earlier layers made.
-        gaussian: Whether they are sums of many terms.
-        normalised_over: The batch size, where BatchNorm made them (`inf` for a large batch).
-    """
-
-    square: float
-    contrast: float
-    width: int
-    noise: float = 0.0
-    level_noise: float = 0.0
-    gaussian: bool = False
-    normalised_over: float | None = None
+    square: float  # q, their second moment
+    contrast: float  # E[a² - a a′] for two inputs: what they do not share; nan if nobody asks
+    width: int  # how many units there are
+    noise: float = 0.0  # Var ln of the mean square over the units, among networks drawn anew
+    level_noise: float = 0.0  # the part of `noise` that earlier layers made
+    gaussian: bool = False  # whether they are sums of many terms
+    normalised_over: float | None = None  # the batch size, if BatchNorm made them
 
 
 class Passed(NamedTuple):
@@ -50,138 +38,86 @@ class Passed(NamedTuple):
     noise: float = 0.0  # what is added to Var ln
 
 
-Rule = Callable[..., Passed]
+def affine(
+    signal: Signal, fan_in: int, fan_out: int, weight_square: float, bias_square: float
+) -> Passed:
+    """Pass a linear layer whose weights are independent, with mean 0; E[w²] and E[b²] are given."""
+    from_weights = fan_in * weight_square * signal.square
+    square = from_weights + bias_square
+    level = signal.noise * (from_weights / square if square else 0.0) ** 2
+    emitted = Signal(
+        square=square,
+        contrast=fan_in * weight_square * signal.contrast,
+        width=fan_out,
+        noise=level + 2 / fan_out,
+        level_noise=level,
+        gaussian=True,
+    )
+    return Passed(emitted, fan_out * weight_square, 2 / fan_in)
 
 
-class Same:
-    """What passes everything on: Identity, Flatten, dropout in eval mode."""
-
-    def __call__(self, signal: Signal) -> Passed:
-        """Give the input."""
-        return Passed(signal)
-
-
-@dataclass(frozen=True)
-class Affine:
-    """A linear layer whose weights are independent, with mean 0."""
-
-    fan_in: int
-    fan_out: int
-    weight_square: float  # E[w²]
-    bias_square: float  # E[b²]
-
-    def __call__(self, signal: Signal) -> Passed:
-        """Sum fan_in independent terms, and add the bias."""
-        from_weights = self.fan_in * self.weight_square * signal.square
-        square = from_weights + self.bias_square
-        level = signal.noise * (from_weights / square if square else 0.0) ** 2
-        emitted = Signal(
-            square=square,
-            contrast=self.fan_in * self.weight_square * signal.contrast,
-            width=self.fan_out,
-            noise=level + 2 / self.fan_out,
-            level_noise=level,
-            gaussian=True,
-        )
-        return Passed(emitted, self.fan_out * self.weight_square, 2 / self.fan_in)
+def elementwise(signal: Signal, name: str, moments: Moments) -> Passed:
+    """Pass an activation: averages of φ² and φ′² over a Gaussian pre-activation."""
+    if not signal.gaussian:
+        raise NoTheory(f"{name} does not follow a linear layer, so its input is not Gaussian.")
+    here = moments.averages(signal.square)
+    contrast = signal.contrast
+    if not math.isnan(contrast) and signal.square:
+        c = max(1 - contrast / signal.square, -1.0)
+        contrast = here.square - moments.pair(c, signal.square).item()
+    excess = kurtosis(here.fourth, here.square) - 1
+    noise = here.elasticity**2 * signal.level_noise + excess / signal.width
+    factor = here.slope_square
+    if signal.normalised_over is not None and moments.homogeneous:
+        factor *= small_batch_factor(moments, signal.normalised_over)
+    # (φ′ times a Gaussian gradient)² spreads beyond the gradient's own 2 / width.
+    spread = 3 * (kurtosis(here.slope_fourth, here.slope_square) - 1) / signal.width
+    return Passed(Signal(here.square, contrast, signal.width, noise), factor, spread)
 
 
-@dataclass(frozen=True)
-class Elementwise:
-    """An activation, which needs a Gaussian pre-activation to average over."""
+def norm(
+    signal: Signal, weight_square: float, bias_square: float, eps: float, batch_size: float | None
+) -> Passed:
+    """Pass a LayerNorm, or a BatchNorm over a batch of this size (`inf` for a large one).
 
-    name: str
-    moments: Moments
-
-    def __call__(self, signal: Signal) -> Passed:
-        """Average φ² and φ′² over a Gaussian."""
-        if not signal.gaussian:
-            raise NoTheory(
-                f"{self.name} does not follow a linear layer, so its input is not Gaussian."
-            )
-        here = self.moments.averages(signal.square)
-        excess = kurtosis(here.fourth, here.square) - 1
-        emitted = Signal(
-            square=here.square,
-            contrast=self._contrast(signal, here.square),
-            width=signal.width,
-            noise=here.elasticity**2 * signal.level_noise + excess / signal.width,
-        )
-        factor = here.slope_square
-        if signal.normalised_over is not None and self.moments.homogeneous:
-            factor *= small_batch_factor(self.moments, signal.normalised_over)
-        # (φ′ times a Gaussian gradient)² spreads beyond the gradient's own 2 / width.
-        noise = 3 * (kurtosis(here.slope_fourth, here.slope_square) - 1) / signal.width
-        return Passed(emitted, factor, noise)
-
-    def _contrast(self, signal: Signal, square: float) -> float:
-        if math.isnan(signal.contrast) or not signal.square:
-            return signal.contrast
-        c = max(1 - signal.contrast / signal.square, -1.0)
-        return square - self.moments.pair(c, signal.square).item()
+    It brings the variance to γ², up to eps, and divides a gradient by what it divided by.
+    """
+    variance = signal.square if batch_size is None else signal.contrast * (1 - 1 / batch_size)
+    passed = scale(signal, weight_square / (variance + eps))
+    emitted = replace(
+        passed.signal,
+        square=passed.factor * variance + bias_square,
+        noise=0.0,
+        level_noise=0.0,
+        normalised_over=batch_size,
+    )
+    return Passed(emitted, passed.factor)
 
 
-@dataclass(frozen=True)
-class Norm:
-    """Normalisation over the batch, or over the units of each example."""
-
-    over_batch: bool  # BatchNorm in train mode, else LayerNorm
-    weight_square: float  # of γ
-    bias_square: float  # of β
-    eps: float
-    batch_size: float  # `inf` for a large one; only BatchNorm asks
-
-    def __call__(self, signal: Signal) -> Passed:
-        """Bring the variance to γ², up to eps, and divide a gradient by what was divided by."""
-        variance = signal.square
-        if self.over_batch:
-            variance = signal.contrast * (1 - 1 / self.batch_size)
-        factor = self.weight_square / (variance + self.eps)
-        emitted = replace(
-            signal,
-            square=factor * variance + self.bias_square,
-            contrast=factor * signal.contrast,
-            noise=0.0,
-            level_noise=0.0,
-            normalised_over=self.batch_size if self.over_batch else None,
-        )
-        return Passed(emitted, factor)
+def scale(signal: Signal, weight_square: float, bias_square: float = 0.0) -> Passed:
+    """Pass a constant factor, and a constant added: x / 2, or BatchNorm before it saw a batch."""
+    emitted = replace(
+        signal,
+        square=weight_square * signal.square + bias_square,
+        contrast=weight_square * signal.contrast,
+        normalised_over=None,
+    )
+    return Passed(emitted, weight_square)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """A constant factor, and a constant added: x / 2, or BatchNorm before it has seen a batch."""
-
-    weight_square: float
-    bias_square: float = 0.0
-
-    def __call__(self, signal: Signal) -> Passed:
-        """Scale forwards and backwards alike."""
-        emitted = replace(
-            signal,
-            square=self.weight_square * signal.square + self.bias_square,
-            contrast=self.weight_square * signal.contrast,
-            normalised_over=None,
-        )
-        return Passed(emitted, self.weight_square)
-
-
-class Add:
-    """Two paths that meet: they are independent, so second moments add up."""
-
-    def __call__(self, first: Signal, second: Signal) -> Passed:
-        """Add second moments; the noise of the two is taken as one and the same."""
-        square = first.square + second.square
-        share = first.square / square if square else 0.5
-        emitted = Signal(
-            square=square,
-            contrast=first.contrast + second.contrast,
-            width=first.width,
-            noise=add_noise(share, first.noise, second.noise),
-            level_noise=add_noise(share, first.level_noise, second.level_noise),
-            gaussian=first.gaussian and second.gaussian,
-        )
-        return Passed(emitted)
+def add(first: Signal, second: Signal) -> Passed:
+    """Let two paths meet: they are independent, so second moments add up."""
+    square = first.square + second.square
+    share = first.square / square if square else 0.5
+    emitted = Signal(
+        square=square,
+        contrast=first.contrast + second.contrast,
+        width=first.width,
+        noise=add_noise(share, first.noise, second.noise),
+        level_noise=add_noise(share, first.level_noise, second.level_noise),
+        gaussian=first.gaussian and second.gaussian,
+    )
+    return Passed(emitted)
 
 
 def add_noise(share: float, first: float, second: float) -> float:

@@ -7,8 +7,9 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from initlab.activations import ActivationLike
 from initlab.arguments import number
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 from initlab.theory.quadrature import LARGEST, Averages, moments
 
 _NOTHING = 1e-20

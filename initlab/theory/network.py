@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,11 @@ from torch.fx import Graph, Node
 from torch.nn import functional as F
 
 from initlab import activations, schemes
+from initlab.activations import ActivationLike
 from initlab.format import number
 from initlab.theory import layers
-from initlab.theory.functions import ActivationLike
-from initlab.theory.layers import NoTheory, Rule
-from initlab.theory.quadrature import Moments, moments
+from initlab.theory.layers import NoTheory, Passed, Signal
+from initlab.theory.quadrature import LARGEST, SMALLEST, Moments, moments
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
@@ -28,13 +29,13 @@ _SAME = {torch.flatten, "view", "reshape", "flatten", "contiguous", "clone"}
 _NAME_OF = {repr(activations.activation(name).module()): name for name in activations.names()}
 
 
-@dataclass(frozen=True)
-class Step:
-    """One rule, where its inputs come from (0 is the network's input), and whose it is."""
+class Step(NamedTuple):
+    """One step of a network; the first one gives the network's input."""
 
-    name: str | None
-    inputs: tuple[int, ...]
-    rule: Rule
+    name: str | None  # of the layer
+    inputs: tuple[int, ...]  # the steps whose signals it takes
+    passed: Passed
+    is_linear: bool = False
 
 
 def leaf_names(model: nn.Module) -> list[str]:
@@ -48,70 +49,72 @@ def leaf_names(model: nn.Module) -> list[str]:
     ]
 
 
+@dataclass
 class Reader:
-    """Turns a model into steps, as its own `forward` takes them.
+    """Follows a signal through a model, as its own `forward` takes it."""
 
-    Args:
-        scheme: Distribution of the weights; None takes the ones that are there.
-        bias_var: Var(b), or "torch_default"; None takes 0 with a scheme, else those there.
-        batch_size: For BatchNorm; `inf` for a large one.
-        activation: In place of the network's own.
-    """
+    scheme: schemes.Scheme | None  # of the weights; None takes the ones that are there
+    bias_var: float | str | None  # None is 0 with a scheme, else that of the biases there
+    batch_size: float  # for BatchNorm; `inf` for a large one
+    activation: Moments | None  # in place of the network's own
+    _moments: dict[object, Moments] = field(default_factory=dict)
 
-    def __init__(
-        self,
-        scheme: schemes.Scheme | None,
-        bias_var: float | str | None,
-        batch_size: float,
-        activation: Moments | None,
-    ) -> None:
-        self.scheme = scheme
-        self.bias_var = bias_var
-        self.batch_size = batch_size
-        self.activation = activation
-        self._moments: dict[object, Moments] = {}
-
-    def steps(self, model: nn.Module) -> list[Step]:
-        """List the steps of a model, or raise NoTheory at one that theory does not know."""
+    def steps(self, model: nn.Module, start: Signal) -> list[Step]:
+        """Follow a signal through a model, or raise NoTheory at what theory does not know."""
         if _is_leaf(model):
             model = nn.Sequential(OrderedDict({type(model).__name__: model}))
+        if not any(isinstance(layer, _BATCH_NORMS) for layer in model.modules()):
+            start = replace(start, contrast=math.nan)  # a correlation map would take time
         steps: list[Step] = []
         places: dict[Node, int] = {}
         for node in _graph(model).nodes:
-            if node.op == "placeholder":
-                if places:
-                    raise NoTheory("the model takes more than one input.")
-                places[node] = 0
-            elif node.op == "output":
+            if node.op == "output":
                 if not isinstance(node.args[0], Node):
                     raise NoTheory("the model gives more than one output.")
+                break
+            inputs = tuple(places[one] for one in _signals(node))
+            signals = [steps[i].passed.signal for i in inputs]
+            if node.op == "placeholder":
+                if steps:
+                    raise NoTheory("the model takes more than one input.")
+                step = Step(None, inputs, Passed(start))
+            elif node.op == "call_module":
+                name, layer = str(node.target), model.get_submodule(str(node.target))
+                passed = self._layer(name, layer, *signals)
+                step = Step(name, inputs, passed, isinstance(layer, nn.Linear))
             else:
-                name = str(node.target) if node.op == "call_module" else None
-                rule = self._layer(name, model.get_submodule(name)) if name else self._call(node)
-                steps.append(Step(name, tuple(places[one] for one in _signals(node)), rule))
-                places[node] = len(steps)
+                step = Step(None, inputs, self._call(node, *signals))
+            square = step.passed.signal.square
+            if inputs and square and not SMALLEST < square < LARGEST:
+                raise NoTheory(f"the second moment after {step.name} leaves the range of float64.")
+            places[node] = len(steps)
+            steps.append(step)
         return steps
 
-    def _layer(self, name: str, layer: nn.Module) -> Rule:
+    def _layer(self, name: str, layer: nn.Module, *signals: Signal) -> Passed:
+        silence = f"{name} ({type(layer).__name__}) is not a layer that theory knows."
+        if len(signals) != 1:
+            raise NoTheory(silence)
+        (signal,) = signals
         if isinstance(layer, nn.Linear):
-            weight_square = self._weight_square(name, layer)
-            fan_in, fan_out = layer.in_features, layer.out_features
-            return layers.Affine(fan_in, fan_out, weight_square, self._bias_square(layer))
+            square, bias_square = self._weight_square(name, layer), self._bias_square(layer)
+            return layers.affine(signal, layer.in_features, layer.out_features, square, bias_square)
         if isinstance(layer, _BATCH_NORMS):
-            return self._batch_norm(name, layer)
+            return self._batch_norm(name, layer, signal)
         if isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) == 1:
-            return self._norm(layer, over_batch=False)
+            return layers.norm(signal, *_squares(layer), layer.eps, batch_size=None)
         if isinstance(layer, _DROPOUTS) and layer.training and layer.p > 0:
             raise NoTheory(f"{name} drops units at random in train mode: call model.eval().")
         if isinstance(layer, (nn.Identity, nn.Flatten, *_DROPOUTS)):
-            return layers.Same()
-        silence = f"{name} ({type(layer).__name__}) is not a layer that theory knows."
+            return Passed(signal)
         if not _is_leaf(layer):
             raise NoTheory(silence)
+        key: object = id(getattr(layer, "function", layer))
+        which: ActivationLike = layer
         if type(layer).__module__.startswith("torch.nn") and not [*layer.parameters()]:
-            written = repr(layer)  # says all about it
-            return self._activation(name, written, _NAME_OF.get(written, layer), silence)
-        return self._activation(name, id(getattr(layer, "function", layer)), layer, silence)
+            key = repr(layer)  # says all about it
+            which = _NAME_OF.get(repr(layer), layer)
+        return layers.elementwise(signal, name, self._averages(key, which, silence))
 
     def _weight_square(self, name: str, layer: nn.Linear) -> float:
         """E[w²] of the scheme, or of the layer, if its weights look drawn with mean 0."""
@@ -142,41 +145,37 @@ class Reader:
             return float(1 / (3 * layer.in_features))
         return float(self.bias_var)
 
-    def _batch_norm(self, name: str, layer: Any) -> Rule:
+    def _batch_norm(self, name: str, layer: Any, signal: Signal) -> Passed:
         mean, variance = layer.running_mean, layer.running_var
-        if layer.training or not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
-            return self._norm(layer, over_batch=True)
+        if layer.training or mean is None or variance is None:
+            return layers.norm(signal, *_squares(layer), layer.eps, self.batch_size)
         if mean.any() or (variance != 1).any():
             raise NoTheory(f"{name} is in eval mode with statistics of earlier batches.")
-        return layers.Scale(_mean_square(layer.weight, 1.0), _mean_square(layer.bias, 0.0))
+        return layers.scale(signal, *_squares(layer))
 
-    def _norm(self, layer: Any, *, over_batch: bool) -> Rule:
-        weight_square, bias_square = _mean_square(layer.weight, 1.0), _mean_square(layer.bias, 0.0)
-        return layers.Norm(over_batch, weight_square, bias_square, layer.eps, self.batch_size)
-
-    def _call(self, node: Node) -> Rule:
+    def _call(self, node: Node, *signals: Signal) -> Passed:
         """Read a function or a method that `forward` calls."""
         target: Any = node.target
         name = target if isinstance(target, str) else getattr(target, "__name__", repr(target))
-        signals = _signals(node)
-        if len(set(signals)) < len(signals):
+        sources = _signals(node)
+        if len(set(sources)) < len(sources):
             raise NoTheory(f"{name} takes one signal twice.")
-        swapped = signals and node.args and node.args[0] is not signals[0]  # as in 1 / x
+        swapped = sources and node.args and node.args[0] is not sources[0]  # as in 1 / x
         if swapped and target not in _SUMS | _PRODUCTS:
             raise NoTheory(f"{name} with a number first is no step of theory.")
         if len(signals) == 2 and target in _SUMS and not node.kwargs:
-            return layers.Add()
+            return layers.add(*signals)
         silence = f"{name} is not a step that theory knows."
         if len(signals) != 1:
             raise NoTheory(silence)
         if target in _SAME:
-            return layers.Same()
+            return Passed(signals[0])
         others = [value for value in node.args if not isinstance(value, Node)]
         if len(others) == 1 and isinstance(others[0], (int, float)):
             if target in _PRODUCTS:
-                return layers.Scale(others[0] ** 2)
+                return layers.scale(signals[0], others[0] ** 2)
             if target in _QUOTIENTS and others[0]:
-                return layers.Scale(1 / others[0] ** 2)
+                return layers.scale(signals[0], 1 / others[0] ** 2)
         function = getattr(torch, target, None) if isinstance(target, str) else target
         if function is None or function is F.dropout:
             raise NoTheory(silence)
@@ -185,18 +184,19 @@ class Reader:
             out: Tensor = function(x, *others, **node.kwargs)
             return out
 
-        return self._activation(name, (name, str(others), str(node.kwargs)), apply, silence)
+        key = (name, str(others), str(node.kwargs))
+        return layers.elementwise(signals[0], name, self._averages(key, apply, silence))
 
-    def _activation(self, name: str, key: object, which: ActivationLike, silence: str) -> Rule:
-        """Read an activation, whose averages are prepared once for all layers of this key."""
+    def _averages(self, key: object, which: ActivationLike, silence: str) -> Moments:
+        """Prepare the averages of an activation, once for all layers of this key."""
         if self.activation is not None:
-            return layers.Elementwise(name, self.activation)
+            return self.activation
         if key not in self._moments:
             try:
                 self._moments[key] = moments(which)
             except (TypeError, ValueError) as error:
                 raise NoTheory(silence) from error
-        return layers.Elementwise(name, self._moments[key])
+        return self._moments[key]
 
 
 class _Tracer(torch.fx.Tracer):
@@ -219,6 +219,11 @@ def _graph(model: nn.Module) -> Graph:
 
 def _signals(node: Node) -> list[Node]:
     return [value for value in [*node.args, *node.kwargs.values()] if isinstance(value, Node)]
+
+
+def _squares(layer: Any) -> tuple[float, float]:
+    """Give the mean squares of a normalisation layer's γ and β."""
+    return _mean_square(layer.weight, 1.0), _mean_square(layer.bias, 0.0)
 
 
 def _mean_square(values: Tensor | None, fresh: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from initlab import models, schemes
+from initlab.activations import ActivationLike
 from initlab.arguments import number, whole
 from initlab.format import number as write
-from initlab.theory.functions import ActivationLike
-from initlab.theory.layers import Affine, Norm, NoTheory, Passed, Same, Signal, add_noise
+from initlab.theory.layers import NoTheory, Signal, add_noise
 from initlab.theory.network import Reader, Step, leaf_names
-from initlab.theory.quadrature import LARGEST, SMALLEST, moments
+from initlab.theory.quadrature import moments
 
 _MOST_NOISE = 4.0
 """Largest Var ln‖·‖²: two networks in three are within a factor e of the predicted rms."""
@@ -137,7 +137,7 @@ def predict(
                 "'kaiming_normal', or pass a model."
             )
     try:
-        return _propagate(reader.steps(model), start)
+        return _propagate(reader.steps(model, start))
     except NoTheory as silence:
         names = leaf_names(model)
         nothing: list[float | None] = [None] * len(names)
@@ -160,22 +160,21 @@ def _mlp(depth: object, **about: Any) -> nn.Module:
 def _input(x: Tensor | None, input_rms: float) -> Signal:
     if x is None:
         square = number("input_rms", input_rms, low=0) ** 2
-        return Signal(square=square, contrast=square, width=1)
+        return Signal(square, contrast=square, width=1)
     if not isinstance(x, Tensor) or x.dim() < 2 or len(x) < 2:
         raise ValueError("x must be a batch of at least two inputs, of shape (B, ...).")
     batch = x.detach().double().flatten(1)
-    return Signal(
-        square=batch.square().mean().item(), contrast=batch.var(dim=0).mean().item(), width=1
-    )
+    square, contrast = batch.square().mean().item(), batch.var(dim=0).mean().item()
+    return Signal(square, contrast, width=1)
 
 
-def _propagate(steps: list[Step], start: Signal) -> Prediction:
-    signals, passed = _forward(steps, start)
-    gradients, noises = _backward(steps, passed)
-    linear = [step for step in steps if isinstance(step.rule, Affine)]
+def _propagate(steps: list[Step]) -> Prediction:
+    gradients, noises = _backward(steps)
+    linear = [step for step in steps if step.is_linear]
     if not linear:
         raise NoTheory("the model has no linear layer.")
-    hidden = linear[-1].inputs[0]  # the signal that the head gets
+    hidden = linear[-1].inputs[0]  # the step before the head
+    signals = [step.passed.signal for step in steps]
     for noise in (max(signal.noise for signal in signals), max(noises) - noises[hidden]):
         if not noise <= _MOST_NOISE:
             factor = write(math.exp(math.sqrt(noise) / 2))
@@ -195,44 +194,30 @@ def _propagate(steps: list[Step], start: Signal) -> Prediction:
 
 
 def _named_places(steps: list[Step]) -> dict[str, int]:
-    """Say after which step each layer's signal is found; a second call is named as a trace does."""
+    """Say at which step each layer's signal is found; a second call is named as a trace does."""
     places: dict[str, int] = {}
     calls = Counter[str]()
-    for place, step in enumerate(steps, 1):
+    for place, step in enumerate(steps):
         if step.name:
             calls[step.name] += 1
             again = f":{calls[step.name]}" if calls[step.name] > 1 else ""
             # What passes everything on emits the very tensor that it gets, with its gradient.
-            places[step.name + again] = step.inputs[0] if isinstance(step.rule, Same) else place
+            is_same = step.passed.signal is steps[step.inputs[0]].passed.signal
+            places[step.name + again] = step.inputs[0] if is_same else place
     return places
 
 
-def _forward(steps: list[Step], start: Signal) -> tuple[list[Signal], list[Passed]]:
-    """Give the signal at each place, and what each step does to gradients."""
-    if not any(isinstance(step.rule, Norm) and step.rule.over_batch for step in steps):
-        # Only BatchNorm asks for the contrast, and a correlation map takes time.
-        start = replace(start, contrast=math.nan)
-    signals, passed = [start], []
-    for step in steps:
-        passed.append(step.rule(*[signals[i] for i in step.inputs]))
-        square = passed[-1].signal.square
-        if square and not SMALLEST < square < LARGEST:
-            raise NoTheory(f"the second moment after {step.name} leaves the range of float64.")
-        signals.append(passed[-1].signal)
-    return signals, passed
-
-
-def _backward(steps: list[Step], passed: list[Passed]) -> tuple[list[float], list[float]]:
+def _backward(steps: list[Step]) -> tuple[list[float], list[float]]:
     """Mean squared gradients at each signal (1 at the output), and Var ln of them."""
-    gradients, noises = [0.0] * len(steps) + [1.0], [0.0] * (len(steps) + 1)
-    for place in range(len(steps), 0, -1):
-        step, (_, factor, noise) = steps[place - 1], passed[place - 1]
+    gradients, noises = [0.0] * len(steps), [0.0] * len(steps)
+    gradients[-1] = 1.0
+    for place, (name, inputs, (_, factor, noise), _) in reversed([*enumerate(steps)]):
         if not gradients[place]:
             continue
         if not math.isfinite(factor):
-            raise NoTheory(f"{step.name} jumps, or is so steep that its squared slope has no mean.")
+            raise NoTheory(f"{name} jumps, or is so steep that its squared slope has no mean.")
         arriving = gradients[place] * factor
-        for i in step.inputs:
+        for i in inputs:
             total = gradients[i] + arriving
             share = arriving / total if 0 < total < math.inf else 1.0
             if arriving:

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 
 from initlab import activations
+from initlab.activations import ActivationLike
 from initlab.theory import functions
-from initlab.theory.functions import ActivationLike, Array
+from initlab.theory.functions import Array
 
 SMALLEST, LARGEST = 1e-150, 1e150  # variances beyond these would leave float64
 _REACH = 12.0  # in standard deviations: the density there is 1e-32 of its peak
@@ -37,35 +38,18 @@ _FALL_WEIGHTS = 15 * _FALL_WEIGHTS * np.exp(-_FALL)
 
 
 class Averages(NamedTuple):
-    """What is known at one variance q.
+    """What is known at one variance q."""
 
-    Args:
-        mean: E[φ].
-        square: E[φ²].
-        fourth: E[φ⁴].
-        elasticity: d ln E[φ²] / d ln q, by Stein's identity, so φ need not be differentiable.
-        slope_square: E[φ′²]; infinite where φ jumps.
-        slope_fourth: E[φ′⁴].
-    """
-
-    mean: float
-    square: float
-    fourth: float
-    elasticity: float
-    slope_square: float
-    slope_fourth: float
+    mean: float  # E[φ]
+    square: float  # E[φ²]
+    fourth: float  # E[φ⁴]
+    elasticity: float  # d ln E[φ²] / d ln q, by Stein's identity: φ need not be differentiable
+    slope_square: float  # E[φ′²]; infinite where φ jumps
+    slope_fourth: float  # E[φ′⁴]
 
 
 class Moments:
     """Averages of one activation φ over Gaussian numbers of variance q.
-
-    Args:
-        which: A name in `ACTIVATIONS`, or any elementwise function or layer on tensors or arrays.
-
-    Raises:
-        TypeError: `which` is neither a name nor a function.
-        ValueError: The function fails, is not elementwise, is constant or random, or returns
-            numbers that are not finite.
 
     >>> round(Moments("relu").square(4.0).item(), 12)
     2.0
@@ -154,15 +138,10 @@ class Moments:
 
 
 class _Series(NamedTuple):
-    """A power series in c.
+    """A power series in c."""
 
-    Args:
-        terms: a_n² for n = 0, 1, ...
-        beyond: The sum of all further terms at c = 1, and at c = -1.
-    """
-
-    terms: Array
-    beyond: tuple[float, float]
+    terms: Array  # a_n² for n = 0, 1, ...
+    beyond: tuple[float, float]  # the sum of all further terms at c = 1, and at c = -1
 
     def at(self, c: Array) -> Array:
         """Add up the series at correlations c."""
@@ -202,13 +181,9 @@ def _panels(own: tuple[float, ...]) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=1)
 def _hermite(own: tuple[float, ...]) -> Array:
-    """Give Hermite polynomials that are orthonormal for a Gaussian, times √ of its weights.
-
-    Shape:
-        (terms, nodes)
-    """
+    """Give Hermite polynomials that are orthonormal for a Gaussian, times √ of its weights."""
     z, weights = _panels(own)
-    found = np.empty((_TERMS, len(z)))
+    found = np.empty((_TERMS, len(z)))  # (terms, nodes)
     found[0] = np.sqrt(weights)
     found[1] = z * found[0]
     for n in range(2, _TERMS):
