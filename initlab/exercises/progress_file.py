@@ -31,9 +31,10 @@ def record(name: str, status: str) -> str:
         # The file is read again just now: another notebook may have written since.
         _write(path, {**known, name: status})
     except OSError as error:
-        return _once(
-            f"(Progress is not kept: {path.name} cannot be written here, {error.strerror}.)"
-        )
+        note = f"(Progress is not kept: {path.name} cannot be written here, {error.strerror}.)"
+        if note not in _said:
+            _said.add(note)
+            return note
     return ""
 
 
@@ -82,10 +83,3 @@ def _write(path: Path, done: dict[str, str]) -> None:
         with suppress(OSError):
             os.unlink(draft)
         raise
-
-
-def _once(note: str) -> str:
-    if note in _said:
-        return ""
-    _said.add(note)
-    return note
