@@ -20,11 +20,8 @@ from torch.nn import functional as F
 from initlab.activations import ACTIVATIONS, Elementwise
 from initlab.models import ResidualBlock
 
-_ACTIVATIONS = [one.module() for one in ACTIVATIONS.values()]
 _WITHOUT_NUMBERS = {nn.Sequential, ResidualBlock, Elementwise} | {
-    type(one)
-    for one in _ACTIVATIONS
-    if not list(one.parameters())  # as PReLU has
+    type(one.module()) for one in ACTIVATIONS.values()
 }
 
 
@@ -92,7 +89,7 @@ def _is_known(module: nn.Module) -> bool:
         return module.momentum is not None and module.track_running_stats
     if type(module) is nn.LayerNorm:
         return len(module.normalized_shape) == 1
-    if type(module) in _WITHOUT_NUMBERS:  # a ResidualBlock may have a factor that it learns
+    if type(module) in _WITHOUT_NUMBERS:  # but for PReLU, or a ResidualBlock that learns a factor
         return not list(module.parameters(recurse=False)) and not getattr(module, "inplace", False)
     return type(module) is nn.Linear
 

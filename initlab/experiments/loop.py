@@ -21,10 +21,7 @@ IGNORED = -100  # the class that cross-entropy leaves out
 
 
 class Scores(NamedTuple):
-    """How good each network is on a batch: one loss and one accuracy for each.
-
-    Accuracies are None where targets are no classes.
-    """
+    """How good each network is on a batch; accuracies are None where targets are no classes."""
 
     losses: list[float]
     accuracies: list[float | None]
@@ -125,10 +122,9 @@ class Loop:
         output, y = self.network(batch.x), batch.y
         are_classes = y.dim() == 1 and not y.is_floating_point()
         if self.ensemble and self.recipe.loss is None and are_classes:  # all in one go
-            every = F.cross_entropy(
-                output.flatten(0, 1), y.long().repeat(self.count), reduction="none"
-            )
-            losses = every.view(self.count, -1).sum(1) / (y != IGNORED).sum()
+            rows, targets = output.flatten(0, 1), y.long().repeat(self.count)
+            every = F.cross_entropy(rows, targets, reduction="none").view(self.count, -1)
+            losses = every.sum(1) / (y != IGNORED).sum()
         else:
             loss = self.recipe.loss or default_loss
             outputs = output.unbind() if self.ensemble else [output]
@@ -144,10 +140,10 @@ def default_loss(output: Any, target: Tensor) -> Tensor:
 
 
 def _hits(output: Tensor, target: Tensor) -> list[float | None]:
-    """Return the share of examples whose largest output is the target; nothing for regression.
+    """Return each network's share of examples whose largest output is the target, if any has one.
 
     Shape:
-        output (S, B, C) or (S, B, C, ...), or (S, B, ..., C); answer S numbers.
+        output (S, B, C, ...) or (S, B, ..., C).
     """
     if target.is_floating_point() or output.dim() != target.dim() + 2:
         return []

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from initlab.arguments import whole
 from initlab.data import Batch
-from initlab.experiments.history import History
+from initlab.experiments.history import History, Recorder
 from initlab.experiments.loop import Loop, mode
 from initlab.experiments.progress import bar
 from initlab.experiments.recipe import Loss, Recipe, checked_data, checked_model
-from initlab.experiments.recording import Recorder
 from initlab.experiments.threads import one_thread
 
 TRACED = 128  # examples, the first of the data, on which each record looks
@@ -74,21 +73,16 @@ def train(
     (60, None, True)
     """
     recipe = Recipe(
-        steps=steps,
-        lr=lr,
-        optimizer=optimizer,
-        momentum=momentum,
-        batch_size=batch_size,
-        loss=loss,
-        seed=seed,
-    )
+        steps=steps, lr=lr, optimizer=optimizer, momentum=momentum, batch_size=batch_size,
+        loss=loss, seed=seed,
+    )  # fmt: skip
     if record_every is not None:
         whole("record_every", record_every, least=1)
     batch = checked_data(data, checked_model(model))
     is_small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
     with (
         one_thread(is_small),
-        own_randomness(model, seed),
+        own_randomness(seed),
         torch.enable_grad(),
         mode(model, training=True),
         bar(steps, show=progress, unit="step") as shown,
@@ -152,9 +146,8 @@ def run(
 
 
 @contextmanager
-def own_randomness(model: nn.Module, seed: int) -> Iterator[None]:
-    """Draw dropout's masks from `seed`, and put the caller's random state back."""
-    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
+def own_randomness(seed: int) -> Iterator[None]:
+    """Draw PyTorch's global random numbers from `seed`, and put the caller's state back."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
