@@ -174,13 +174,9 @@ def read_quiz(source: str) -> tuple[Question, ...]:
     >>> read_quiz('''
     ... [[question]]
     ... asks = "1 + 1?"
-    ... [[question.option]]
-    ... text = "2"
-    ... because = "Count."
-    ... right = true
-    ... [[question.option]]
-    ... text = "11"
-    ... because = "Those are texts."
+    ... option = [
+    ...     {text = "2", because = "Count.", right = true}, {text = "11", because = "No, texts."}
+    ... ]
     ... ''')[0].right
     0
     """

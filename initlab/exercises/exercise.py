@@ -33,10 +33,6 @@ class Mistake:
     says: str
 
 
-def _not_yet(evidence: Any) -> str:
-    return "This is not it yet. What does your answer give for the smallest case, worked by hand?"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
     """A task for the learner, and how an answer to it is judged.
@@ -69,7 +65,9 @@ class Exercise:
     measure: Callable[[Any], Any]
     right: Callable[[Any], bool]
     mistakes: tuple[Mistake, ...] = ()
-    otherwise: Callable[[Any], str] = _not_yet
+    otherwise: Callable[[Any], str] = lambda evidence: (
+        "This is not it yet. What does your answer give for the smallest case, worked by hand?"
+    )
     praise: str = "it holds for every case that was tried."
 
     @property

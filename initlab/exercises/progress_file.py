@@ -40,27 +40,23 @@ def record(name: str, status: str) -> str:
 
 def read() -> dict[str, str]:
     """Give name → status, from the file and from this session; a broken file is set aside."""
-    kept = _from_file(_path())
+    path, kept = _path(), {}
+    try:
+        kept = dict(json.loads(path.read_text("utf-8"))["exercises"]) if path else {}
+        if not all(isinstance(status, str) for status in kept.values()):
+            raise TypeError("a status is not a text")
+    except OSError:
+        pass  # no file yet, or none that we may read
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        kept = {}
+        if path:
+            _set_aside(path)
     return kept | {name: now for name, now in _session.items() if kept.get(name) != "correct"}
 
 
 def _path() -> Path | None:
     wanted = os.environ.get("INITLAB_PROGRESS", ".initlab_progress.json")
     return None if wanted == "off" else Path(wanted)
-
-
-def _from_file(path: Path | None) -> dict[str, str]:
-    try:
-        kept = json.loads(path.read_text("utf-8"))["exercises"] if path else {}
-        if not all(isinstance(status, str) for status in kept.values()):
-            raise TypeError("a status is not a text")
-    except OSError:
-        return {}  # no file yet, or none that we may read
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        if path:
-            _set_aside(path)
-        return {}
-    return dict(kept)
 
 
 def _set_aside(path: Path) -> None:

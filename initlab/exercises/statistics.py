@@ -42,7 +42,7 @@ ENOUGH = 20_000
 TOLERANCE = 0.05
 KS_LIMIT = 0.03
 NEAR_NORMAL = 0.04  # gives a mistake its name, no more
-NAMED = 0.025
+NAMED = 0.025  # the TOLERANCE that gives a mistake its name: two may lie 4 % apart
 COPY = 0.9
 TAIL, FAR = 3.0, 8.0
 BEYOND_TAIL = 0.0027  # the share of a normal distribution that lies beyond ±TAIL
@@ -55,10 +55,7 @@ def mean_is(values: Array, mean: float, std: float) -> bool:
 
 
 def std_is(values: Array, std: float, tolerance: float = TOLERANCE) -> bool:
-    """Is the standard deviation within 5 % of `std`?
-
-    To give a mistake its name, `NAMED` is narrower: two mistakes may lie 4 % apart.
-    """
+    """Is the standard deviation within 5 % of `std`?"""
     return bool(abs(values.std() / std - 1) < tolerance)
 
 
@@ -100,8 +97,7 @@ def values_return(entries: Entries) -> bool:
     """Do values come back that a fine dtype hardly ever draws twice?"""
     if entries.eps > 1e-5:  # 16 bits: they do, by rounding
         return False
-    size = np.sort(np.abs(entries.values), axis=None)
-    return bool((np.diff(size) == 0).mean() > 0.1)
+    return np.unique(np.abs(entries.values)).size < 0.9 * entries.values.size
 
 
 def is_even(matrix: Array) -> bool:

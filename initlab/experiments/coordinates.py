@@ -30,19 +30,14 @@ Build = Callable[[int], Any]
 
 
 class Size(NamedTuple):
-    """How large what a layer emits is, for one network after some steps.
-
-    Args:
-        rms: Root mean square of all elements.
-        change: The same of their change since the start.
-    """
+    """How large what a layer emits is, for one network after some steps."""
 
     layer: str
     width: int
     seed: int
     step: int
-    rms: float
-    change: float
+    rms: float  # root mean square of all elements
+    change: float  # the same of their change since the start
 
 
 @dataclass(frozen=True, kw_only=True)

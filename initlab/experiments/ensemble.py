@@ -28,11 +28,8 @@ _WITHOUT_NUMBERS = {nn.Sequential, ResidualBlock, Elementwise} | {
 class Ensemble(nn.Module):
     """S networks of one architecture, run as one.
 
-    Its parameters and buffers are those of the networks, in their order and with their names, but
-    with a first dimension of S: entry s of each belongs to network s.
-
-    Args:
-        models: Networks of one architecture for which `can_stack` holds. They stay as they are.
+    Its parameters and buffers are those of the networks (for which `can_stack` must hold), in their
+    order and with their names, but with a first dimension of S: entry s belongs to network s.
 
     Shape:
         (B, n) → (S, B, n_out)
@@ -116,9 +113,11 @@ class Stacked(nn.Module):
 
     weight: Tensor | None
     bias: Tensor | None
+    like: Any
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
+        self.__dict__["like"] = layers[0]  # has the options; no part of this module
         for name, first in (layers[0]._parameters | layers[0]._buffers).items():
             if first is None:
                 self.register_parameter(name, None)
@@ -145,27 +144,18 @@ class _BatchNorm(Stacked):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
-        super().__init__(layers)
-        self.momentum, self.eps = layers[0].momentum or 0.0, layers[0].eps
-
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = (p if p is None else p.view(-1) for p in (self.weight, self.bias))
         mean, var = self.running_mean.view(-1), self.running_var.view(-1)
         features = x.transpose(0, 1).flatten(1)  # (B, S·n)
-        out = F.batch_norm(
-            features, mean, var, weight, bias, self.training, self.momentum, self.eps
-        )
+        how = self.training, self.like.momentum, self.like.eps
+        out = F.batch_norm(features, mean, var, weight, bias, *how)
         return out.view(len(out), len(x), -1).transpose(0, 1)
 
 
 class _LayerNorm(Stacked):
-    def __init__(self, layers: Sequence[nn.LayerNorm]) -> None:
-        super().__init__(layers)
-        self.shape, self.eps = layers[0].normalized_shape, layers[0].eps
-
     def forward(self, x: Tensor) -> Tensor:
-        out = F.layer_norm(x, self.shape, eps=self.eps)
+        out = F.layer_norm(x, self.like.normalized_shape, eps=self.like.eps)
         out = out if self.weight is None else out * self.weight[:, None]
         return out if self.bias is None else out + self.bias[:, None]
 

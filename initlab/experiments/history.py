@@ -86,10 +86,11 @@ class History:
         """Return after how many updates the loss was first below a share of its start, or None.
 
         Args:
-            share: Part of the first step's loss, above 0 and below 1.
+            share: Part of the first step's loss.
 
         Raises:
-            TypeError, ValueError: `share` is no number, or out of its range.
+            TypeError: `share` is no number.
+            ValueError: It is not above 0 and below 1.
 
         >>> History(loss=[8.0, 2.0, 0.5, 0.1]).steps_to(0.1)
         2
@@ -114,14 +115,7 @@ class History:
 
 
 class Recorder:
-    """Looks at a network every so many steps, and leaves no mark.
-
-    Args:
-        model: The network, in training mode.
-        batch: What each trace runs on.
-        loss: What it is trained with; None is the usual one.
-        every: How many steps lie between two records.
-    """
+    """Looks at a network in training mode every so many steps, and leaves no mark."""
 
     def __init__(self, model: nn.Module, batch: Batch, loss: Loss | None, every: int) -> None:
         self.model, self.batch, self.loss, self.every = model, batch, loss or default_loss, every
@@ -180,13 +174,13 @@ class Recorder:
 def _ranks(matrices: dict[str, Tensor]) -> dict[str, float]:
     """Find all ranks; neighbours of one kind go together, which costs half as much."""
 
-    def kind(name: str) -> tuple[object, ...]:
-        return matrices[name].shape, matrices[name].dtype, matrices[name].device
+    def kind(item: tuple[str, Tensor]) -> tuple[object, ...]:
+        return item[1].shape, item[1].dtype, item[1].device
 
     ranks: dict[str, float] = {}
-    for _, group in groupby(matrices, kind):
-        names = list(group)
-        found = rank(torch.stack([matrices[name] for name in names])).tolist()
+    for _, group in groupby(matrices.items(), kind):
+        names, alike = zip(*group, strict=True)
+        found = rank(torch.stack(alike)).tolist()
         ranks |= zip(names, (int(one) if math.isfinite(one) else one for one in found), strict=True)
     return ranks
 

@@ -17,8 +17,6 @@ from initlab.experiments.ensemble import Ensemble
 from initlab.experiments.recipe import Recipe
 from initlab.probe.run import logits_of, usual_loss
 
-IGNORED = -100  # the class that cross-entropy leaves out
-
 
 class Scores(NamedTuple):
     """How good each network is on a batch; accuracies are None where targets are no classes."""
@@ -37,15 +35,10 @@ class Saved(NamedTuple):
 
 
 class Loop:
-    """Networks on their way: `gradients` runs a batch forwards and backwards, `update` follows.
+    """One network or an ensemble, in training mode: `gradients` of a batch, then `update`, ...
 
     A network whose loss is no number any more is lost: it gets no further update, so that it stays
-    as `il.train` leaves it, and the others go on.
-
-    Args:
-        network: One network, or an ensemble, in training mode. It is trained in place.
-        recipe: How it is trained.
-        optimizer: Somebody's own, with its own rates; None makes that of the recipe.
+    as `il.train` leaves it, and the others go on. An optimizer of somebody's own has its own rates.
 
     >>> from initlab.data import digits
     >>> from initlab.models import mlp
@@ -124,7 +117,7 @@ class Loop:
         if self.ensemble and self.recipe.loss is None and are_classes:  # all in one go
             rows, targets = output.flatten(0, 1), y.long().repeat(self.count)
             every = F.cross_entropy(rows, targets, reduction="none").view(self.count, -1)
-            losses = every.sum(1) / (y != IGNORED).sum()
+            losses = every.sum(1) / (y != -100).sum()  # the class that cross-entropy leaves out
         else:
             loss = self.recipe.loss or default_loss
             outputs = output.unbind() if self.ensemble else [output]

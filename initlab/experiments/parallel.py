@@ -92,16 +92,10 @@ def run_all(
 def spread(
     work: Sequence[Callable[[GoOn], Any]], *, sizes: Sequence[int], unit: str, progress: bool
 ) -> tuple[dict[int, Any], str | None]:
-    """Do pieces of work where joblib is told to; an interrupt keeps those that are done.
-
-    Args:
-        work: The pieces.
-        sizes: For how many units each of them counts.
-        unit: Such as "run".
-        progress: Whether a bar is shown.
+    """Do pieces of work, each of a size in units, where joblib is told to.
 
     Returns:
-        Place → result, and what an interrupt has left, in words.
+        Place → result of each that is done, and what an interrupt has left, in words.
     """
     from joblib import Parallel, delayed
     from joblib.parallel import get_active_backend

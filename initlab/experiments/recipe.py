@@ -16,20 +16,14 @@ from initlab.data import Batch
 from initlab.experiments.ensemble import Stacked
 from initlab.schemes import fans
 
-Loss = Callable[[Any, Tensor], Tensor]
-"""(output, target) → scalar."""
+Loss = Callable[[Any, Tensor], Tensor]  # (output, target) → scalar
 OPTIMIZERS = ("sgd", "adam", "mup_adam")
 BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a run but the network and the data; the fields as in `il.train`.
-
-    Raises:
-        TypeError: A value is of the wrong kind.
-        ValueError: A value is out of its range, or a name is unknown.
-    """
+    """Everything that decides a run but the network and the data; the fields as in `il.train`."""
 
     steps: int
     lr: float | Callable[[int], float]
@@ -79,10 +73,9 @@ class Recipe:
 
     def _epochs(self, data: Batch) -> Iterator[Batch]:
         generator, n = torch.Generator().manual_seed(self.seed), len(data.x)
+        while self.batch_size >= n:
+            yield data
         while True:
-            if self.batch_size >= n:
-                yield data
-                continue
             order = torch.randperm(n, generator=generator).to(data.x.device)
             # What does not fill a batch is left out: BatchNorm cannot take a batch of one.
             full = n - n % self.batch_size

@@ -58,10 +58,6 @@ def train(
         seed: Decides the order of the examples and dropout's masks.
         progress: Whether a run of more than a second shows a bar, where somebody is looking.
 
-    Returns:
-        Loss, accuracy and learning rate of each step, the records, and the loss and accuracy on
-        all of the data at the end.
-
     Raises:
         TypeError: An argument is of the wrong kind.
         ValueError: An argument is out of its range, or a name is unknown.
@@ -108,11 +104,11 @@ def run(
     """Train one network, or an ensemble, in place; return the history of each network.
 
     Args:
-        network: The network, in training mode.
-        data: What it is trained on.
-        recipe: How.
-        after_step: Is called after each step; what it raises ends the run.
-        recorder: Looks at the network; not at an ensemble.
+        network: In training mode.
+        data: All of it.
+        recipe: How to train.
+        after_step: What it raises ends the run.
+        recorder: For one network, not for an ensemble.
         keep_interrupted: Whether an interrupt ends the run with what there is; else it is raised.
     """
     loop = Loop(network, recipe)
