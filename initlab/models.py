@@ -261,7 +261,9 @@ def residual(
 def _seeded(seed: int) -> Iterator[None]:
     """Draw from `seed` on the CPU, and put the caller's random state back."""
     seed = whole("seed", seed, least=0)
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    # What will have no numbers draws none; else weights don't depend on the device.
+    where = "meta" if torch.get_default_device().type == "meta" else "cpu"
+    with torch.random.fork_rng(devices=[]), torch.device(where):
         torch.default_generator.manual_seed(seed)
         yield
 

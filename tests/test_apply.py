@@ -13,6 +13,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 import initlab as il
 from initlab.apply.layers import LAYERS as TABLE
 from initlab.apply.layers import linear
+from initlab.apply.parametrized import HOOKED
 
 # name → (layer, parameter → (number of pieces, true fan_in, true fan_out))
 LAYERS = {
@@ -394,15 +395,9 @@ def test_frozen_parameters_are_left_and_told():
     assert [row.note for row in report.left] == ["frozen (requires_grad=False)"]
 
 
-def old(function, module, **options):
-    with warnings.catch_warnings(action="ignore", category=FutureWarning):
-        return function(module, **options)
-
-
 PARAMETRISED = {
     "weight_norm": lambda: parametrizations.weight_norm(nn.Linear(30, 20)),
     "weight_norm conv": lambda: parametrizations.weight_norm(nn.Conv1d(10, 20, 3), dim=1),
-    "old weight_norm": lambda: old(nn.utils.weight_norm, nn.Linear(30, 20)),
     "orthogonal": lambda: parametrizations.orthogonal(nn.Linear(30, 20)),
 }
 
@@ -424,21 +419,36 @@ def test_parametrised_weights_take_the_value(make):
     assert model.bias.any()
 
 
-def test_a_pruned_weight_takes_the_value_behind_its_mask():
-    model = prune.ln_structured(nn.Linear(30, 20), "weight", 0.5, n=2, dim=0)
-    pruned = model.weight.detach() == 0
-    report = il.initialize(model, "kaiming_normal", generator=torch.Generator().manual_seed(0))
-    expected = torch.empty(20, 30)
-    il.scheme("kaiming_normal").fill_(expected, torch.Generator().manual_seed(0))
-    assert torch.equal(model.weight_orig, expected)
-    assert torch.equal(model.weight, expected.where(~pruned, 0))
-    assert (report["weight_orig"].fan_in, report["weight_orig"].note) == (30, "held by pruning")
-    before = model.weight.detach().clone()
-    with pytest.raises(OwnError):
-        il.initialize(nn.Sequential(model, nn.Linear(3, 2)), "torch_default", bias=fails_late)
-    assert torch.equal(model.weight, before)
-    lsuv = il.lsuv(nn.Sequential(model), torch.randn(50, 30))
-    assert lsuv["0.weight_orig"].note.startswith("held by pruning; emits std 1 after 2")
+@pytest.mark.parametrize(
+    ("hook", "names"),
+    [
+        (nn.utils.weight_norm, ["weight_g", "weight_v"]),
+        (nn.utils.spectral_norm, ["weight_orig"]),
+        (lambda layer: prune.random_unstructured(layer, "weight", 0.5), ["weight_orig"]),
+    ],
+    ids=["weight_norm", "spectral_norm", "prune"],
+)
+def test_a_weight_behind_a_hook_is_left_and_told(hook, names):
+    model, how = nn.ModuleDict({"branch": nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))}), HOOKED
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        layer = hook(model["branch"][1])
+    names = [f"branch.1.{name}" for name in names]
+    before = [layer.weight.detach().clone(), *(model.get_parameter(n).clone() for n in names)]
+    for scheme, bias in (("ones", 2.0), ("torch_default", "torch_default")):
+        report = il.initialize(model, scheme, bias=bias, rules=[il.Rule("*_[gvo]*", "zeros")])
+        assert {row.name: row.note for row in report.left} == dict.fromkeys(
+            names, f"{how}: remove the hook to set it"
+        )
+        assert layer.bias.any()
+    assert all(il.audit(model)[name].note.startswith(how) for name in names)
+    report = il.lsuv(model["branch"], torch.randn(50, 6), scheme=None)
+    assert {report[name[7:]].note for name in names} == {f"{how}: not scaled"}
+    with pytest.raises(
+        ValueError, match=r"branch.1.weight_\w+ is held by a hook .* be scaled: remove"
+    ):
+        il.scale_residual(model, "zero_last")
+    after = [layer.weight, *map(model.get_parameter, names)]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")  # PyTorch's, from the layer itself
@@ -478,9 +488,8 @@ def test_a_parameter_inside_a_parametrization_is_told():
     assert name in {row.name for row in il.audit(model)}
 
 
-@pytest.mark.parametrize("wrap", [parametrizations.spectral_norm, nn.utils.spectral_norm])
-def test_spectral_norm_knows_the_new_weight_at_once(wrap):
-    model = wrap(nn.Linear(30, 20)).eval()
+def test_spectral_norm_knows_the_new_weight_at_once():
+    model = parametrizations.spectral_norm(nn.Linear(30, 20)).eval()
     il.initialize(model, "normal", std=4.0)
     model(torch.zeros(30))
     assert float(torch.linalg.matrix_norm(model.weight.detach(), 2)) == pytest.approx(1, abs=0.05)

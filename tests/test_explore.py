@@ -29,12 +29,6 @@ def records(**values):
     return signal_records(SignalSettings(**{**SMALL, **values}))
 
 
-def run(**values):
-    patient = values.pop("patient", True)
-    settings = SymmetrySettings(**{"width": 8, **values})
-    return symmetry_records(settings, patient=patient)
-
-
 class Patient(Browser):
     """Waits for the last slice of a computation."""
 
@@ -65,7 +59,7 @@ def test_deep_networks_are_shown_as_a_heat_map():
 
 
 def test_a_run_in_slices_ends_like_a_run_in_one_go(monkeypatch):
-    monkeypatch.setattr(sys.modules["initlab.explore.symmetry_records"], "SLICE", 0.0)
+    monkeypatch.setattr(sys.modules["initlab.explore.explorer"], "SLICE", 0.0)
     browser = Browser(symmetry(width=8))
     sent = browser.ask(set={"seed": 7, "step": 150})
     assert sent["unfinished"]
@@ -80,7 +74,7 @@ def test_a_run_in_slices_ends_like_a_run_in_one_go(monkeypatch):
 
 
 def test_setting_a_trait_in_python_waits_for_the_end_of_the_run(monkeypatch):
-    monkeypatch.setattr(sys.modules["initlab.explore.symmetry_records"], "SLICE", 0.0)
+    monkeypatch.setattr(sys.modules["initlab.explore.explorer"], "SLICE", 0.0)
     explorer = symmetry(width=8)
     explorer.seed = 8
     assert explorer.scene.finished
@@ -125,7 +119,7 @@ def test_a_trait_is_plain_and_redraws():
 def test_computing_keeps_to_one_core(monkeypatch):
     seen = []
 
-    def count(self, settings, *, patient):
+    def count(self, settings, seconds):
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         seen.append(torch.get_num_threads())
         return self.scene
@@ -199,7 +193,7 @@ def test_an_error_is_shown_and_the_last_good_picture_stays(monkeypatch):
     browser = Browser(explorer)
     seen = explorer.sentence
 
-    def fail(self, settings, *, patient):
+    def fail(self, settings, seconds):
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as broken:
@@ -318,13 +312,3 @@ def test_the_still_picture_of_the_weights_has_unit_1_on_top():
     assert np.array_equal(image.get_array(), explorer.scene.panels[0].values)
     assert axes.get_ylim() == (8.5, 0.5)
     assert image.get_extent() == [0.5, 64.5, 8.5, 0.5]
-
-
-def test_slow_theory_follows_the_measurement():
-    browser = Browser(signal(**SMALL))
-    first = browser.ask(set={"residual": "plain"})
-    then = browser.ask(go_on=True)
-    assert (first["unfinished"], then["unfinished"]) == (True, False)
-    styles = [[series["style"] for series in sent["panels"][2]["series"]] for sent in (first, then)]
-    assert styles == [["dots", "dots"], ["dots", "dashes", "dots", "dashes"]]
-    assert first["panels"][2]["series"][0] == then["panels"][2]["series"][0]

@@ -22,7 +22,7 @@ SMALL = {"depth": 4, "width": 32, "batch_size": 32}
 
 def records(*, seconds=math.inf, **values):
     settings = BatchnormSettings(**{**SMALL, **values})
-    return batchnorm_records(settings, seconds=seconds)
+    return batchnorm_records(settings, seconds)
 
 
 def curves(panel):

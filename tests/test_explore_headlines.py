@@ -12,7 +12,7 @@ from initlab.explore import batchnorm, phase, race, signal, spectrum, symmetry, 
 from initlab.explore.colours import themes
 from initlab.explore.explorer import front_end
 from initlab.explore.signal_records import SignalSettings
-from initlab.explore.signal_words import trend
+from initlab.explore.words import trend
 from test_explore_random import KINDS
 from test_explore_records import signal_network
 

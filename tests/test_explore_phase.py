@@ -21,16 +21,6 @@ def records(**values):
     return phase_records(PhaseSettings(**{**SMALL, **values}))
 
 
-def dots(panel):
-    (series,) = (one for one in panel["series"] if one["style"] == "dots")
-    return series["y"]
-
-
-def dashes(panel):
-    (series,) = (one for one in panel["series"] if one["style"] == "dashes")
-    return series["y"]
-
-
 def test_where_there_is_no_edge_in_the_plane_none_is_drawn():
     for activation in ("sigmoid", "silu"):
         explorer = phase(activation=activation, **SMALL)
@@ -60,20 +50,6 @@ def test_the_point_is_that_of_two_sliders():
     assert [(one.low, one.high) for one in sliders] == [
         (plane[axis]["low"], plane[axis]["high"]) for axis in "xy"
     ]
-
-
-def test_the_measurement_comes_first_and_theory_follows():
-    MODULE._theory.cache_clear()
-    browser = Browser(phase(**SMALL))
-    sent = browser.ask(set={"activation": "erf"})
-    assert sent["unfinished"]
-    assert sent["sentence"].endswith("(computing)")
-    assert [len(panel["series"]) for panel in sent["panels"]] == [1, 1, 1, 1, 1]
-    last = sent
-    while last["unfinished"]:
-        last = browser.ask(go_on=True)
-    assert [len(panel["series"]) for panel in last["panels"]] == [1, 2, 2, 2, 2]
-    assert dots(last["panels"][1]) == dots(sent["panels"][1])
 
 
 @pytest.mark.parametrize("activation", list(il.activations.ACTIVATIONS))

@@ -54,7 +54,7 @@ def records(**values):
 
 
 def test_a_run_in_slices_says_that_it_is_computing(monkeypatch):
-    monkeypatch.setattr(MODULE, "SLICE", 0.0)
+    monkeypatch.setattr(sys.modules["initlab.explore.explorer"], "SLICE", 0.0)
     MODULE._run.cache_clear()
     browser = Browser(race(**SMALL))
     sent = browser.ask(set={"step": 20})

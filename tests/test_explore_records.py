@@ -150,7 +150,7 @@ def batchnorm_network(settings, norm, scale=None):
 )
 def test_signals_with_and_without_batchnorm_are_those_of_a_trace(changed):
     settings = batchnorm_settings(**changed)
-    got = batchnorm_records(settings, seconds=0)
+    got = batchnorm_records(settings, 0)
     for levels, norm in ((got.normed, "batch"), (got.plain, None)):
         model = batchnorm_network(settings, norm)
         trace = il.trace(model, *il.data.digits(settings.batch_size))
@@ -208,15 +208,12 @@ def test_eps_breaks_scale_invariance_where_weights_are_small():
 @pytest.mark.parametrize("batch_size", [8, 512])
 def test_batchnorm_follows_theory(batch_size):
     changed = {"scale": 1.0, "depth": 20, "width": 256, "batch_size": batch_size}
-    got = batchnorm_records(batchnorm_settings(**changed), seconds=0.4)
+    got = batchnorm_records(batchnorm_settings(**changed), 0.4)
     expected = theory.batchnorm_factor("relu", batch_size=batch_size)
-    assert got.factor == pytest.approx(expected)
     assert got.normed.predicted_factors[3:15] == pytest.approx([expected] * 12, rel=0.01)
     assert got.normed.factors[3:15].mean() == pytest.approx(expected, rel=0.1)
     assert got.normed.activation == pytest.approx(got.normed.predicted_activation, rel=0.05)
     assert got.plain.activation[:5] == pytest.approx(got.plain.predicted_activation[:5], rel=0.3)
-    silent = batchnorm_records(batchnorm_settings(activation="tanh"), seconds=0)
-    assert math.isnan(silent.factor)
 
 
 def test_a_run_that_has_diverged_has_no_more_accuracies():
@@ -304,9 +301,9 @@ def phase_network(settings):
     ids=str,
 )
 def test_two_inputs_go_through_the_network_as_autograd_says(changed):
-    phase_records(phase_settings(**{**changed, "depth": 12}), seconds=0)
+    phase_records(phase_settings(**{**changed, "depth": 12}))
     settings = phase_settings(**changed)
-    got = phase_records(settings, seconds=0).measured
+    got = phase_records(settings).measured
     model, x, above = phase_network(settings)
     pre = [x.requires_grad_()]
     for bend, linear in zip(model[::2], model[1::2], strict=True):
@@ -340,7 +337,7 @@ def test_what_phase_predicts_are_the_maps_of_theory(activation, weight_var, bias
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
 def test_the_plane_is_that_of_theory(activation):
-    plane = phase_records(phase_settings(activation=activation), seconds=0).plane
+    plane = phase_records(phase_settings(activation=activation)).plane
     source = np.random.default_rng(0)
     wide, high = np.linspace(0.05, 5.05, 121)[1::2], np.linspace(0, 0.5, 81)[1::2]
     for _ in range(6):
@@ -351,7 +348,7 @@ def test_the_plane_is_that_of_theory(activation):
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "softplus"])
 def test_the_curve_is_the_edge_of_chaos(activation):
-    weight_var, bias_var = phase_records(phase_settings(activation=activation), seconds=0).edge
+    weight_var, bias_var = phase_records(phase_settings(activation=activation)).edge
     assert bias_var[-1] == 0.5
     for place in (0, len(bias_var) // 2):
         found = theory.fixed_point(activation, weight_var[place], bias_var[place])
@@ -425,7 +422,7 @@ def test_each_lane_is_what_train_and_trace_give(changed):
             continue
         trace = il.trace(model, data.x[:128], data.y[:128])
         layers = [trace[f"act{k}"] for k in range(1, settings.depth + 1)]
-        for quantity, signals in (("activation", lane.activation), ("gradient", lane.gradient)):
+        for quantity, signals in lane.signals.items():
             expected = [getattr(layer, quantity).rms for layer in layers]
             assert signals.rms == pytest.approx(expected, rel=1e-3)  # some steps of rounding
         assert lane.loss == pytest.approx(history.final_loss, rel=1e-4)
@@ -460,10 +457,9 @@ def test_rewinding_gives_the_same_weights(optimizer, monkeypatch):
     RACE._run.cache_clear()
 
 
-def test_a_race_in_slices_ends_where_one_in_one_go_ends(monkeypatch):
-    monkeypatch.setattr(RACE, "SLICE", 0.0)
+def test_a_race_in_slices_ends_where_one_in_one_go_ends():
     settings = race_settings(step=5, seed=7)
-    found = [race_records(settings, patient=False) for _ in range(5)]
+    found = [race_records(settings, 0) for _ in range(5)]
     assert [one.step for one in found] == [1, 2, 3, 4, 5]
     assert [one.finished for one in found] == [False] * 4 + [True]
     RACE._run.cache_clear()
@@ -485,9 +481,9 @@ def test_many_weights_are_kept_at_fewer_steps(monkeypatch):
 def test_caches_are_bounded():
     for seed in range(4):
         signal_records(signal_settings(seed=seed))
-        batchnorm_records(batchnorm_settings(seed=seed), seconds=0)
-        symmetry_records(symmetry_settings(seed=seed), patient=False)
-        phase_records(phase_settings(seed=seed), seconds=0)
+        batchnorm_records(batchnorm_settings(seed=seed), 0)
+        symmetry_records(symmetry_settings(seed=seed), 0)
+        phase_records(phase_settings(seed=seed))
         race_records(race_settings(seed=seed, step=0))
     kept = {
         SIGNAL._network: 1, BATCHNORM._study: 2, BATCHNORM._network: 2, BATCHNORM._invariance: 1,

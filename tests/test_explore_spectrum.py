@@ -102,7 +102,7 @@ def test_every_digit_is_there_where_float64_has_none(activation, gain, depth):
         logs = [float(mpmath.log10(value)) for value in exact if value > mpmath.mpf(10) ** -250]
     got = records(
         activation=activation, gain=gain, depth=depth, width=width, seed=1
-    ).spectra[0].last  # fmt: skip
+    )[0].last  # fmt: skip
     assert logs[0] - logs[-1] > 16 or len(logs) < width
     assert got.logs == pytest.approx(logs, abs=1e-8)
     assert got.zeros == width - len(logs)
@@ -116,19 +116,19 @@ def test_the_product_of_all_is_the_product_of_the_determinants():
     for _ in range(100):
         weight = il.scheme("xavier_normal").fill_(torch.empty(32, 32), generator)
         expected += np.linalg.slogdet(weight.double().numpy())[1] / math.log(10)
-    got = records(depth=100, seed=4).spectra[0].last.logs
+    got = records(depth=100, seed=4)[0].last.logs
     assert got.sum() == pytest.approx(expected, rel=1e-9)
     assert got[-1] < -50
 
 
 def test_orthogonal_stays_an_isometry_and_gaussian_follows_its_law():
-    normal, orthogonal = records(depth=100, width=128).spectra
+    normal, orthogonal = records(depth=100, width=128)
     assert np.abs(orthogonal.last.logs).max() < 1e-5
     assert orthogonal.spread == pytest.approx(1, abs=1e-9)
     assert orthogonal.predicted_spread == pytest.approx(np.ones(100))
     assert normal.predicted_spread == pytest.approx(np.arange(2, 102))
     assert normal.spread[:5] == pytest.approx(np.arange(2, 7), rel=0.15)
-    five = records(depth=5, width=128).spectra[0]
+    five = records(depth=5, width=128)[0]
     assert np.abs(five.last.logs - five.predicted)[:110].max() < 0.25
     assert five.last.logs[0] == pytest.approx(five.predicted_largest[-1], abs=0.05)
 
@@ -138,15 +138,15 @@ def test_the_spread_of_a_bent_network_is_that_of_many_wide_ones():
         records(activation="tanh", gain=1.5, depth=5, width=128, seed=seed) for seed in range(4)
     ]
     for place in (0, 1):
-        measured = np.mean([one.spectra[place].spread for one in spreads], axis=0)
-        assert measured == pytest.approx(spreads[0].spectra[place].predicted_spread, rel=0.15)
+        measured = np.mean([one[place].spread for one in spreads], axis=0)
+        assert measured == pytest.approx(spreads[0][place].predicted_spread, rel=0.15)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
 def test_a_gain_that_only_scales_does_what_a_new_pass_would(activation, monkeypatch):
-    quick = records(activation=activation, gain=3.0, depth=7).spectra
+    quick = records(activation=activation, gain=3.0, depth=7)
     monkeypatch.setattr(MODULE, "SCALE_FREE", ())
-    slow = records(activation=activation, gain=3.0, depth=7).spectra
+    slow = records(activation=activation, gain=3.0, depth=7)
     for one, other in zip(quick, slow, strict=True):
         assert one.last.logs == pytest.approx(other.last.logs, abs=1e-9)
         assert one.predicted == pytest.approx(other.predicted, abs=1e-9)
@@ -196,21 +196,6 @@ def test_where_theory_does_not_know_the_entries_no_line_is_drawn():
     assert names[2] == ["sparse", "orthogonal", "theory"]
 
 
-def test_slices_end_like_one_go(monkeypatch):
-    monkeypatch.setattr(MODULE, "SLICE", 0.0)
-    browser = Browser(spectrum(width=32, depth=1))
-    sent = browser.ask(set={"seed": 7, "depth": 9, "activation": "tanh"})
-    assert sent["unfinished"]
-    assert sent["sentence"].endswith("(computing)")
-    for _ in range(8):
-        sent = browser.ask(go_on=True)
-    assert not sent["unfinished"]
-    MODULE._product.cache_clear()
-    fresh = spectrum(**browser.explorer.values)
-    assert fresh.sentence == sent["sentence"]
-    assert sent["panels"][2]["series"][0]["y"] == fresh.scene.panels[2].series[0].y.tolist()
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -250,7 +235,7 @@ def test_the_still_picture_shows_the_same_numbers():
     whole, ends, spread = figure.axes
     assert whole.get_title(loc="left") == "All of 20 matrices multiplied"
     shown = {line.get_label(): line.get_ydata() for line in whole.lines}
-    normal, orthogonal = records().spectra
+    normal, orthogonal = records()
     assert shown["xavier_normal"] == pytest.approx(normal.last.logs, abs=1e-5)
     assert shown["orthogonal"] == pytest.approx(orthogonal.last.logs, abs=1e-5)
     assert [axes.get_xlabel() for axes in (ends, spread)] == ["layers", "layers"]

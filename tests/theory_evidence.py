@@ -12,14 +12,20 @@ import torch
 from torch import Generator, Tensor, nn
 
 from initlab import activations
-from initlab.theory.batchnorm import batchnorm_factor
-from initlab.theory.finite_width import born_dead, log_norm_variance
-from initlab.theory.fixed_points import fixed_point
-from initlab.theory.isometry import mean_singular_value, singular_value_spread
-from initlab.theory.loss import initial_loss
-from initlab.theory.maps import gain, gain_slope, variance_map
+from initlab.theory import (
+    batchnorm_factor,
+    born_dead,
+    fixed_point,
+    gain,
+    gain_slope,
+    initial_loss,
+    log_norm_variance,
+    mean_singular_value,
+    residual_growth,
+    singular_value_spread,
+    variance_map,
+)
 from initlab.theory.quadrature import moments
-from initlab.theory.residual import residual_growth
 from theory_claims import Claim, torch_default
 
 

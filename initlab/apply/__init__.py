@@ -12,7 +12,6 @@ Read in this order:
     lsuv           weights whose layers emit unit variance on a real batch
     residual       weights for networks with skip connections
     audit          what a model holds, and what an initialisation does to it
-    describe       a row for each parameter and buffer
     recognise      which scheme numbers look like
     distributions  which distribution numbers follow
     watch          what an initialisation writes, whatever the values
@@ -21,9 +20,8 @@ Read in this order:
 
 from __future__ import annotations
 
-from initlab.apply.audit import Audit, audit
+from initlab.apply.audit import Audit, AuditRow, audit
 from initlab.apply.checkpoint import initialize_from
-from initlab.apply.describe import AuditRow
 from initlab.apply.initialize import initialize
 from initlab.apply.layers import LAYERS
 from initlab.apply.lsuv import lsuv

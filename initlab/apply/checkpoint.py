@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -25,6 +25,11 @@ from initlab.schemes import scheme as find_scheme
 Weights = Mapping[str, Tensor]
 _WRAPPERS = r"\b(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 """What DataParallel, torch.compile, FSDP and checkpointing put into the names of what they wrap."""
+_NOTES = {
+    "loaded": "loaded",
+    "missing": "missing in the weights",
+    "unexpected": "unexpected: the model has no such tensor",
+}
 _TRIED = 32  # a prefix is on all names, so a few of them give every candidate
 
 
@@ -78,10 +83,11 @@ def initialize_from(
     if scheme is None and (params or rules):
         raise ValueError("scheme must be given with rules or with parameters, got none.")
     weights, called = _read(model, state_dict_or_path)
-    fit = _Fit(model, weights, called)
-    if strict and fit.misfits:
+    fit = _Fit(_tensors(model.state_dict()), weights, called)
+    if strict and set(fit.how.values()) != {"loaded"}:
         raise ValueError(fit.complaint())
-    if not fit.loaded:
+    loaded = fit.names("loaded")
+    if not loaded:
         raise ValueError(f"state_dict_or_path has nothing that the model can use. {fit.advice()}")
     settings = Settings(
         weight=TorchDefault() if scheme is None else find_scheme(scheme, **params),
@@ -89,63 +95,89 @@ def initialize_from(
         rules=check_rules(rules),
     )
     kept = [] if scheme is not None else [name for name, _ in model.named_parameters()]
-    steps = plan(model, settings, generator, {n: fit.note(n) for n in [*kept, *fit.loaded]})
+    steps = plan(model, settings, generator, {n: fit.note(n) for n in [*kept, *loaded]})
     with restored_on_failure(model, generator):
         steps = fill_in(steps, generator)
-        model.load_state_dict({name: weights[name] for name in fit.given}, strict=False)
+        given = {name: weights[name] for name in loaded if name in weights}
+        model.load_state_dict(given, strict=False)
     return Report([*(_told(row, fit) for row in report(model, steps)), *_other_rows(model, fit)])
 
 
 class _Fit:
-    """How tensors by name and a model fit together."""
+    """How tensors by name and a model's fit: "loaded", "missing", "unexpected" or "shape"."""
 
-    def __init__(self, model: nn.Module, weights: Weights, called: str) -> None:
-        wanted = _tensors(model.state_dict())
-        both = [name for name in wanted if name in weights]
-        self.given = [name for name in both if weights[name].shape == wanted[name].shape]
-        self.mismatched = [name for name in both if name not in self.given]
-        given = {wanted[name].data_ptr() for name in self.given if wanted[name].numel()}
-        ties = [n for n in wanted if n not in weights and wanted[n].data_ptr() in given]
-        self.loaded = [*self.given, *ties]  # a tied weight needs to come under one name only
-        self.missing = [n for n in wanted if n not in weights and n not in ties]
-        self.unexpected = [n for n in weights if n not in wanted]
+    def __init__(self, wanted: Weights, weights: Weights, called: str) -> None:
         self.wanted, self.weights, self.called = wanted, weights, called
+        self.how = dict.fromkeys([*wanted, *weights], "shape")
+        self.how |= {name: "missing" for name in wanted if name not in weights}
+        self.how |= {name: "unexpected" for name in weights if name not in wanted}
+        for name in self.names("shape"):
+            if weights[name].shape == wanted[name].shape:
+                self.how[name] = "loaded"
+        given = {wanted[name].data_ptr() for name in self.names("loaded") if wanted[name].numel()}
+        for name in self.names("missing"):
+            if wanted[name].data_ptr() in given:  # a tied weight needs to come under one name only
+                self.how[name] = "loaded"
 
-    @property
-    def misfits(self) -> bool:
-        return bool(self.missing or self.unexpected or self.mismatched)
+    def names(self, how: str) -> list[str]:
+        return [name for name, its in self.how.items() if its == how]
 
     def note(self, name: str) -> str:
-        if name in self.loaded:
-            return "loaded"
-        if name in self.unexpected:
-            return "unexpected: the model has no such tensor"
-        if name in self.mismatched:
+        if self.how[name] == "shape":
             return f"shape {tuple(self.weights[name].shape)} in the weights does not fit"
-        return "missing in the weights"
+        return _NOTES[self.how[name]]
 
     def complaint(self) -> str:
         lines = ["state_dict_or_path does not fit the model:"]
-        lines += [f"  missing: {name}" for name in self.missing]
-        lines += [f"  unexpected: {name}" for name in self.unexpected]
-        for name in self.mismatched:
+        lines += [f"  {how}: {n}" for how in ("missing", "unexpected") for n in self.names(how)]
+        for name in self.names("shape"):
             wanted, came = tuple(self.wanted[name].shape), tuple(self.weights[name].shape)
             lines.append(f"  shape: {name} is {wanted} in the model, {came} in the weights")
         return "\n".join([*lines, self.advice()])
 
     def advice(self) -> str:
         """Say what to do: rename, load a part, or look."""
-        found = _best_renaming(self.wanted, self.weights, self.called)
-        if found.code != self.called:
-            whole = found.fitting == len(self.wanted) == len(self.weights)
+        fitting, code = _best_names(self.wanted, self.weights, self.called)
+        if code != self.called:
+            whole = fitting == len(self.wanted) == len(self.weights)
             rest = "" if whole else ", with strict=False for the rest"
             return (
-                f"Under other names, {found.fitting} of its {len(self.weights)} tensors fit: "
-                f"pass {found.code}{rest}."
+                f"Under other names, {fitting} of its {len(self.weights)} tensors fit: "
+                f"pass {code}{rest}."
             )
-        if self.loaded:
+        if self.names("loaded"):
             return "Pass strict=False to load what fits, with a scheme for the rest."
         return "Compare its names and shapes with model.state_dict()."
+
+
+def _told(row: Row, fit: _Fit) -> Row:
+    """Say of a row whether it was loaded, and of a filled one why."""
+    if row.note == "loaded":
+        return replace(row, scheme="pretrained")
+    return replace(row, note=joined(fit.note(row.name), row.note)) if row.scheme else row
+
+
+def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
+    """Describe the buffers, and the tensors that the model does not have."""
+    buffers = dict(model.named_buffers())
+    rows = []
+    for name in [*(name for name in fit.wanted if name in buffers), *fit.names("unexpected")]:
+        layer, _, parameter = name.rpartition(".")
+        known = name in buffers
+        rows.append(
+            Row(
+                layer=layer,
+                type=type(model.get_submodule(layer)).__name__ if known else "",
+                parameter=parameter,
+                shape=tuple((buffers if known else fit.weights)[name].shape),
+                scheme="pretrained" if fit.how[name] == "loaded" else "",
+                note=("buffer, " if known else "") + fit.note(name),
+            )
+        )
+    return rows
+
+
+# ------------------------------------------------------------------ what came
 
 
 def _read(model: nn.Module, source: Any) -> tuple[Weights, str]:
@@ -186,15 +218,15 @@ def _which(model: nn.Module, checkpoint: Mapping[Any, Any], called: str) -> str:
     """Say which of the dicts in a checkpoint to pass: the one whose names fit the model."""
     wanted = _tensors(model.state_dict())
     found = [
-        _best_renaming(wanted, tensors, code)
+        _best_names(wanted, tensors, code)
         for code, tensors in _dicts_of_tensors(checkpoint, called)
     ]
     if not found:
         return "there are no tensors by name in it"
-    best = max(found, key=lambda renaming: renaming.fitting)
-    others = [r.code for r in found if r is not best and best.fitting and r.fitting == best.fitting]
-    rest = f" ({', '.join(others)} would fit, too)" if others else ""
-    return f"pass {best.code}{rest}"
+    most = max(fitting for fitting, _ in found)
+    best, *others = [code for fitting, code in found if fitting == most]
+    rest = f" ({', '.join(others)} would fit, too)" if others and most else ""
+    return f"pass {best}{rest}"
 
 
 def _dicts_of_tensors(value: Any, called: str) -> Iterator[tuple[str, Weights]]:
@@ -212,61 +244,26 @@ def _tensors(values: Mapping[Any, Any]) -> dict[str, Tensor]:
     return {k: v for k, v in values.items() if isinstance(k, str) and isinstance(v, Tensor)}
 
 
-def _told(row: Row, fit: _Fit) -> Row:
-    """Say of a row whether it was loaded, and of a filled one why."""
-    if row.note == "loaded":
-        return replace(row, scheme="pretrained")
-    return replace(row, note=joined(fit.note(row.name), row.note)) if row.scheme else row
-
-
-def _other_rows(model: nn.Module, fit: _Fit) -> list[Row]:
-    """Describe the buffers, and the tensors that the model does not have."""
-    buffers = dict(model.named_buffers())
-    rows = []
-    for name in [*(name for name in fit.wanted if name in buffers), *fit.unexpected]:
-        layer, _, parameter = name.rpartition(".")
-        known = name in buffers
-        rows.append(
-            Row(
-                layer=layer,
-                type=type(model.get_submodule(layer)).__name__ if known else "",
-                parameter=parameter,
-                shape=tuple((buffers if known else fit.weights)[name].shape),
-                scheme="pretrained" if name in fit.loaded else "",
-                note=("buffer, " if known else "") + fit.note(name),
-            )
-        )
-    return rows
-
-
 # ------------------------------------------------------------------ other names
 
 
-class _Renaming(NamedTuple):
-    """How many tensors fit the model under other names, and the expression that gives them so."""
+def _best_names(wanted: Weights, weights: Weights, called: str) -> tuple[int, str]:
+    """Count the tensors that fit under the best names, and give the expression for these.
 
-    fitting: int
-    code: str
-
-
-def _best_renaming(wanted: Weights, weights: Weights, called: str) -> _Renaming:
-    """Find the names under which most tensors fit; their own ones, unless others are better."""
-    own = _Renaming(_fitting(wanted, weights, str), called)
-    others = [
-        _Renaming(_fitting(wanted, weights, rename), f"{{{key}: v for k, v in {called}.items()}}")
-        for rename, key in _candidates(wanted, weights)
-    ]
-    best = max([own, *others], key=lambda renaming: renaming.fitting)
+    Their own names are the best unless others are better.
+    """
+    found = []
+    own: tuple[Callable[[str], str], str] = (str, "")
+    for rename, key in [own, *_other_names(wanted, weights)]:
+        shapes = {rename(name): tensor.shape for name, tensor in weights.items()}
+        fitting = sum(n in wanted and wanted[n].shape == shape for n, shape in shapes.items())
+        found.append((fitting, f"{{{key}: v for k, v in {called}.items()}}" if key else called))
+    best = max(found, key=lambda one: one[0])
     # A few tensors fit by chance.
-    return best if 2 * best.fitting >= min(len(wanted), len(weights)) else own
+    return best if 2 * best[0] >= min(len(wanted), len(weights)) else found[0]
 
 
-def _fitting(wanted: Weights, weights: Weights, rename: Callable[[str], str]) -> int:
-    named = {rename(name): tensor.shape for name, tensor in weights.items()}
-    return sum(name in wanted and wanted[name].shape == shape for name, shape in named.items())
-
-
-def _candidates(wanted: Weights, weights: Weights) -> Iterator[tuple[Callable[[str], str], str]]:
+def _other_names(wanted: Weights, weights: Weights) -> Iterator[tuple[Callable[[str], str], str]]:
     """Give ways to rename, each with its code for a name `k`."""
     pairs = {
         _prefixes(came, name)

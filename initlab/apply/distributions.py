@@ -23,27 +23,16 @@ _SAMPLE = 8192
 
 
 class Statistics(NamedTuple):
-    """What is known of the numbers.
-
-    Args:
-        n: How many there are.
-        mean: Their mean.
-        std: Their standard deviation.
-        low: The smallest.
-        high: The largest.
-        nonfinite: Share of them that are nan or infinite; the others are those above.
-        rounding: Relative spacing of their dtype.
-        sample: Some of them, sorted, in float64.
-    """
+    """What is known of `n` numbers."""
 
     n: int
     mean: float
     std: float
     low: float
     high: float
-    nonfinite: float
-    rounding: float
-    sample: Tensor
+    nonfinite: float  # share of them that are nan or infinite: left out of all others
+    rounding: float  # relative spacing of their dtype
+    sample: Tensor  # some of them, sorted, in float64
 
 
 def statistics(pieces: Sequence[Tensor]) -> Statistics:
@@ -51,30 +40,19 @@ def statistics(pieces: Sequence[Tensor]) -> Statistics:
     every = torch.cat([piece.detach().flatten() for piece in pieces])
     seen = summarize(every, bins=1, sample=1)
     places = sample_places(len(every), min(len(every), _SAMPLE))
+    sample = every[torch.from_numpy(places).to(every.device)].double().cpu().sort().values
     return Statistics(
-        n=seen.count,
-        mean=seen.mean,
-        std=seen.std,
-        low=seen.min,
-        high=seen.max,
-        nonfinite=seen.nonfinite,
+        *(seen.count, seen.mean, seen.std, seen.min, seen.max, seen.nonfinite),
         rounding=torch.finfo(every.dtype).eps,
-        sample=every[torch.from_numpy(places).to(every.device)].double().cpu().sort().values,
+        sample=sample,
     )
 
 
 class Distribution(NamedTuple):
-    """A normal distribution between two bounds, or (std = ∞) the uniform one.
+    """A normal distribution between two bounds, or (std = ∞) the uniform one."""
 
-    Args:
-        mean: Mean before the cut.
-        std: Standard deviation before the cut.
-        low: Lower bound.
-        high: Upper bound.
-    """
-
-    mean: float
-    std: float
+    mean: float  # before the cut
+    std: float  # before the cut
     low: float = -math.inf
     high: float = math.inf
 
@@ -126,8 +104,6 @@ def uniform(std: float) -> Distribution:
 
 def best_of(seen: Statistics) -> Distribution:
     """Fit the simplest of the three whose numbers these may be, whether they are or not."""
-    if seen.std == 0:
-        return Distribution(seen.mean, math.inf, seen.low, seen.high)
     rounded = seen.rounding * max(seen.high, -seen.low) / 2  # bounds may lie so far beyond
     flat = Distribution(0.0, math.inf, seen.low - rounded, seen.high + rounded)
     normal = Distribution(seen.mean, seen.std)

@@ -12,17 +12,11 @@ from typing import Any, NamedTuple
 
 
 class Group(NamedTuple):
-    """Rows that say the same.
+    """Rows that say the same."""
 
-    Args:
-        name: Their name, with the numbers of the blocks: "h.0 … 11.ln_1.weight".
-        row: One of them, with the mean of their means and standard deviations.
-        block: The blocks, "h.0 … h.11", if all their rows share lines; else empty.
-    """
-
-    name: str
-    row: Any
-    block: str = ""
+    name: str  # theirs, with the numbers of the blocks: "h.0 … 11.ln_1.weight"
+    row: Any  # one of them, with the mean of their means and standard deviations
+    block: str = ""  # the blocks, "h.0 … h.11", if all their rows share lines
 
 
 class _Line(NamedTuple):
@@ -33,11 +27,7 @@ class _Line(NamedTuple):
 
 
 def grouped(rows: Sequence[Any]) -> list[Group]:
-    """Put rows together whose names differ in one number, and which say the same.
-
-    Args:
-        rows: With `name`, `type`, `shape`, `scheme`, `done`, `note`, `mean` and `std`.
-    """
+    """Put rows of an audit together whose names differ in one number, and which say the same."""
     lines = [_Line(row.name.split("."), [row]) for row in rows]
     for place in range(max((len(line.parts) for line in lines), default=0)):
         lines = _merged(lines, place)
@@ -56,9 +46,10 @@ def _merged(lines: list[_Line], place: int) -> list[_Line]:
         row, name = line.rows[0], list(line.parts)
         if numbers:
             name[place] = "number"
-        alike = by_key[
-            *name, row.type, row.shape, row.done, _families(row.scheme), _state(row.note)
-        ]
+        # Equal blocks may differ in the digits of an argument, and by chance in what fits as well.
+        scheme = row.scheme if "constant" in row.scheme else re.sub(r"\([^)]*\)", "", row.scheme)
+        note = re.sub(r"(^|; )or .*", "", row.note)
+        alike = by_key[*name, row.type, row.shape, row.done, scheme, note]
         for other, its_numbers in alike:
             if _close(other.rows[0], row):
                 other.rows.extend(line.rows)
@@ -79,16 +70,6 @@ def _range(numbers: list[int]) -> str:
         second = "" if steps == {1} else f", {numbers[1]},"
         return f"{numbers[0]}{second} … {numbers[-1]}"
     return ", ".join(map(str, numbers))
-
-
-def _families(scheme: str) -> str:
-    """Drop the arguments: how many digits they have may differ between equal blocks."""
-    return re.sub(r"\([^)]*\)", "", scheme) if "constant" not in scheme else scheme
-
-
-def _state(note: str) -> str:
-    """Drop the schemes that fit as well: which do is up to chance."""
-    return re.sub(r"(^|; )or .*", "", note)
 
 
 def _close(one: Any, other: Any) -> bool:

@@ -6,7 +6,8 @@ foreseen is raised while planning; if filling fails, the model is put back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
-from initlab.apply.layers import Bias, Weight, padding_row, pieces, without_row
+from initlab.apply.layers import Bias, Weight, pieces, without_padding
 from initlab.apply.parametrized import held, keep_values, own_values, restored_on_failure
 from initlab.apply.plan import Settings, Step, plan, walk
 from initlab.apply.report import Report, Row, joined
@@ -118,7 +119,12 @@ def fill_in(steps: Sequence[Step], generator: Generator | None) -> list[Step]:
         The steps as they were done: a weight whose parametrization refused its value has no
         filler, and a note that says so.
     """
-    own: dict[nn.Module, dict[str, Tensor] | None] = {}
+
+    @functools.cache
+    def own(module: nn.Module) -> dict[str, Tensor] | None:
+        with drawing_from(generator):
+            return own_values(module)
+
     done = []
     for step in steps:
         if step.filler is not None:
@@ -136,28 +142,23 @@ def _draw(
     step: Step,
     filler: Scheme | Tensor,
     generator: Generator | None,
-    own: dict[nn.Module, dict[str, Tensor] | None],
+    own: Callable[[nn.Module], dict[str, Tensor] | None],
 ) -> Tensor:
-    """Draw the new value of one weight; `own` has what `reset_parameters` gave its module."""
-    value, module, kind = step.weight.value().clone(), step.weight.module, step.kind
+    """Draw the new value of one weight; `own` gives what `reset_parameters` gives its module."""
+    value, kind = step.weight.value().clone(), step.kind
     if isinstance(filler, Tensor):
         return value.copy_(filler)
-    values = None
-    if isinstance(filler, TorchDefault):
-        if module not in own:
-            with drawing_from(generator):
-                own[module] = own_values(module)
-        values = own[module]
+    default = isinstance(filler, TorchDefault)
+    values = own(step.weight.module) if default else None
     if values is not None:
         value.copy_(values[step.weight.name])
-    elif value.dim() > 1 or not isinstance(filler, TorchDefault):
+    elif value.dim() > 1 or not default:
         for piece in pieces(kind, value):
             piece.copy_(filler.fill_(piece.contiguous(), generator))
-        row = padding_row(kind)
-        if row is not None:
-            value[row] = 0
+        if isinstance(kind, Weight) and kind.zero_row is not None:
+            value[kind.zero_row] = 0
     if isinstance(kind, Bias):
-        if isinstance(filler, TorchDefault) and (values is None or kind.own is not None):
+        if default and (values is None or kind.own is not None):
             value.fill_(kind.own or 0.0)
         if step.forget is not None and kind.forget is not None:
             value.chunk(4)[1].fill_(kind.forget * step.forget)
@@ -199,10 +200,9 @@ def _frozen(model: nn.Module, name: str) -> bool:
 
 def report(model: nn.Module, steps: Sequence[Step]) -> Report:
     """Tell what was done, in the order of `model.named_parameters()`."""
+    rows = {row.name: row for step in steps for row in _rows(step)}
     names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
-    order = {name: place for place, name in enumerate(names)}
-    rows = [row for step in steps for row in _rows(step)]
-    return Report(sorted(rows, key=lambda row: order[row.name]))
+    return Report([rows[name] for name in names if name in rows])
 
 
 def report_kept(model: nn.Module, note: str) -> Report:
@@ -235,22 +235,18 @@ def _rows(step: Step) -> list[Row]:
         for name, parameter in step.weight.parameters().items()
     ]
     if step.filler is not None:
-        value = step.weight.value()
-        piece = pieces(step.kind, value)[0]
-        matrix = piece.dim() > 1 and not isinstance(step.kind, Bias)
+        value, kind = step.weight.value(), step.kind
+        piece = pieces(kind, value)[0]
+        matrix = piece.dim() > 1 and not isinstance(kind, Bias)
         fan_in, fan_out = fans(piece) if matrix else (None, None)
-        given = _std_given(step, value, piece) if piece.numel() else None
-        got = spread(without_row(padding_row(step.kind), value))
+        given = None
+        if isinstance(step.filler, TorchDefault):
+            given = kind.own_std(value) if isinstance(kind, Weight) and value.numel() else None
+        elif isinstance(step.filler, Scheme) and step.forget is None and piece.numel():
+            given = step.filler.expected_std(piece.shape)
+        got = spread(without_padding(kind, value))
         rows[0] = replace(rows[0], fan_in=fan_in, fan_out=fan_out, std_given=given, std_got=got)
     return rows
-
-
-def _std_given(step: Step, value: Tensor, piece: Tensor) -> float | None:
-    if isinstance(step.filler, TorchDefault):
-        return step.kind.own_std(value) if isinstance(step.kind, Weight) else None
-    if isinstance(step.filler, Scheme) and step.forget is None:
-        return step.filler.expected_std(piece.shape)
-    return None
 
 
 def spread(value: Tensor) -> float | None:

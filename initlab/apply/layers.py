@@ -8,7 +8,7 @@ A layer type that is missing here is added by one line:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,6 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from initlab.schemes import SCHEMES, Constant, Scheme, TorchDefault, Xavier
-
-Cut = Callable[[Tensor], "list[Tensor]"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +32,7 @@ class Weight:
         own_std: Standard deviation that PyTorch's own start gives the tensor as it is stored.
     """
 
-    cut: Cut = lambda tensor: [tensor]
+    cut: Callable[[Tensor], list[Tensor]] = lambda tensor: [tensor]
     note: str = ""
     zero_row: int | None = None
     own_std: Callable[[Tensor], float | None] = lambda tensor: TorchDefault().expected_std(
@@ -66,9 +64,9 @@ Kind = Weight | Bias | Fixed
 Kinds = dict[str, Kind]
 
 
-def linear(layer: nn.Module) -> Kinds:
+def linear(layer: nn.Module, bias: Bias = Bias()) -> Kinds:
     """One matrix (out, in)."""
-    return {"weight": Weight(), "bias": Bias()}
+    return {"weight": Weight(), "bias": bias}
 
 
 def transposed_linear(layer: nn.Module) -> Kinds:
@@ -80,11 +78,6 @@ def transposed_linear(layer: nn.Module) -> Kinds:
     return {"weight": weight, "bias": Bias(own=0.0)}
 
 
-def attention_output(layer: nn.Module) -> Kinds:
-    """A linear layer whose bias attention sets to 0."""
-    return {"weight": Weight(), "bias": Bias(own=0.0)}
-
-
 def bilinear(layer: nn.Bilinear) -> Kinds:
     """One matrix for each output, (out, in1, in2): a unit sums in1·in2 products."""
     own = partial(_uniform_std, layer.in1_features)
@@ -93,8 +86,7 @@ def bilinear(layer: nn.Bilinear) -> Kinds:
 
 def convolution(layer: _ConvNd) -> Kinds:
     """One kernel (out, in, *kernel) for each group."""
-    groups = layer.groups
-    return {"weight": Weight(cut=partial(_chunks, groups), note=_groups(groups)), "bias": Bias()}
+    return {"weight": _stacked(layer.groups, "groups"), "bias": Bias()}
 
 
 def transposed_convolution(layer: _ConvTransposeNd) -> Kinds:
@@ -104,9 +96,9 @@ def transposed_convolution(layer: _ConvTransposeNd) -> Kinds:
     """
 
     def cut(tensor: Tensor) -> list[Tensor]:
-        return [group.transpose(0, 1) for group in _chunks(layer.groups, tensor)]
+        return [group.transpose(0, 1) for group in tensor.chunk(layer.groups)]
 
-    return {"weight": Weight(cut=cut, note=_groups(layer.groups)), "bias": Bias()}
+    return {"weight": replace(_stacked(layer.groups, "groups"), cut=cut), "bias": Bias()}
 
 
 def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:
@@ -117,35 +109,26 @@ def embedding(layer: nn.Embedding | nn.EmbeddingBag) -> Kinds:
 def recurrent(layer: nn.RNNBase | nn.RNNCellBase, gates: int) -> Kinds:
     """One matrix for each gate, stacked; an LSTM's projection is a matrix by itself."""
     own = partial(_uniform_std, layer.hidden_size)
-    note = f"{gates} gates" if gates > 1 else ""
-    stacked = Weight(cut=partial(_chunks, gates), note=note, own_std=own)
+    cell = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     kinds: Kinds = {}
-    for name in getattr(layer, "_flat_weights_names", _CELL):
-        if name.startswith("weight_hr"):
-            kinds[name] = Weight(own_std=own)
-        elif name.startswith("weight"):
-            kinds[name] = stacked
+    for name in getattr(layer, "_flat_weights_names", cell):
+        if name.startswith("weight"):
+            matrices = 1 if name.startswith("weight_hr") else gates
+            kinds[name] = replace(_stacked(matrices, "gates"), own_std=own)
         else:  # the two biases of an LSTM add up: the forget gate's is wholly in the first
             kinds[name] = Bias(forget=float("ih" in name) if gates == 4 else None)
     return kinds
 
 
-_CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
 def attention(layer: nn.MultiheadAttention) -> Kinds:
     """Query, key and value: three matrices, packed into one parameter or not."""
-    matrix = Weight(own_std=_xavier_std)
-    packed = Weight(cut=partial(_chunks, 3), note="3 matrices", own_std=_xavier_std)
-    return {
-        "in_proj_weight": packed,
-        "q_proj_weight": matrix,
-        "k_proj_weight": matrix,
-        "v_proj_weight": matrix,
-        "in_proj_bias": Bias(),
-        "bias_k": Bias(),
-        "bias_v": Bias(),
-    }
+    kinds: Kinds = dict.fromkeys(["in_proj_bias", "bias_k", "bias_v"], Bias())
+    for name, matrices in (("in", 3), ("q", 1), ("k", 1), ("v", 1)):
+        weight = _stacked(matrices, "matrices")
+        kinds[f"{name}_proj_weight"] = replace(
+            weight, own_std=lambda tensor: Xavier().expected_std(tensor.shape)
+        )
+    return kinds
 
 
 def normalisation(layer: nn.Module) -> Kinds:
@@ -153,14 +136,19 @@ def normalisation(layer: nn.Module) -> Kinds:
     return {"weight": Fixed(scheme=SCHEMES["ones"]), "bias": Fixed(scheme=SCHEMES["zeros"])}
 
 
-def slope(layer: nn.PReLU) -> Kinds:
-    """The learned slope of a PReLU."""
-    return {"weight": Fixed(scheme=Constant(val=layer.init))}
+def _stacked(number: int, what: str) -> Weight:
+    """So many matrices or kernels, one after the other."""
+    note = f"{number} {what}" if number > 1 else ""
+    return Weight(cut=lambda tensor: list(tensor.chunk(number)), note=note)
+
+
+def _uniform_std(n: int, tensor: Tensor) -> float:
+    return float((3 * n) ** -0.5)
 
 
 LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
     nn.Linear: linear,
-    NonDynamicallyQuantizableLinear: attention_output,
+    NonDynamicallyQuantizableLinear: partial(linear, bias=Bias(own=0.0)),  # of attention
     nn.Bilinear: bilinear,
     _ConvNd: convolution,
     _ConvTransposeNd: transposed_convolution,
@@ -177,7 +165,7 @@ LAYERS: dict[type | str, Callable[[Any], Kinds]] = {
     nn.LayerNorm: normalisation,
     nn.GroupNorm: normalisation,
     nn.RMSNorm: normalisation,
-    nn.PReLU: slope,
+    nn.PReLU: lambda layer: {"weight": Fixed(scheme=Constant(val=layer.init))},  # its slope
     "transformers.pytorch_utils.Conv1D": transposed_linear,
 }
 """Layer type, or its dotted name (nothing is imported for it) → what its parameters are.
@@ -199,13 +187,9 @@ def pieces(kind: Kind | None, value: Tensor) -> list[Tensor]:
     return kind.cut(value) if isinstance(kind, Weight) else [value]
 
 
-def padding_row(kind: Kind | None) -> int | None:
-    """Tell which row of a parameter stays 0."""
-    return kind.zero_row if isinstance(kind, Weight) else None
-
-
-def without_row(row: int | None, value: Tensor) -> Tensor:
-    """Leave out a row, if there is one to leave out."""
+def without_padding(kind: Kind | None, value: Tensor) -> Tensor:
+    """Leave out the row that stays 0, if there is one."""
+    row = kind.zero_row if isinstance(kind, Weight) else None
     return value if row is None else torch.cat([value[:row], value[row + 1 :]])
 
 
@@ -218,19 +202,3 @@ def emits_sums(module: nn.Module) -> bool:
 def normalises(module: nn.Module) -> bool:
     """Whether a layer is a normalisation with a weight or a bias."""
     return isinstance(kinds_of(module).get("bias"), Fixed)
-
-
-def _chunks(number: int, tensor: Tensor) -> list[Tensor]:
-    return list(tensor.chunk(number))
-
-
-def _groups(number: int) -> str:
-    return f"{number} groups" if number > 1 else ""
-
-
-def _uniform_std(n: int, tensor: Tensor) -> float:
-    return float((3 * n) ** -0.5)
-
-
-def _xavier_std(tensor: Tensor) -> float | None:
-    return Xavier().expected_std(tensor.shape)

@@ -13,7 +13,7 @@ from torch import Generator, nn
 from initlab import format
 from initlab.apply.initialize import initialize, report_kept, spread
 from initlab.apply.layers import emits_sums
-from initlab.apply.parametrized import held, keep_values, restored_on_failure
+from initlab.apply.parametrized import HOOKED, held, keep_values, restored_on_failure
 from initlab.apply.plan import join
 from initlab.apply.report import Report, Row, joined
 from initlab.apply.rules import AnyScheme
@@ -83,14 +83,18 @@ def _scale_layers(
     model: nn.Module, x: Any, tolerance: float, passes: int
 ) -> tuple[dict[str, str], dict[nn.Parameter, str]]:
     """Scale layer after layer; give a note for each weight, and the names of the scaled ones."""
-    layers = {}
-    for name, module in model.named_modules():
-        if emits_sums(module):
-            layers[module] = join(name, next(iter(held(module)["weight"].parameters())))
-    notes = dict.fromkeys(layers.values(), "not called by the forward pass: not scaled")
+    names, notes = {}, {}
+    for layer, module in model.named_modules():
+        weights = held(module) if emits_sums(module) else {}
+        if "weight" in weights:
+            names[module] = join(layer, next(iter(weights["weight"].parameters())))
+            notes[names[module]] = "not called by the forward pass: not scaled"
+        else:
+            hooked = [weight.name for weight in weights.values() if weight.note == HOOKED]
+            notes |= {join(layer, name): f"{HOOKED}: not scaled" for name in hooked}
     scaled: dict[nn.Parameter, str] = {}
     done: dict[nn.Parameter, str] = {}
-    for module in _emitted(model, x, list(layers)):
+    for module in _emitted(model, x, list(names)):
         parameters = list(held(module)["weight"].parameters().values())
         tied = [done[p] for p in parameters if p in done]
         if tied:
@@ -99,9 +103,9 @@ def _scale_layers(
             note = "frozen (requires_grad=False): not scaled"
         else:
             changed, note = _scale(model, x, module, tolerance, passes)
-            scaled |= {parameters[0]: layers[module]} if changed else {}
-        notes[layers[module]] = note
-        done |= dict.fromkeys(parameters, layers[module])
+            scaled |= {parameters[0]: names[module]} if changed else {}
+        notes[names[module]] = note
+        done |= dict.fromkeys(parameters, names[module])
     return notes, scaled
 
 

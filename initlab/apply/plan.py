@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Generator, Tensor, nn
 
 from initlab.apply.layers import Bias, Fixed, Kind, Weight, kinds_of, pieces
-from initlab.apply.parametrized import Held, held
+from initlab.apply.parametrized import HOOKED, Held, held
 from initlab.apply.rules import Fit, Rule
 from initlab.schemes import SCHEMES, Scheme, TorchDefault
 from initlab.schemes.base import check_generator
@@ -28,23 +28,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """What is done with one weight.
+    """What is done with one weight."""
 
-    Args:
-        layer: Name of its module in the model.
-        weight: Where it is held.
-        kind: What the table of layers says of it; None where it says nothing.
-        filler: A scheme, the values themselves, or None: it stays as it is.
-        note: Why it stays, or how it is cut or held.
-        forget: Value of an LSTM's forget gate, in its biases.
-    """
-
-    layer: str
+    layer: str  # name of its module in the model
     weight: Held
-    kind: Kind | None
-    filler: Scheme | Tensor | None = None
-    note: str = ""
-    forget: float | None = None
+    kind: Kind | None  # what the table of layers says of it; None where it says nothing
+    filler: Scheme | Tensor | None = None  # None: it stays as it is
+    note: str = ""  # why it stays, or how it is cut or held
+    forget: float | None = None  # value of an LSTM's forget gate, in its biases
 
     @property
     def name(self) -> str:
@@ -108,6 +99,8 @@ def _why_kept(step: Step, seen: Mapping[int, str], kept: Mapping[str, str]) -> s
             return f"tied to {seen[id(parameter)]}: set there"
         if not parameter.requires_grad:
             return "frozen (requires_grad=False)"
+        if step.weight.note == HOOKED:
+            return f"{HOOKED}: remove the hook to set it"
         if not parameter.is_floating_point():
             return f"dtype {parameter.dtype} holds no real numbers"
     return ""

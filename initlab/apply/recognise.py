@@ -39,23 +39,14 @@ _STDS = (1.0, 0.02, 0.01)  # that people write
 
 
 class Match(NamedTuple):
-    """What numbers look like.
-
-    Args:
-        scheme: The scheme with its arguments; empty where none fits.
-        others: Schemes that fit as well.
-        distribution: What they follow: "constant", "normal", "uniform", ...; may be empty.
-        note: What else there is to say.
-        mean: Their mean.
-        std: Their standard deviation.
-    """
+    """What numbers look like: the fields of an `AuditRow` that it takes the numbers to tell."""
 
     scheme: str = ""
     others: tuple[str, ...] = ()
     distribution: str = ""
     note: str = ""
-    mean: float = math.nan
-    std: float = math.nan
+    mean: float | None = None
+    std: float | None = None
 
 
 Candidate = tuple[tuple[int, int], str, Distribution]
@@ -63,19 +54,17 @@ Candidate = tuple[tuple[int, int], str, Distribution]
 
 
 def recognise(pieces: Sequence[Tensor], stored: Tensor, own: Distribution | None = None) -> Match:
-    """Name the scheme of numbers.
+    """Name the scheme of numbers: in the pieces that were filled one by one, and as stored.
 
-    Args:
-        pieces: The matrices or kernels (out, in, ...) that a parameter holds, or one vector.
-        stored: The same numbers as they are stored.
-        own: What PyTorch's own start of the layer gives them.
+    `own` is what PyTorch's own start of the layer gives them.
     """
     pieces = [piece.detach() for piece in pieces if piece.numel()]
     if not pieces:
         return Match(note="no entries")
     seen = statistics(pieces)
     if seen.nonfinite:
-        return Match(note=f"{format.percent(seen.nonfinite)} of the entries are nan or infinite")
+        note = f"{format.percent(seen.nonfinite)} of the entries are nan or infinite"
+        return Match(note=note, mean=math.nan, std=math.nan)
     found = (
         _constant(seen)
         or _identity(pieces, seen)
@@ -158,6 +147,8 @@ def _sparse(pieces: Sequence[Tensor], seen: Statistics) -> Match | None:
     if all(int((piece == 0).all(1).sum()) == count for piece in pieces):
         return None  # whole rows
     left = statistics([piece[piece != 0] for piece in pieces])
+    if left.low == left.high:
+        return None
     normal = Distribution(0.0, left.std)
     behind = best_of(left).log_likelihood(left) - normal.log_likelihood(left)
     if behind > 2 * MARGIN or not normal.fits(left.sample):

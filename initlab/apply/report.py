@@ -53,8 +53,7 @@ _TITLES |= {"std_given": "std given", "std_got": "std got"}
 class Report(Sequence[Any]):
     """A row for each parameter of a model, in the model's order.
 
-    It prints as a table, in text and as HTML; `rows()` gives plain dicts, and
-    `report["fc1.weight"]` one row.
+    It prints as a table, in text and as HTML; `report["fc1.weight"]` is one row.
     """
 
     columns: ClassVar[tuple[str, ...]] = (

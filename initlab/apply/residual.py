@@ -78,19 +78,22 @@ def scale_residual(
     if output is not None and how != "fixup":
         raise ValueError(f"output is for how='fixup' only, got how={how!r} and output={output!r}.")
     found = _find(model, branches)
-    layers = {name: _layers(name, module) for name, module in found.items()}
     factors: dict[str, float] = {}
-    for name, inside in layers.items():
+    for branch, module in found.items():
+        layers = _layers(branch, module)
         if how == "fixup":
-            factors |= _fixup(name, inside, len(found))
-        else:
-            factors[inside[-1][0]] = 0.0 if how == "zero_last" else len(found) ** -0.5
+            norms = [name for name, layer in layers.items() if normalises(layer)]
+            if norms:
+                raise ValueError(
+                    f"how='fixup' replaces normalisation, but branch {branch!r} has {norms[0]!r}: "
+                    "use 'zero_last'."
+                )
+            inner = len(found) ** (-1 / (2 * len(layers) - 2)) if len(layers) > 1 else 1.0
+            factors |= dict.fromkeys(layers, inner)
+        factors[[*layers][-1]] = len(found) ** -0.5 if how == "depth" else 0.0
     if how == "fixup":
         factors[_output(model, output, found)] = 0.0
     return _multiply(model, factors)
-
-
-Layers = list[tuple[str, nn.Module]]
 
 
 def _find(model: nn.Module, branches: Branches) -> dict[str, nn.Module]:
@@ -118,31 +121,18 @@ def _find(model: nn.Module, branches: Branches) -> dict[str, nn.Module]:
     return found
 
 
-def _layers(branch: str, module: nn.Module) -> Layers:
-    """List the layers of a branch that can be scaled, in the order in which they are registered."""
-    found = [
-        (f"{branch}.{name}".rstrip("."), layer)
+def _layers(branch: str, module: nn.Module) -> dict[str, nn.Module]:
+    """Find the layers of a branch that can be scaled, in the order in which they are registered."""
+    found = {
+        f"{branch}.{name}".rstrip("."): layer
         for name, layer in module.named_modules()
-        if (emits_sums(layer) or normalises(layer)) and "weight" in held(layer)
-    ]
+        if (emits_sums(layer) or normalises(layer)) and held(layer)
+    }
     if not found:
         raise ValueError(
             f"branch {branch!r} has no linear, convolution or normalisation layer with a weight."
         )
     return found
-
-
-def _fixup(branch: str, layers: Layers, number: int) -> dict[str, float]:
-    """Give each layer of one branch its factor."""
-    norms = [name for name, layer in layers if normalises(layer)]
-    if norms:
-        raise ValueError(
-            f"how='fixup' replaces normalisation, but branch {branch!r} has {norms[0]!r}: "
-            "use 'zero_last'."
-        )
-    names = [name for name, _ in layers]
-    inner = number ** (-1 / (2 * len(names) - 2)) if len(names) > 1 else 1.0
-    return {**dict.fromkeys(names, inner), names[-1]: 0.0}
 
 
 def _output(model: nn.Module, output: str | None, branches: dict[str, nn.Module]) -> str:

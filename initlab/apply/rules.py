@@ -68,13 +68,7 @@ class Rule:
         self.bias = None if bias is None else resolve_bias(bias)
 
     def fit(self, layer: str, module: nn.Module, parameter: str) -> Fit | None:
-        """Tell by what the rule fits a parameter, or None where it does not.
-
-        Args:
-            layer: Name of the module in the model.
-            module: The module that owns the parameter.
-            parameter: Name of the parameter in the module.
-        """
+        """Tell by what the rule fits a parameter of the module `layer`; None where it does not."""
         if not isinstance(self.which, str):
             return "type" if isinstance(module, self.which) else None
         if fnmatchcase(layer, self.which):

@@ -25,8 +25,7 @@ from torch.utils._pytree import tree_leaves
 
 from initlab.probe.preserving import keep_random_states
 
-Function = Callable[[Any], Any]
-Init = Function | str
+Run = Callable[[nn.Module], Any]
 
 _REPLACES = {
     *("normal_", "uniform_", "fill_", "zero_", "copy_", "random_", "bernoulli_", "exponential_"),
@@ -37,19 +36,12 @@ _BLANK = ("empty", "new_empty")  # memory that nobody has written to
 
 
 class Watched(NamedTuple):
-    """A copy of a model after an initialisation, and what that did to each tensor.
-
-    Args:
-        model: The copy.
-        done: Name of a parameter or buffer → "set", "left", "set twice", ...
-        blank: Names of those that were left in memory that nobody has written to.
-        wrote: Whether anything was written, be it into memory that is not the model's.
-    """
+    """A copy of a model after an initialisation, and what that did to each tensor."""
 
     model: nn.Module
-    done: dict[str, str]
-    blank: set[str]
-    wrote: bool
+    done: dict[str, str]  # name of a parameter or buffer → "set", "left", "set twice", ...
+    blank: set[str]  # names of those that were left in memory that nobody has written to
+    wrote: bool  # whether anything was written, be it into memory that is not the model's
 
     @property
     def reached(self) -> set[str]:
@@ -57,23 +49,21 @@ class Watched(NamedTuple):
         return {name for name, done in self.done.items() if done != "left"}
 
 
-def watch(model: nn.Module, init: Init) -> Watched:
+def watch(model: nn.Module, init: Run | str) -> Watched:
     """Run an initialisation, as `audit` takes it, on a copy of a model.
 
     Whether a function is of the model or of a module is found out: one that reaches more when it
     is applied to each module is of a module.
     """
-    function_of, of_each = _function_of(model, init)
     put_back = keep_random_states()
     try:
-        if of_each:
-            return _watched(model, lambda twin: twin.apply(function_of(twin)))
-        found = _watched(model, lambda twin: function_of(twin)(twin))
-        if isinstance(init, str) or any("." in name for name in found.reached):
+        run, *another = _runs(model, init)
+        found = _watched(model, run)
+        if not another or any("." in name for name in found.reached):
             return found
         put_back()
         try:
-            each = _watched(model, lambda twin: twin.apply(function_of(twin)))
+            each = _watched(model, *another)
         except Exception:
             if not found.wrote:
                 raise
@@ -83,46 +73,46 @@ def watch(model: nn.Module, init: Init) -> Watched:
         put_back()
 
 
-def _function_of(model: nn.Module, init: Any) -> tuple[Callable[[nn.Module], Function], bool]:
-    """Give what finds the function to call in a copy, and whether that is known to be of a part."""
+def _runs(model: nn.Module, init: Any) -> list[Run]:
+    """Give the ways to run it on a copy: as of the model and as of a module, if both can be."""
     names = {module: name for name, module in model.named_modules()}
     owner = getattr(init, "__self__", None)
     if isinstance(init, str):
-        with_it = [module for module in names if callable(getattr(module, init, None))]
-        if not with_it:
+        method = init
+        paths = [name for module, name in names.items() if callable(getattr(module, init, None))]
+        if not paths:
             methods = {n for part in names for n in dir(part) if "init" in n or "reset" in n}
             near = difflib.get_close_matches(init, methods, n=2)
             hint = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
             raise ValueError(
                 f"init={init!r} is the name of no method of the model or of a part of it{hint}"
             )
-        if model not in with_it:
-            paths = [names[module] for module in with_it]
-            return lambda twin: lambda _: [_method(twin, path, init)() for path in paths], False
-        owner, init = model, getattr(model, init)
-    if not callable(init):
+        paths = paths[:1] if paths[0] == "" else paths
+    elif not callable(init):
         raise TypeError(
             "init must be a function of a model or of a module, or the name of a method, "
             f"got {init!r} of type {type(init).__name__}."
         )
-    if not (isinstance(owner, nn.Module) and owner in names):
-        return lambda twin: init, False
-    path, name = names[owner], init.__name__
-    takes_a_part = any(
+    elif isinstance(owner, nn.Module) and owner in names:
+        method, paths = init.__name__, [names[owner]]
+    else:
+        return [init, lambda twin: twin.apply(init)]
+
+    def bound(twin: nn.Module) -> list[Callable[..., Any]]:
+        return [getattr(twin.get_submodule(path), method) for path in paths]
+
+    first, *others = bound(model)
+    needs_a_part = any(
         parameter.default is parameter.empty
         and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        for parameter in inspect.signature(init).parameters.values()
+        for parameter in inspect.signature(first).parameters.values()
     )
-    if takes_a_part:
-        return lambda twin: _method(twin, path, name), True
-    return lambda twin: lambda _: _method(twin, path, name)(), False
+    if needs_a_part and not others:
+        return [lambda twin: twin.apply(bound(twin)[0])]
+    return [lambda twin: [call() for call in bound(twin)]]
 
 
-def _method(twin: nn.Module, path: str, name: str) -> Callable[..., Any]:
-    return getattr(twin.get_submodule(path), name)  # type: ignore[no-any-return]
-
-
-def _watched(model: nn.Module, run: Callable[[nn.Module], Any]) -> Watched:
+def _watched(model: nn.Module, run: Run) -> Watched:
     twin = _copied(model)
     before = {name: _place(tensor) for name, tensor in _tensors(twin)}
     with _Writes() as writes:
@@ -168,23 +158,14 @@ def _place(tensor: Tensor) -> int:
 
 @dataclass
 class _Memory:
-    """What has happened to one piece of memory.
+    """What has happened to one piece of memory."""
 
-    Args:
-        alive: Keeps the address from being given to another piece.
-        start: Where the values came from that it was moved from; its own address otherwise.
-        blank: Whether it was made without values.
-        regions: Those that were replaced: size, stride, offset.
-        changed: Whether an operation changed entries without replacing them.
-        call: The call of `torch.nn.init` that replaced the last region.
-    """
-
-    alive: StorageWeakRef
-    start: int
-    blank: bool = False
-    regions: tuple[tuple[Any, ...], ...] = ()
-    changed: bool = False
-    call: FrameType | None = None
+    alive: StorageWeakRef  # keeps the address from being given to another piece
+    start: int  # where the values came from that it was moved from; its own address otherwise
+    blank: bool = False  # whether it was made without values
+    regions: tuple[tuple[Any, ...], ...] = ()  # that were replaced: size, stride, offset
+    changed: bool = False  # whether an operation changed entries without replacing them
+    call: FrameType | None = None  # the call of `torch.nn.init` that replaced the last region
 
 
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -226,7 +207,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             old: The tensor of the caller's model.
         """
         memory = self.of(tensor)
-        counts = self._counts(memory, tensor)
+        counts = _counts(memory, tensor)
         if memory.start != before and not memory.blank:
             counts = counts + 1  # made with its values, and put into the model
         least, most = (int(counts.min()), int(counts.max())) if counts.numel() else (0, 0)
@@ -237,18 +218,6 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if memory.changed or (old is not None and _differ(tensor, old)):
             return "set"
         return "left"
-
-    def _counts(self, memory: _Memory, tensor: Tensor) -> Tensor:
-        """Count for each entry of a tensor how often it was replaced."""
-        parts = [region for region in memory.regions if region[0].numel() < tensor.numel()]
-        whole = len(memory.regions) - len(parts)
-        if not parts:
-            return torch.tensor([whole])
-        entries = tensor.untyped_storage().nbytes() // tensor.element_size()
-        counts = torch.full((entries,), whole, dtype=torch.int16)
-        for size, stride, offset in parts:
-            counts.as_strided(size, stride, offset).add_(1)
-        return counts.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
     def of(self, tensor: Tensor) -> _Memory:
         """Look up the memory of a tensor."""
@@ -266,6 +235,19 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             region = (tensor.shape, tensor.stride(), tensor.storage_offset())
             memory.regions += (region,)
             memory.call = call
+
+
+def _counts(memory: _Memory, tensor: Tensor) -> Tensor:
+    """Count for each entry of a tensor how often it was replaced."""
+    parts = [region for region in memory.regions if region[0].numel() < tensor.numel()]
+    whole = len(memory.regions) - len(parts)
+    if not parts:
+        return torch.tensor([whole])
+    entries = tensor.untyped_storage().nbytes() // tensor.element_size()
+    counts = torch.full((entries,), whole, dtype=torch.int16)
+    for size, stride, offset in parts:
+        counts.as_strided(size, stride, offset).add_(1)
+    return counts.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 
 def _call_of_init() -> FrameType | None:

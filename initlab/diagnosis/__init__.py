@@ -4,7 +4,7 @@ The folder is called `diagnosis`, so that `il.diagnose` is always the function, 
 in which order. Reading order:
 
     diagnose     the function: asks for every illness, tries every cure
-    illnesses    one class for each: limit, why, test, cures, picture
+    illnesses    one class for each: limit, why, test, cures
     case         who is examined, and how the caller calls them
     facts        what can be measured in one real pass? Facts, without a judgement
     watch        what does a trace not keep?

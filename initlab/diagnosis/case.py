@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from initlab.diagnosis.facts import Facts, Parameter, examine
-from initlab.diagnosis.trial import LEARNT, STEPS, Outcome, Trial, is_large
+from initlab.diagnosis.trial import LEARNT, STEPS, Outcome, is_large, try_steps
 from initlab.diagnosis.watch import is_norm
 from initlab.probe.run import Loss
 
@@ -30,9 +31,7 @@ class Names:
     def of_caller(cls, depth: int, model: Any, x: Any, target: Any) -> Names:
         """Look the objects up among the variables of the calling function."""
         frame = sys._getframe(depth)
-        known = frame.f_locals | {
-            n: v for n, v in frame.f_globals.items() if n not in frame.f_locals
-        }
+        known = frame.f_locals | frame.f_globals | frame.f_locals  # locals win, and come first
         found = {}
         for key, thing in (("model", model), ("x", x), ("target", target)):
             usual = getattr(cls, key)
@@ -70,30 +69,33 @@ class Case:
         """What one pass shows."""
         return examine(self.model, self.x, self.target, self.loss)
 
-    @cached_property
-    def trial(self) -> Trial:
-        """What steps are tried on."""
-        return Trial(self.x, self.target, self.loss, self.facts.unit)
+    def trial(self, model: nn.Module, only: str = "", steps: int = STEPS) -> Outcome:
+        """Train copies of a network for a few steps, by every recipe or by one."""
+        unit = self.facts.unit
+        return try_steps(model, self.x, self.target, self.loss, unit, only=only, steps=steps)
 
     @cached_property
     def untouched(self) -> Outcome:
         """What a few steps of the network come to as it is."""
-        return self.trial.run(self.model)
+        return self.trial(self.model)
 
     @cached_property
     def in_time(self) -> Outcome:
         """What more steps of it come to, for a fault that the first ones only take back."""
         if is_large(self.model):
             return self.untouched
-        return self.trial.run(self.model, steps=6 * STEPS)
+        return self.trial(self.model, steps=6 * STEPS)
 
-    def of(self, model: nn.Module) -> Case:
-        """Examine another network on the same batch."""
-        return replace(self, model=model)
-
-    def on(self, x: Any, target: Any) -> Case:
-        """Examine the same network on another batch."""
-        return replace(self, x=x, target=target)
+    def run(self, call: str, model: nn.Module) -> Any:
+        """Run lines of Python on another network; return the value of the last, as a cell does."""
+        known: dict[str, Any] = {"il": sys.modules["initlab"], "torch": torch}
+        known |= {self.names.x: self.x, self.names.model: model}
+        *lines, last = ast.parse(call).body
+        exec(compile(ast.Module(lines, []), "<fix>", "exec"), known)
+        if isinstance(last, ast.Expr):
+            return eval(compile(ast.Expression(last.value), "<fix>", "eval"), known)
+        exec(compile(ast.Module([last], []), "<fix>", "exec"), known)
+        return None
 
     @cached_property
     def zeros(self) -> frozenset[str]:
@@ -127,9 +129,7 @@ class Case:
 
     def raw(self) -> Iterator[Parameter]:
         """Trainable parameters that `il.initialize` does not know."""
-        for p in self.facts.parameters:
-            if not p.known and p.trainable:
-                yield p
+        return (p for p in self.facts.parameters if p.trainable and not p.known)
 
 
 def _is_bias(name: str) -> bool:
@@ -146,13 +146,10 @@ def looks_trained(weight: Tensor) -> bool:
     """
     if not weight.is_floating_point():
         return False
-    w = weight.detach().double()
-    w = w.flatten(1) if w.dim() > 1 else w[None]
+    w = weight.detach().double().flatten(1)
+    w = w[:, w.any(0)]
+    w = w[w.any(1)]  # without padding and pruned units
     if w.numel() < 256 or min(w.shape) < 8 or not w.isfinite().all():
-        return False
-    w = w[:, w.abs().amax(0) > 0]
-    w = w[w.abs().amax(1) > 0] if w.numel() else w  # padding, pruned units
-    if w.numel() < 256 or min(w.shape) < 8:
         return False
     centred = w - w.mean()
     square = centred.square()
@@ -182,16 +179,6 @@ def _largest_singular_value(w: Tensor) -> float:
     for _ in range(30):
         v = w.T @ (w @ (v / v.norm()))
     return math.sqrt(float(v.norm()))
-
-
-def changed(before: nn.Module, after: nn.Module) -> set[str]:
-    """Name the parameters whose values differ between two copies of a network."""
-    others = dict(after.named_parameters())
-    return {
-        name
-        for name, p in before.named_parameters()
-        if not torch.equal(p.detach().nan_to_num(7.0), others[name].detach().nan_to_num(7.0))
-    }
 
 
 def float_tensors(x: Any) -> Mapping[str, Tensor]:

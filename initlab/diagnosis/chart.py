@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from initlab.diagnosis.facts import before_output, examine, rms_of
+from initlab.diagnosis.facts import examine
 
 
 def chart(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, float]:
@@ -35,19 +35,18 @@ def chart(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, float]:
     (True, True)
     """
     facts = examine(model, x, target, None, wake=False)
-    layers = facts.trace.layers
-    back = {layer.name: layer.gradient.rms for layer in layers if layer.gradient is not None}
-    signal = list(before_output(facts, rms_of(facts)).values())
-    gradient = list(before_output(facts, back).values())
-    spread = list(before_output(facts, facts.spread).values())
-    ends = [layer.saturated for layer in layers if layer.saturated is not None]
+    signal = [*facts.hidden(facts.signal).values()]
+    gradient = [*facts.hidden(facts.gradient).values()]
+    spread = [*facts.hidden(facts.spread).values()]
+    dead = facts.each(lambda layer: layer.dead).values()
+    ends = facts.each(lambda layer: layer.saturated).values()
     rows = [p.rows_differ for p in facts.parameters if p.rows_differ is not None]
     return {
         "loss": facts.loss / (facts.guess.unit or math.nan),
         "signal": _over(signal[-1:], signal[:1]),
         "gradient": _over(gradient[:1], gradient[-1:]),
         "1 - cos": spread[-1] if spread else math.nan,
-        "dead": max((layer.dead for layer in layers if layer.dead is not None), default=math.nan),
+        "dead": max(dead, default=math.nan),
         "at ends": sum(ends) / len(ends) if ends else math.nan,
         "rows": min(rows, default=math.nan),
         "cut": sum(p.gradient is None for p in facts.parameters) / len(facts.parameters),

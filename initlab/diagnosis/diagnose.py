@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
+import torch
 from torch import nn
 
-from initlab.arguments import network
-from initlab.diagnosis.case import Case, Names, changed
-from initlab.diagnosis.facts import before_output, copied
+from initlab.arguments import loss_function, network
+from initlab.diagnosis.case import Case, Names
+from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
 from initlab.diagnosis.illnesses import (
     ALL,
@@ -84,6 +86,7 @@ def diagnose(model: nn.Module, x: Any, target: Any = None, loss: Loss | None = N
     'healthy'
     """
     network(model, hooked=True)
+    loss_function(loss)
     if next(model.parameters(), None) is None:
         raise ValueError("model has no parameters: there is nothing that could train.")
     names = Names.of_caller(2, model, x, target)
@@ -134,7 +137,7 @@ def _finding(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Finding:
         why=illness.why,
         care=care,
         cure=cure,
-        measured=illness.picture(case, seen),
+        measured=tuple(seen.measured),
     )
 
 
@@ -154,7 +157,8 @@ def _cure(
             tried.add(cure.call)
             after = _try(illness, case, seen, cure)
             if after is not None:
-                return replace(cure, proof=_proof(case, after.untouched)), after
+                apply = partial(case.run, cure.call)
+                return replace(cure, apply=apply, proof=_proof(case, after.untouched)), after
     return Cure(call=illness.otherwise(case, seen)), None
 
 
@@ -163,7 +167,7 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
     twin = _changed_copy(case, cure, seed=1)
     if twin is None or _touches_too_much(case, seen, twin):
         return None
-    after = case.of(twin)
+    after = replace(case, model=twin)
     if not math.isfinite(after.facts.loss) or illness.test(after) is not None:
         return None
     if not illness.trained:
@@ -176,10 +180,10 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
         return None
     for steps in (STEPS, 3 * STEPS):  # where the few do not tell, some more do
         base = case.untouched
-        outcomes = [after.untouched, case.trial.run(again, recipe)]
+        outcomes = [after.untouched, case.trial(again, recipe)]
         if steps > STEPS:
-            base = case.trial.run(case.model, base.recipe, steps)
-            outcomes = [case.trial.run(one, recipe, steps) for one in (twin, again)]
+            base = case.trial(case.model, base.recipe, steps)
+            outcomes = [case.trial(one, recipe, steps) for one in (twin, again)]
         if all(_better(outcome, base, cure) for outcome in outcomes):
             return after
     return None
@@ -196,9 +200,8 @@ def _changed_copy(case: Case, cure: Cure, seed: int) -> nn.Module | None:
     twin = copied(case.model)
     try:
         with kept_random_state(seed):
-            assert cure.apply is not None
-            cure.apply(twin)
-    except (ValueError, TypeError, RuntimeError, AttributeError):
+            case.run(cure.call, twin)
+    except (ValueError, TypeError, RuntimeError, AttributeError, SyntaxError):
         return None
     return twin
 
@@ -207,14 +210,14 @@ def _touches_too_much(case: Case, seen: Seen, twin: nn.Module) -> bool:
     """Whether frozen parameters, zeros on purpose or trained weights were changed."""
     frozen = {name for name, p in case.model.named_parameters() if not p.requires_grad}
     kept = (frozen | case.zeros | case.trained) - set(seen.layers)
-    held = {name for name, _ in twin.named_parameters()}
-    if not held >= {name for name, _ in case.model.named_parameters()}:
-        return True
-    head = case.facts.last.split(":")[0]
-    return any(
-        name.rpartition(".")[0] != head or name in frozen
-        for name in changed(case.model, twin) & kept
-    )
+    head, now = case.facts.last.split(":")[0], dict(twin.named_parameters())
+    for name, p in case.model.named_parameters():
+        if name not in now:
+            return True
+        may_change = name not in kept or (name.rpartition(".")[0] == head and name not in frozen)
+        if not may_change and not torch.equal(p.nan_to_num(7.0), now[name].nan_to_num(7.0)):
+            return True
+    return False
 
 
 def _proof(case: Case, outcome: Outcome) -> str:
@@ -232,7 +235,7 @@ def _not_judged(case: Case) -> tuple[str, ...]:
         reasons.append(f"the loss at the start ({facts.guess.why_not})")
     if not any(layer.nonlinearity for layer in facts.trace.layers):
         reasons.append("dead and saturated units (no activation is a module)")
-    if facts.output is not None and facts.output.dim() and len(facts.output) < 2:
+    if facts.output.dim() and len(facts.output) < 2:
         reasons.append("whether inputs look alike (one sample)")
     return tuple(reasons)
 
@@ -254,7 +257,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
         low, high = min(leverage.values()), max(leverage.values())
         evidence |= {"least leverage": low, "largest leverage": high}
         said += f", the leverage of the weights {number(low)} to {number(high)} guesses"
-    apart = [s for s in before_output(facts, facts.spread).values() if not math.isnan(s)]
+    apart = [s for s in facts.hidden(facts.spread).values() if not math.isnan(s)]
     if apart:
         evidence["1 - cosine at the end"] = apart[-1]
         said += f", and different inputs stay apart (mean cosine {1 - apart[-1]:.2g})"

@@ -13,17 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.apply.layers import Bias, Fixed, kinds_of, pieces
+from initlab.apply.layers import Bias, Fixed, Kind, kinds_of, pieces
 from initlab.diagnosis.graph import Graph, read
 from initlab.diagnosis.guess import Guess, guess
-from initlab.diagnosis.watch import Watch
-from initlab.probe import Trace, trace
+from initlab.diagnosis.watch import ROWS, Watch, spread_of
+from initlab.probe import LayerTrace, Trace, trace
 from initlab.probe.run import Loss, logits_of, outputs_of, own_loss, usual_loss
 from initlab.probe.tensors import first_tensor
 
 TRIAL_STEPS = 3  # a zero head, a zero branch and what lies inside it wake up one after another
 TRIAL_RATE = 1e-3  # Adam's own
-ROWS = 256  # of a weight, and of a batch, that are compared with each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +84,9 @@ class Facts:
         parameters: One record for each parameter, in the model's order.
         graph: What the pass computed, operation by operation.
         spread: Layer name → 1 - mean cosine between what it emits for different inputs.
-        variation: Layer name → ‖h - h̄‖² / ‖h‖² over the inputs: unlike the cosine, it tells apart
-            inputs of one column.
+        apart: Layer name → the larger of `spread` and ‖h - h̄‖² / ‖h‖² over the inputs, which,
+            unlike the cosine, tells apart inputs of one column.
         input_spread: The larger of the two for the batch itself; NaN where it holds no floats.
-        input_rms: Its rms.
-        input_finite: Whether all of it is finite.
         gates: Recurrent layer → share of its gates that is saturated, as estimated.
         through_time: Recurrent layer → largest rms of its output over the steps, over that of the
             first step.
@@ -101,7 +98,7 @@ class Facts:
         last: The record of `trace` that is the output layer; empty where a function makes it.
         entered: The larger of the two spreads of what enters it.
         output: What the model emitted, detached: the tensor that the loss is about.
-        woken: Parameters that are all 0 at the start, so that trial steps were taken.
+        woken: Whether parameters are all 0 at the start, so that trial steps were taken.
         asleep: Parameters whose gradient is exactly 0 before and after such steps.
     """
 
@@ -109,10 +106,8 @@ class Facts:
     parameters: tuple[Parameter, ...]
     graph: Graph
     spread: dict[str, float]
-    variation: dict[str, float]
+    apart: dict[str, float]
     input_spread: float
-    input_rms: float
-    input_finite: bool
     gates: dict[str, float]
     through_time: dict[str, float]
     statistics: dict[str, tuple[float, float]]
@@ -121,8 +116,8 @@ class Facts:
     stands_in: bool
     last: str
     entered: float
-    output: Tensor | None = field(repr=False)
-    woken: tuple[str, ...] = ()
+    output: Tensor = field(repr=False)
+    woken: bool = False
     asleep: tuple[str, ...] = ()
 
     @property
@@ -140,10 +135,26 @@ class Facts:
         """Weight → its leverage, in guesses, in the model's order."""
         return {p.name: p.leverage / self.unit for p in self.weights if p.leverage is not None}
 
+    def each(self, number: Callable[[LayerTrace], float | None]) -> dict[str, float]:
+        """Give a number of each layer that has it."""
+        found = {layer.name: number(layer) for layer in self.trace.layers}
+        return {name: value for name, value in found.items() if value is not None}
+
     @property
-    def apart(self) -> dict[str, float]:
-        """Layer → how far apart different inputs are, by the better of the two measures."""
-        return {name: max(s, self.variation[name]) for name, s in self.spread.items()}
+    def signal(self) -> dict[str, float]:
+        """Layer → rms of what it emits."""
+        return self.each(lambda layer: layer.activation.rms if layer.activation else None)
+
+    @property
+    def gradient(self) -> dict[str, float]:
+        """Layer → rms of the gradient at what it emits."""
+        return self.each(lambda layer: layer.gradient.rms if layer.gradient else None)
+
+    def hidden(self, values: dict[str, float]) -> dict[str, float]:
+        """Keep the layers that emit before the output layer does."""
+        names = list(values)
+        end = names.index(self.last) if self.last in names else None
+        return {name: values[name] for name in names[:end]}
 
 
 def examine(
@@ -156,7 +167,8 @@ def examine(
     that of the network as it is.
     """
     first = _pass(model, x, target, loss)
-    zeros, still = (_zeros(model), _asleep(first)) if wake else ((), ())
+    zeros = wake and _has_zeros(model)
+    still = _asleep(first) if wake else ()
     if not (zeros or still) or not math.isfinite(first.loss):
         return first
     twin = copied(model)
@@ -165,7 +177,15 @@ def examine(
     asleep = tuple(name for name in _asleep(awake) if name in still)
     if not zeros:
         return replace(first, asleep=asleep)
-    return replace(awake, loss=first.loss, output=first.output, woken=zeros, asleep=asleep)
+    return replace(awake, loss=first.loss, output=first.output, woken=True, asleep=asleep)
+
+
+def _has_zeros(model: nn.Module) -> bool:
+    """Whether a trainable weight is all 0."""
+    return any(
+        p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
+        for name, p in model.named_parameters()
+    )
 
 
 def _asleep(facts: Facts) -> tuple[str, ...]:
@@ -182,67 +202,48 @@ def _asleep(facts: Facts) -> tuple[str, ...]:
 def value_of(output: Any, target: Any, loss: Loss | None) -> Tensor:
     """Return the loss: the caller's, the model's own, the usual one, or what stands in."""
     if loss is not None:
-        value: Tensor = loss(output, target)
-        return value
-    own = own_loss(output)
+        return loss(output, target)
+    own: Tensor | None = own_loss(output)
     if own is not None:
-        return own  # type: ignore[no-any-return]
-    if target is None:
-        return _stand_in(output)  # type: ignore[no-any-return]
-    return usual_loss(logits_of(output), target)
+        return own
+    return _stand_in(output) if target is None else usual_loss(logits_of(output), target)
 
 
 def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
     names = {id(p): name for name, p in model.named_parameters()}
-    watch = Watch(model, ROWS)
+    watch = Watch(model)
     seen: dict[str, Any] = {}
 
     def look(output: Any, target: Any) -> Tensor:
         """Compute the loss, and read what only the graph tells."""
-        from initlab.arguments import loss_function
-
-        loss_function(loss)
         watch.closed = True
         value = value_of(output, target, loss)
-        logits: Any = next(iter(outputs_of(output)), None)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            return value  # the trace says what is wrong
+        logits = outputs_of(output)[0]
+        root = logits if value.grad_fn is None else value
+        graph = Graph() if logits.grad_fn is None else read(logits, root, watch.nodes, names)
+        seen["graph"], seen["output"], seen["loss"] = graph, logits.detach(), value.item()
+        seen["guess"] = guess(output, x, target, value.item(), loss, graph.function)
         seen["stands_in"] = loss is None and target is None and own_loss(output) is None
-        if isinstance(logits, Tensor):
-            seen["output"] = logits.detach()
-            root = value if isinstance(value, Tensor) and value.grad_fn is not None else logits
-            if logits.grad_fn is not None:
-                seen["graph"] = read(logits, root, watch.nodes, names)
-        if isinstance(value, Tensor) and value.numel() == 1:
-            function = seen["graph"].function if "graph" in seen else ""
-            seen["guess"] = guess(
-                output, x, target, value.item(), loss, partial(value_of, loss=loss), function
-            )
         return value
 
     with watch.hooks(), _gradients(model) as gradients:
         found = trace(model, x, target, loss=look)
-    graph = seen.get("graph", Graph())
+    graph, given = seen["graph"], first_tensor(x)
     last = watch.last_of(graph.head or watch.owner(graph.head_parameters))
-    given = first_tensor(x)
     return Facts(
         trace=found,
         parameters=tuple(_parameters(model, watch.called, gradients, graph)),
-        graph=graph,
         spread=watch.spread,
-        variation=watch.variation,
-        input_spread=math.nan if given is None else max(watch.apart(given)),
-        input_rms=math.nan
-        if given is None
-        else given.detach().abs().double().square().mean().sqrt().item(),
-        input_finite=given is None or bool(given.isfinite().all()),
+        apart=watch.apart,
+        input_spread=math.nan if given is None else max(spread_of(given)),
         gates=watch.gates,
         through_time=watch.through_time,
         statistics=watch.statistics,
-        loss=math.nan if found.loss is None else found.loss,
-        guess=seen.get("guess", Guess(None, why_not="the loss is no number")),
-        stands_in=seen["stands_in"],
         last=last,
         entered=watch.entered.get(last, math.nan) if graph.head else math.nan,
-        output=seen.get("output"),
+        **seen,
     )
 
 
@@ -273,15 +274,6 @@ def copied(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
-def _zeros(model: nn.Module) -> tuple[str, ...]:
-    """Name the trainable weights that are all 0."""
-    return tuple(
-        name
-        for name, p in model.named_parameters()
-        if p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
-    )
-
-
 def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> None:
     """Take a few of Adam's first steps."""
     for _ in range(TRIAL_STEPS):
@@ -297,58 +289,52 @@ def _parameters(
     model: nn.Module, called: set[nn.Module], gradients: Mapping[int, Tensor], graph: Graph
 ) -> Iterator[Parameter]:
     """Describe each parameter once, with the gradient that came back to it."""
-    seen: set[nn.Parameter] = set()
-    for prefix, module in model.named_modules():
-        kinds = kinds_of(module)
-        for key, p in module._parameters.items():
-            if p is None or p in seen:
-                continue
-            seen.add(p)
-            name = f"{prefix}.{key}".lstrip(".")
-            kind, w, g = kinds.get(key), p.detach(), gradients.get(id(p))
-            uses = graph.uses.get(name, frozenset())
-            embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
-            matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Bias))
-            if matrix and kind is None:  # a number per head, channel or token is no unit
-                matrix = w.numel() > max(w.shape) and bool(uses & {"product"} or not uses)
-            differ = pull = None
-            if matrix and w.is_floating_point():
-                differ, pull = _rows(partial(pieces, kind), w, g)
-            yield Parameter(
-                name=name,
-                layer=prefix,
-                known=kind is not None,
-                called=module in called or g is not None,  # a ParameterList is never called
-                trainable=p.requires_grad,
-                matrix=matrix,
-                embedding=embedding,
-                uses=uses,
-                size=_norm(w),
-                gradient=None if g is None else _norm(g),
-                nonfinite=(~w.isfinite()).double().mean().item() if w.numel() else 0.0,
-                rows_differ=differ,
-                pull_apart=pull,
-                units=len(p) if p.dim() else 1,
-            )
+    modules = dict(model.named_modules())
+    for name, p in model.named_parameters():
+        layer, _, key = name.rpartition(".")
+        module = modules[layer]
+        kind, w, g = kinds_of(module).get(key), p.detach(), gradients.get(id(p))
+        uses = graph.uses.get(name, frozenset())
+        embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
+        matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Bias))
+        if matrix and kind is None:  # a number per head, channel or token is no unit
+            matrix = w.numel() > max(w.shape) and bool(uses & {"product"} or not uses)
+        rows = matrix and w.is_floating_point()
+        differ, pull = _rows(kind, w, g) if rows else (None, None)
+        yield Parameter(
+            name=name,
+            layer=layer,
+            known=kind is not None,
+            called=module in called or g is not None,  # a ParameterList is never called
+            trainable=p.requires_grad,
+            matrix=matrix,
+            embedding=embedding,
+            uses=uses,
+            size=_norm(w),
+            gradient=None if g is None else _norm(g),
+            nonfinite=(~w.isfinite()).double().mean().item() if w.numel() else 0.0,
+            rows_differ=differ,
+            pull_apart=pull,
+            units=len(p) if p.dim() else 1,
+        )
 
 
-def _rows(cut: Callable[[Tensor], list[Tensor]], w: Tensor, g: Tensor | None) -> tuple[Any, Any]:
+def _rows(kind: Kind | None, w: Tensor, g: Tensor | None) -> tuple[float | None, float | None]:
     """Say how different the units of a weight are, and how different their gradients."""
-    pieces = [_some(piece) for piece in cut(w)]
-    if any(len(piece) < 2 for piece in pieces):
+    parts = [rows[:: max(1, len(rows) // ROWS)] for rows in _flat(kind, w)]
+    if any(len(rows) < 2 for rows in parts):
         return None, None
-    differ = max(_apart(piece) / (piece.norm().item() or 1.0) for piece in pieces)
+    differ = max(_apart(rows) / (float(rows.norm()) or 1.0) for rows in parts)
     if g is None:
         return differ, None
     if not differ < 0.1:  # only near-equal units are asked for their gradients
         return differ, math.inf
-    parts = [piece.flatten(1).double() for piece in cut(g)]
-    return differ, max(_apart(part) * math.sqrt(len(part)) for part in parts)
+    return differ, max(_apart(rows) * math.sqrt(len(rows)) for rows in _flat(kind, g))
 
 
-def _some(piece: Tensor) -> Tensor:
-    rows = piece.flatten(1)
-    return rows[:: max(1, len(rows) // ROWS)].double()
+def _flat(kind: Kind | None, tensor: Tensor) -> list[Tensor]:
+    """Cut a weight into its matrices, with a unit in each row."""
+    return [piece.flatten(1).double() for piece in pieces(kind, tensor)]
 
 
 def _apart(rows: Tensor) -> float:
@@ -356,13 +342,10 @@ def _apart(rows: Tensor) -> float:
 
 
 def _norm(tensor: Tensor) -> float:
-    if tensor.numel() < 100_000 or tensor.is_complex():
-        return float(tensor.abs().double().norm())
-    short = tensor.norm().item() if tensor.dtype == torch.float32 else math.inf
-    return short if 1e-15 < short < 1e15 else float(tensor.double().norm())
+    return float(tensor.abs().double().norm())
 
 
-def _stand_in(output: Any) -> Any:
+def _stand_in(output: Any) -> Tensor:
     """Return a sum of the outputs with random signs.
 
     Its gradient has length 1 for each sample, about that of a cross-entropy at the start. The mean
@@ -370,29 +353,11 @@ def _stand_in(output: Any) -> Any:
     so that no gradient would come back.
     """
     generator = torch.Generator().manual_seed(0)
-    total: Any = 0
+    total = torch.zeros(())
     for tensor in outputs_of(output):
         real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
         rows = real.flatten(1) if tensor.dim() else real[None]
         signs = (torch.rand(rows.shape, generator=generator) < 0.5).to(rows) * 2 - 1
-        total = total + (rows * signs).float().sum() / max(len(rows), 1) / math.sqrt(
-            rows[0].numel()
-        )
+        size = max(len(rows), 1) * math.sqrt(rows[0].numel())
+        total = total + (rows * signs).float().sum() / size
     return total
-
-
-def rms_of(facts: Facts) -> dict[str, float]:
-    """Give the rms of what each layer emits."""
-    return {
-        layer.name: layer.activation.rms
-        for layer in facts.trace.layers
-        if layer.activation is not None
-    }
-
-
-def before_output(facts: Facts, values: dict[str, float]) -> dict[str, float]:
-    """Keep the layers that emit before the output layer does."""
-    names = list(values)
-    return {
-        n: values[n] for n in (names[: names.index(facts.last)] if facts.last in names else names)
-    }

@@ -17,7 +17,7 @@ WILL_NOT, WITH_CARE, HEALTHY = "will not train", "trains with care", "healthy"
 SHOWN = 6  # names of layers in a line
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Measured:
     """What proves a finding: one number for each layer, and where health ends.
 
@@ -44,17 +44,17 @@ class Cure:
 
     Args:
         call: Lines of Python in the caller's own names, or a sentence where no line can do it.
-        apply: Does it to a model; None where only its author can.
-        proof: What came of it on a copy.
         local: Whether it changes only what the finding names.
         settles: Whether it is enough that the network then starts where a guess is.
+        apply: Runs the lines on a network; None until they helped a copy.
+        proof: What came of it on that copy.
     """
 
     call: str
-    apply: Callable[[nn.Module], Any] | None = None
-    proof: str = ""
     local: bool = False
     settles: bool = False
+    apply: Callable[[nn.Module], Any] | None = None
+    proof: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -7,10 +7,10 @@ changes nothing. Nothing here touches the model that was given.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from initlab.diagnosis.facts import copied, value_of
 from initlab.probe.preserving import keep_random_states
 from initlab.probe.run import Loss, call_model, outputs_of, own_loss
-from initlab.probe.tensors import first_tensor, map_tensors
+from initlab.probe.tensors import map_tensors
 
 ROWS = 128  # of the batch, taken from all over it
 STEPS = 10
@@ -28,21 +28,24 @@ LEARNT = 0.5  # of a guess: below it a network trains, whatever else is seen
 CLEAR = 0.03  # of a guess: by less than that one trial is no better than another
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """One way to take steps, for a loss whose guess is 1."""
-
-    name: str
-    lr: float
-    adam: bool = False
+def _momentum(lr: float, step: int, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
+    m.mul_(0.9).add_(g)
+    p.sub_(m, alpha=lr)
 
 
-RECIPES = (
-    Recipe("SGD with momentum 0.9 and lr 0.1", 0.1),
-    Recipe("SGD with momentum 0.9 and lr 0.01", 0.01),
-    Recipe("Adam with lr 0.003", 0.003, adam=True),
-    Recipe("Adam with lr 0.0003", 0.0003, adam=True),
-)
+def _adam(lr: float, step: int, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
+    m.lerp_(g, 0.1)
+    v.mul_(0.999).addcmul_(g, g.conj(), value=0.001)
+    scale = (v / (1 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
+    p.addcdiv_(m, scale, value=-lr / (1 - 0.9 ** (step + 1)))
+
+
+RECIPES: dict[str, Callable[..., None]] = {  # for a loss whose guess is 1
+    "SGD with momentum 0.9 and lr 0.1": partial(_momentum, 0.1),
+    "SGD with momentum 0.9 and lr 0.01": partial(_momentum, 0.01),
+    "Adam with lr 0.003": partial(_adam, 0.003),  # torch's own takes a second to import
+    "Adam with lr 0.0003": partial(_adam, 0.0003),
+}
 
 
 @dataclass(frozen=True)
@@ -75,80 +78,67 @@ class Outcome:
         return self.best < LEARNT
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A batch, a loss and the steps that are tried.
+def try_steps(
+    model: nn.Module,
+    x: Any,
+    target: Any,
+    loss: Loss | None,
+    unit: float,
+    *,
+    only: str = "",
+    steps: int = STEPS,
+) -> Outcome:
+    """Train copies of a model.
 
     Args:
-        x: The batch.
-        target: The target.
+        model: The network.
+        x: The batch, of which some rows are taken.
+        target: Its target, or None.
         loss: The caller's loss, or None.
         unit: The loss of a guess.
+        only: The one recipe to train by; empty for all, or two for a large model.
+        steps: How many.
     """
+    large = is_large(model)
+    x, target = some_rows(x, target, 16 if large else ROWS)
 
-    x: Any
-    target: Any
-    loss: Loss | None
-    unit: float
-
-    @cached_property
-    def batch(self) -> tuple[Any, Any]:
-        """Some rows of the batch, evenly spread over it."""
-        return some_rows(self.x, self.target, ROWS)
-
-    def run(self, model: nn.Module, only: str = "", steps: int = STEPS) -> Outcome:
-        """Train copies of a model, by every recipe or by one."""
-        large = is_large(model)
-        x, target = some_rows(self.x, self.target, 16) if large else self.batch
-        first, final = math.nan, {}
-        for recipe in RECIPES:
-            if only in ("", recipe.name) and not (large and recipe in RECIPES[::3]):
-                losses = self._steps(copied(model), x, target, recipe, steps)
-                first = losses[0]
-                final[recipe.name] = losses[-1] if all(map(math.isfinite, losses)) else math.inf
-        return Outcome(first, final, steps)
-
-    def _steps(
-        self, model: nn.Module, x: Any, target: Any, recipe: Recipe, steps: int
-    ) -> list[float]:
-        """Take the steps; return the loss before each and after the last."""
-        weights = [p for p in model.parameters() if p.requires_grad]
-        slow = [torch.zeros_like(p) for p in weights]
-        fast = [torch.zeros_like(p) for p in weights]
-        losses = []
-        with kept_random_state(seed=2), torch.enable_grad():
-            for step in range(steps + 1):
-                value = self._loss(model, x, target)
-                losses.append(value.item())
-                if (
-                    step == steps
-                    or not math.isfinite(losses[-1])
-                    or not (weights and value.requires_grad)
-                ):
-                    break
-                gradients = torch.autograd.grad(value, weights, allow_unused=True)
-                with torch.no_grad():
-                    for p, m, v, g in zip(weights, slow, fast, gradients, strict=True):
-                        if g is not None:
-                            _step(recipe, step, p, m, v, g.to_dense() if g.is_sparse else g)
-        return losses
-
-    def _loss(self, model: nn.Module, x: Any, target: Any) -> Tensor:
-        output = call_model(model, x)
-        if self.loss is None and target is None and own_loss(output) is None:
+    def loss_of(network: nn.Module) -> Tensor:
+        output = call_model(network, x)
+        if loss is None and target is None and own_loss(output) is None:
             return _random_targets(output)
-        return value_of(output, target, self.loss).reshape(()) / self.unit
+        return value_of(output, target, loss).reshape(()) / unit
+
+    first, final = math.nan, {}
+    for name in [only] if only else [*RECIPES][1:3] if large else RECIPES:
+        losses = _losses(copied(model), loss_of, RECIPES[name], steps)
+        first = losses[0]
+        final[name] = losses[-1] if all(map(math.isfinite, losses)) else math.inf
+    return Outcome(first, final, steps)
 
 
-def _step(recipe: Recipe, step: int, p: Tensor, m: Tensor, v: Tensor, g: Tensor) -> None:
-    if recipe.adam:
-        m.lerp_(g, 0.1)
-        v.mul_(0.999).addcmul_(g, g.conj(), value=0.001)
-        scale = (v / (1 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
-        p.addcdiv_(m, scale, value=-recipe.lr / (1 - 0.9 ** (step + 1)))
-    else:
-        m.mul_(0.9).add_(g)
-        p.sub_(m, alpha=recipe.lr)
+def _losses(
+    model: nn.Module,
+    loss_of: Callable[[nn.Module], Tensor],
+    update: Callable[..., None],
+    steps: int,
+) -> list[float]:
+    """Take the steps; return the loss before each and after the last."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    averages = [(torch.zeros_like(p), torch.zeros_like(p)) for p in weights]
+    losses = []
+    with kept_random_state(seed=2), torch.enable_grad():
+        for step in range(steps + 1):
+            value = loss_of(model)
+            losses.append(value.item())
+            learns = bool(weights) and value.requires_grad and math.isfinite(losses[-1])
+            if step == steps or not learns:
+                break
+            gradients = torch.autograd.grad(value, weights, allow_unused=True)
+            with torch.no_grad():
+                for p, g, (m, v) in zip(weights, gradients, averages, strict=True):
+                    if g is not None:
+                        update(step, p, g.to_dense() if g.is_sparse else g, m, v)
+    return losses
 
 
 def _random_targets(output: Any) -> Tensor:
@@ -164,32 +154,17 @@ def _random_targets(output: Any) -> Tensor:
 
 def some_rows(x: Any, target: Any, most: int) -> tuple[Any, Any]:
     """Take some samples from all over a batch, or the whole if it cannot be cut."""
-    given = first_tensor(x)
-    if given is None:
-        given = next((t for t in _tensors(x) if t.dim()), None)
-    if given is None or not given.dim():
-        return x, target
-    n = len(target) if isinstance(target, Tensor) and target.dim() else len(given)
-    step = -(-n // most)
-    cuttable = [t for t in (*_tensors(x), *_tensors(target)) if t.dim()]
-    if step < 2 or not all(len(t) == n for t in cuttable):
-        return x, target
-
-    def cut(t: Tensor) -> Tensor:
-        return t[::step] if t.dim() else t
-
-    return map_tensors(cut, x), map_tensors(cut, target)
-
-
-def _tensors(thing: Any) -> list[Tensor]:
-    found: list[Tensor] = []
+    sizes: set[int] = set()
 
     def note(t: Tensor) -> Tensor:
-        found.append(t)
+        sizes.update(t.shape[:1])
         return t
 
-    map_tensors(note, thing)
-    return found
+    map_tensors(note, (x, target))
+    step = -(-max(sizes, default=0) // most)
+    if step < 2 or len(sizes) > 1:
+        return x, target
+    return map_tensors(lambda t: t[::step] if t.dim() else t, (x, target))  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from initlab.apply.layers import Weight, kinds_of
+from initlab.probe import SATURATION
 from initlab.probe.tensors import first_tensor
 
-FLAT = 0.97  # of the way to the end of the range, as in a trace
+ROWS = 256  # of a batch, and of a weight, that are compared with each other
 
 
 def is_norm(module: nn.Module) -> bool:
@@ -23,19 +24,40 @@ def is_norm(module: nn.Module) -> bool:
     return isinstance(module, _NormBase) and module.running_mean is not None
 
 
-class Watch:
-    """Hooks that look at every layer during one pass.
+def spread_of(x: Tensor) -> tuple[float, float]:
+    """Return 1 - mean cosine over pairs of rows, and ‖h - h̄‖² / ‖h‖².
 
-    Args:
-        model: The network.
-        rows: How many samples are compared with each other; they are taken from the whole batch,
-            so that its order does not matter.
+    Both are exact where they are tiny. The cosine leaves the rows' lengths out, which are all
+    that tells inputs of one column apart. Rows are taken from the whole batch, so that its order
+    does not matter.
+
+    Shape:
+        x (batch, ...).
     """
+    x = (torch.view_as_real(x) if x.is_complex() else x).detach()
+    if not x.dim():
+        return math.nan, math.nan
+    step = max(1, len(x) // ROWS)
+    rows = x[::step][:ROWS].flatten(1).double()
+    finite = rows[rows.isfinite().all(1)]
+    variation = math.nan
+    if len(finite) > 1:
+        total = finite.square().sum().item()
+        variation = float((finite - finite.mean(0)).square().sum()) / total if total else 0.0
+    unit = finite / finite.norm(dim=1, keepdim=True)  # NaN for a row of zeros
+    unit = unit[unit.isfinite().all(1)]
+    if len(unit) < 2:
+        return math.nan, variation
+    return float((unit - unit.mean(0)).square().sum()) / (len(unit) - 1), variation
 
-    def __init__(self, model: nn.Module, rows: int) -> None:
-        self.model, self.rows = model, rows
+
+class Watch:
+    """Hooks that look at every layer during one pass; what they note is told in `Facts`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
         self.spread: dict[str, float] = {}
-        self.variation: dict[str, float] = {}
+        self.apart: dict[str, float] = {}
         self.entered: dict[str, float] = {}
         self.through_time: dict[str, float] = {}
         self.gates: dict[str, float] = {}
@@ -48,15 +70,12 @@ class Watch:
     @contextmanager
     def hooks(self) -> Iterator[None]:
         """Look at the passes inside."""
-        handles = []
-        for name, module in self.model.named_modules():
-            if "parametrizations" not in name.split("."):
-                handles.append(module.register_forward_hook(partial(self._called, name)))
-        try:
+        with ExitStack() as stack:
+            for name, module in self.model.named_modules():
+                if "parametrizations" not in name.split("."):
+                    handle = module.register_forward_hook(partial(self._called, name))
+                    stack.callback(handle.remove)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def owner(self, parameters: tuple[str, ...]) -> str:
         """Return the record of the module that makes the output by a function of its parameters."""
@@ -68,67 +87,40 @@ class Watch:
 
     def last_of(self, name: str) -> str:
         """Return the latest record of a layer: `name`, or `name:2` if it was called twice."""
-        key, times = name, 1
-        while f"{name}:{times + 1}" in self.spread:
-            times += 1
-            key = f"{name}:{times}"
-        return key
+        return [name, *self._records(name)][-1]
 
-    def apart(self, x: Tensor) -> tuple[float, float]:
-        """Return 1 - mean cosine over pairs of rows, and ‖h - h̄‖² / ‖h‖².
-
-        Both are exact where they are tiny. The cosine leaves the rows' lengths out, which are all
-        that tells inputs of one column apart.
-
-        Shape:
-            x (batch, ...).
-        """
-        x = (torch.view_as_real(x) if x.is_complex() else x).detach()
-        if not x.dim():
-            return math.nan, math.nan
-        step = max(1, len(x) // self.rows)
-        rows = x[::step][: self.rows].flatten(1).double()
-        finite = rows[rows.isfinite().all(1)]
-        variation = math.nan
-        if len(finite) > 1:
-            total = finite.square().sum().item()
-            variation = float((finite - finite.mean(0)).square().sum()) / total if total else 0.0
-        unit = finite / finite.norm(dim=1, keepdim=True)  # NaN for a row of zeros
-        unit = unit[unit.isfinite().all(1)]
-        if len(unit) < 2:
-            return math.nan, variation
-        return float((unit - unit.mean(0)).square().sum()) / (len(unit) - 1), variation
+    def _records(self, name: str) -> list[str]:
+        return [key for key in self.spread if key.split(":")[0] == name]
 
     def _called(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         if self.closed:
             return  # a checkpoint runs its layers once more on the way back
         self.called.add(module)
-        tensor = emitted = first_tensor(output)
-        if tensor is None or emitted is None:
+        emitted = first_tensor(output)
+        if emitted is None:
             return
+        entering = first_tensor(inputs)
         if isinstance(module, _NormBase) and is_norm(module):
-            self._compare_statistics(name, module, inputs)
+            self._compare_statistics(name, module, entering)
         if module._modules and not any(p is not None for p in module._parameters.values()):
             return
         name = name or type(module).__name__
+        states = emitted
         if isinstance(module, nn.RNNBase):
-            tensor = self._recurrent(name, module, inputs, tensor)
-        if tensor.dim() < 2:
+            states = self._recurrent(name, module, entering, emitted)
+        if states.dim() < 2:
             return
-        key, times = name, 1
-        while key in self.spread:
-            times += 1
-            key = f"{name}:{times}"
-        self.spread[key], self.variation[key] = self.apart(tensor)
+        times = len(self._records(name)) + 1
+        key = name if times == 1 else f"{name}:{times}"
+        self.spread[key], variation = spread_of(states)
+        self.apart[key] = max(self.spread[key], variation)
         if any(isinstance(kind, Weight) for kind in kinds_of(module).values()):
             self.last = key
-            entering = first_tensor(inputs)
-            self.entered[key] = math.nan if entering is None else max(self.apart(entering))
+            self.entered[key] = math.nan if entering is None else max(spread_of(entering))
             if emitted.grad_fn is not None:
                 self.nodes[emitted.grad_fn] = name
 
-    def _compare_statistics(self, name: str, norm: _NormBase, inputs: Any) -> None:
-        x = first_tensor(inputs)
+    def _compare_statistics(self, name: str, norm: _NormBase, x: Tensor | None) -> None:
         if x is None or x.dim() < 2:
             return
         others = [d for d in range(x.dim()) if d != 1]
@@ -141,18 +133,15 @@ class Watch:
         ratio = (var + norm.eps) / (wide + norm.eps)
         self.statistics[name] = float(shift.square().mean().sqrt()), float(ratio.median())
 
-    def _recurrent(self, name: str, layer: nn.RNNBase, inputs: Any, states: Tensor) -> Tensor:
+    def _recurrent(self, name: str, layer: nn.RNNBase, x: Tensor | None, states: Tensor) -> Tensor:
         """Look inside a recurrent layer, and return its states as (batch, time, units)."""
-        if states.dim() == 3 and not layer.batch_first:
-            states = states.transpose(0, 1)
-        if states.dim() == 3:
-            steps = states.detach().double().square().mean((0, 2)).sqrt()
-            self.through_time[name] = (steps.max() / steps[0]).item()
-            x = first_tensor(inputs)
-            if x is not None and layer.mode != "RNN_RELU" and not layer.proj_size:
-                self.gates[name] = _saturated(
-                    layer, x.detach(), float(steps.square().mean().sqrt())
-                )
+        if states.dim() != 3:
+            return states
+        states = states if layer.batch_first else states.transpose(0, 1)
+        steps = states.detach().double().square().mean((0, 2)).sqrt()
+        self.through_time[name] = (steps.max() / steps[0]).item()
+        if x is not None and layer.mode != "RNN_RELU" and not layer.proj_size:
+            self.gates[name] = _saturated(layer, x.detach(), float(steps.square().mean().sqrt()))
         return states
 
 
@@ -170,16 +159,13 @@ def _saturated(layer: nn.RNNBase, x: Tensor, state: float) -> float:
     size = float(x.double().square().mean().sqrt())
     for level in range(layer.num_layers):
         w_in, w_state = (getattr(layer, f"weight_{k}_l{level}").double() for k in ("ih", "hh"))
-        bias = (
-            sum((getattr(layer, f"bias_{k}_l{level}") for k in ("ih", "hh")), 0.0)
-            if layer.bias
-            else 0
-        )
         variance = size**2 * w_in.square().sum(1) + state**2 * w_state.square().sum(1)
-        entering = (variance + torch.as_tensor(bias).double() ** 2).sqrt()
-        for kind, std in zip(kinds, entering.chunk(len(kinds)), strict=True):
+        if layer.bias:
+            bias = getattr(layer, f"bias_ih_l{level}") + getattr(layer, f"bias_hh_l{level}")
+            variance += bias.double() ** 2
+        for kind, std in zip(kinds, variance.sqrt().chunk(len(kinds)), strict=True):
             if kind != ".":  # a sigmoid reaches its ends at twice tanh's arguments
-                end = math.atanh(FLAT) * (1 if kind in "gn" else 2)
+                end = math.atanh(SATURATION) * (1 if kind in "gn" else 2)
                 shares.append(float(torch.erfc(end / std / math.sqrt(2)).mean()))
         size = state
     return max(shares)

@@ -1,8 +1,4 @@
-"""How much bad initialisation does BatchNorm forgive, and what does it not fix?
-
-`batchnorm_records` measures and trains, `batchnorm_scene` turns the numbers into words and
-panels, and `BatchNorm` puts controls around both.
-"""
+"""How much bad initialisation does BatchNorm forgive, and what does it not fix?"""
 
 from __future__ import annotations
 
@@ -21,23 +17,11 @@ from initlab.explore.batchnorm_records import (
     batchnorm_records,
 )
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import (
-    Axis,
-    Column,
-    Lines,
-    Network,
-    Row,
-    Rule,
-    Scene,
-    Series,
-    Strip,
-    Table,
-)
-from initlab.explore.signal import decades
-from initlab.explore.signal_words import first, trend
+from initlab.explore.panels import Axis, Lines, Rule, Series, counted, dashes, decades, dots
+from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table, sizes
+from initlab.explore.words import first, trend
 from initlab.format import number, percent
 
-SLICE = 0.03  # seconds of computing between two looks at the controls
 LEARNT = 0.25  # share of digits right, from which on a network counts as one that learns
 RECENT = 20  # batches over which an accuracy is averaged
 NORMED, PLAIN = "with BatchNorm", "without"
@@ -48,44 +32,14 @@ LOOKS: dict[str, dict[str, Any]] = {
 MARKS = {NORMED: "●", PLAIN: "□"}
 
 
-def batchnorm_scene(records: BatchnormRecords) -> Scene:
-    """Show signals, gradients and training with and without BatchNorm, and say what they show.
-
-    Args:
-        records: What `batchnorm_records` gives.
-
-    Returns:
-        Headline, table, network and five panels.
-    """
-    return Scene(
-        headline=headline(records),
-        table=_table(records),
-        network=Network(
-            strips=[_strip(name, levels) for name, levels in _both(records)],
-            low="smaller",
-            high="larger",
-        ),
-        panels=[
-            _profile(records, "activation", "Activations"),
-            _profile(records, "gradient", "Gradients"),
-            _factors(records),
-            _invariance(records),
-            _accuracy(records),
-        ],
-        finished=records.finished,
-    )
-
-
 def _strip(name: str, levels: Levels) -> Strip:
     """Colour each layer by what it emits: 1 is what Kaiming's std keeps."""
-    rms = levels.activation
-    with np.errstate(all="ignore"):
-        colours = np.where(rms == 0, -np.inf, np.clip(np.log10(rms) / 2, -1, 1))
+    pairs = zip(levels.activation, levels.gradient, strict=True)
     notes = [
         f"Layer {layer} {name}: rms {number(emitted)}, gradient {number(received)}."
-        for layer, (emitted, received) in enumerate(zip(rms, levels.gradient, strict=True), start=1)
+        for layer, (emitted, received) in enumerate(pairs, start=1)
     ]
-    return Strip(values=np.where(np.isfinite(rms), colours, np.nan).astype(np.float32), notes=notes)
+    return sizes(levels.activation, 1.0, notes)
 
 
 def _both(records: BatchnormRecords) -> list[tuple[str, Levels]]:
@@ -94,45 +48,37 @@ def _both(records: BatchnormRecords) -> list[tuple[str, Levels]]:
 
 def _profile(records: BatchnormRecords, quantity: str, title: str) -> Lines:
     """Lay the measured rms of both networks over what theory predicts."""
-    series = []
+    series, curves = [], []
     for name, levels in _both(records):
-        measured = getattr(levels, quantity)
-        series.append(_dots(name, _layers(measured), measured))
-        series += _dashes(name, _layers(measured), getattr(levels, f"predicted_{quantity}"))
-    low, high = decades(np.concatenate([getattr(levels, quantity) for _, levels in _both(records)]))
-    depth = len(records.normed.activation)
-    broken = first(~np.isfinite(getattr(records.plain, quantity)))
-    remark = "" if not broken else f"without: inf or nan from layer {broken}"
+        curves.append(getattr(levels, quantity))
+        series.append(dots(name, curves[-1], **LOOKS[name]))
+        series += dashes(getattr(levels, f"predicted_{quantity}"), LOOKS[name]["colour"])
+    broken = first(~np.isfinite(curves[-1]))
     return Lines(
         title=f"{title}: rms by layer",
-        x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
-        y=Axis(label="rms (log axis)", low=low, high=high, log=True),
-        series=series, remark=remark, span=6,
-    )  # fmt: skip
+        x=counted("layer", len(curves[0])),
+        y=decades("rms (log axis)", *curves),
+        series=series,
+        remark=f"without: inf or nan from layer {broken}" if broken else "",
+        span=6,
+    )
 
 
 def _factors(records: BatchnormRecords) -> Lines:
     """Show by how much a squared gradient grows from one layer to the one below."""
     series = []
     for name, levels in _both(records):
-        layers = _layers(levels.factors)
-        known = ~np.isnan(levels.factors)
-        series.append(_dots(name, layers[known], levels.factors[known]))
+        there = np.flatnonzero(~np.isnan(levels.factors))
+        series.append(dots(name, levels.factors[there], x=there + 1, **LOOKS[name]))
         if name == NORMED:
-            series += _dashes(name, layers, levels.predicted_factors)
-    depth = len(records.normed.activation)
+            series += dashes(levels.predicted_factors, LOOKS[name]["colour"])
     return Lines(
         title="Squared gradient per layer",
-        x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
+        x=counted("layer", len(records.normed.activation)),
         y=Axis(label="factor per layer", low=0, high=4),
-        series=series, span=4,
-    )  # fmt: skip
-
-
-def _expected(levels: Levels) -> float:
-    """Give the geometric mean of the dashed line, which knows BatchNorm's eps."""
-    known = levels.predicted_factors
-    return float(np.exp(np.log(known).mean())) if known.size and (known > 0).all() else math.nan
+        series=series,
+        span=4,
+    )
 
 
 def _invariance(records: BatchnormRecords) -> Lines:
@@ -141,16 +87,18 @@ def _invariance(records: BatchnormRecords) -> Lines:
     change = np.array([one.change for one in records.scaled])
     gradient = np.array([one.gradient * one.factor for one in records.scaled])
     moved = scales != 1.0  # from itself a network does not differ
+    look = {"colour": "activation", "symbol": "diamond"}
     return Lines(
         title="Hidden weights times a",
         x=Axis(label="a", low=1e-4, high=10, log=True),
         y=Axis(label="ratio (log axis)", low=1e-6, high=100, log=True),
         series=[
-            _series("output change", "activation", "diamond", scales[moved], _edged(change[moved])),
-            _series("gradient × a", "gradient", "square", scales, _edged(gradient)),
+            dots("output change", _edged(change[moved]), x=scales[moved], **look),
+            dots("gradient × a", _edged(gradient), x=scales, colour="gradient", symbol="square"),
         ],
-        cursor=records.scale, span=4,
-    )  # fmt: skip
+        cursor=records.scale,
+        span=4,
+    )
 
 
 def _edged(ratios: Floats) -> Floats:
@@ -159,19 +107,18 @@ def _edged(ratios: Floats) -> Floats:
 
 
 def _accuracy(records: BatchnormRecords) -> Lines:
-    pairs = [(NORMED, records.accuracies), (PLAIN, records.plain_accuracies)]
+    means = {NORMED: recent(records.accuracies), PLAIN: recent(records.plain_accuracies)}
     return Lines(
         title="Accuracy while training",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label="share that is right", low=0, high=1.02),
         series=[
-            Series(name=name, x=_layers(recent(shares)).astype(np.float32),
-                   y=recent(shares).astype(np.float32), every=20, **LOOKS[name])
-            for name, shares in pairs
+            Series(name=name, x=np.arange(1, len(y) + 1), y=y, every=20, **LOOKS[name])
+            for name, y in means.items()
         ],
         rules=[Rule(y=0.1, label="guessing")],
         span=4,
-    )  # fmt: skip
+    )
 
 
 def recent(shares: Floats) -> Floats:
@@ -187,39 +134,8 @@ def recent(shares: Floats) -> Floats:
     return np.asarray((sums[1:] - sums[first]) / counts)
 
 
-def _dots(name: str, x: Floats, y: Floats) -> Series:
-    return Series(name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
-                  **LOOKS[name])  # fmt: skip
-
-
-def _dashes(name: str, x: Floats, y: Floats) -> list[Series]:
-    if not np.isfinite(y).any():
-        return []
-    with np.errstate(over="ignore"):  # theory knows no largest number, float32 does
-        curve = y.astype(np.float32)
-    colour = LOOKS[name]["colour"]
-    return [Series(name="theory", x=x.astype(np.float32), y=curve, style="dashes", colour=colour)]
-
-
-def _series(name: str, colour: str, symbol: str, x: Floats, y: Floats) -> Series:
-    return Series(name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
-                  colour=colour, symbol=symbol)  # fmt: skip
-
-
-def _layers(values: Floats) -> Floats:
-    """Number from 1: layers, or steps."""
-    return np.arange(1.0, len(values) + 1)
-
-
-def headline(records: BatchnormRecords) -> str:
-    """Conclude what BatchNorm does to training, or, until it is over, to the signal.
-
-    Args:
-        records: What `batchnorm_records` gives.
-
-    Returns:
-        At most twelve words.
-    """
+def _headline(records: BatchnormRecords) -> str:
+    """Conclude what BatchNorm does to training, or, until it is over, to the signal."""
     if not records.finished:
         return f"At {number(records.scale)} × Kaiming's weights: {_say_signals(records)}."
     with_norm, without = (_learns(one) for one in (records.accuracies, records.plain_accuracies))
@@ -252,11 +168,10 @@ def _table(records: BatchnormRecords) -> Table:
     runs = (records.accuracies, records.plain_accuracies)
     rows = []
     for (name, levels), shares in zip(_both(records), runs, strict=True):
-        expected = _expected(levels)
         cells = [
             number(levels.activation[-1]),
-            f"× {_factor(levels.factor)}" if math.isfinite(levels.factor) else "",
-            f"× {_factor(expected)}" if math.isfinite(expected) else "",
+            _growth(levels.gradient),
+            _growth(levels.predicted_gradient),
             _right(shares),
         ]
         rows.append(Row(name=name, cells=cells, colour=LOOKS[name]["colour"], mark=MARKS[name]))
@@ -273,8 +188,14 @@ def _table(records: BatchnormRecords) -> Table:
     )  # fmt: skip
 
 
-def _factor(value: float) -> str:
-    return f"{value:.2f}" if 0.1 < value < 10 else number(value)
+def _growth(gradient: Floats) -> str:
+    """Write the geometric mean of the factors on a squared gradient from layer to layer."""
+    layers = len(gradient) - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (gradient[0] / gradient[-1]) ** (2 / layers) if layers else math.nan
+    if not math.isfinite(mean):
+        return ""
+    return f"× {mean:.2f}" if 0.1 < mean < 10 else f"× {number(mean)}"
 
 
 def _right(shares: Floats) -> str:
@@ -288,9 +209,6 @@ class BatchNorm(Explorer):
     """Explore what BatchNorm forgives, and what it does not fix.
 
     A network beside its twin without BatchNorm, with the same weights.
-
-    Args:
-        **values: Where the controls start.
 
     >>> explorer = BatchNorm(depth=3, width=32)
     >>> explorer.scale = 0.01
@@ -311,12 +229,24 @@ class BatchNorm(Explorer):
         "Tanh?": {"activation": "tanh"},
     }
 
-    def compute(self, settings: BatchnormSettings, *, patient: bool) -> Scene:
-        """Measure and show; theory, the test of scale-invariance and training follow in slices."""
-        at_first = not patient and settings != self._seen
+    def compute(self, settings: BatchnormSettings, seconds: float) -> Scene:
+        """Show signals, gradients and training with and without BatchNorm: the signals first."""
+        is_first = settings != self._seen and math.isfinite(seconds)
         self._seen = settings
-        seconds = math.inf if patient else 0.0 if at_first else SLICE
-        return batchnorm_scene(batchnorm_records(settings, seconds=seconds))
+        records = batchnorm_records(settings, 0.0 if is_first else seconds)
+        return Scene(
+            headline=_headline(records),
+            table=_table(records),
+            network=Network(strips=[_strip(name, levels) for name, levels in _both(records)]),
+            panels=[
+                _profile(records, "activation", "Activations"),
+                _profile(records, "gradient", "Gradients"),
+                _factors(records),
+                _invariance(records),
+                _accuracy(records),
+            ],
+            finished=records.finished,
+        )
 
 
 batchnorm = BatchNorm

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from initlab.experiments.threads import one_thread
 from initlab.explore.colours import themes
 from initlab.explore.controls import Control, controls_of
 from initlab.explore.memory import release_memory
-from initlab.explore.panels import Scene, Table, pack
+from initlab.explore.scene import Scene, Table, pack
 
 if TYPE_CHECKING:
     from initlab.plots import Picture
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _MODULES = ("numbers", "link", "canvas", "lines", "ridges", "grids", "paint", "controls", "network",
             "summary", "view")  # fmt: skip
+SLICE = 0.03  # seconds of a long computation between two looks at the controls
 
 
 def front_end() -> str:
@@ -113,13 +115,13 @@ class Explorer(anywidget.AnyWidget):
         """Give the value at which each control starts."""
         return {name: control.default_value for name, control in cls.controls().items()}
 
-    def compute(self, settings: Any, *, patient: bool) -> Scene:
+    def compute(self, settings: Any, seconds: float) -> Scene:
         """Turn the controls' values into what is shown: the one thing a subclass must define.
 
         Args:
             settings: The value of each control, a `Settings`.
-            patient: False lets a long computation return an unfinished scene after a slice of
-                some ten milliseconds; the next call with the same values goes on from there.
+            seconds: After this long a computation may return an unfinished scene; the next call
+                with the same values goes on from there.
         """
         raise NotImplementedError
 
@@ -170,15 +172,12 @@ class Explorer(anywidget.AnyWidget):
         """
         from initlab.explore.static import draw
 
-        controls = self.controls()
-        return draw(
-            self.scene, [(one, self.values[name]) for name, one in controls.items() if one.main]
-        )
+        main = {name: one for name, one in self.controls().items() if one.main}
+        return draw(self.scene, [(one, self.values[name]) for name, one in main.items()])
 
-    def _changed(self, change: Any) -> None:
+    def _changed(self, _: Any) -> None:
         if not self._silent:
-            self._refresh()
-            self._publish()
+            self.set()
 
     def _assign(self, values: dict[str, Any]) -> None:
         """Check all values first, then set them without a redraw for each."""
@@ -199,12 +198,12 @@ class Explorer(anywidget.AnyWidget):
         finally:
             self._silent = False
 
-    def _refresh(self, *, patient: bool = True) -> None:
+    def _refresh(self, seconds: float = math.inf) -> None:
         """Compute the scene; after an error the last good one stays."""
         began = time.perf_counter()
         try:
             with one_thread():
-                self.scene = self.compute(self.Settings(**self.values), patient=patient)
+                self.scene = self.compute(self.Settings(**self.values), seconds)
             self.error = ""
         except Exception as problem:
             self.error = f"{type(problem).__name__}: {problem}"
@@ -232,7 +231,7 @@ class Explorer(anywidget.AnyWidget):
         if "press" in request:
             with self._silence():
                 getattr(self, self.buttons[request["press"]])()
-        self._refresh(patient=False)
+        self._refresh(SLICE)
 
     def _publish(self, answer: str | None = None) -> None:
         """Send the state to every view of this explorer."""

@@ -1,19 +1,28 @@
-"""What does an explorer show, before anyone draws it?
+"""Which plots does a scene have, before anyone draws them?
 
-Records of numbers and labels. `js/` paints them in the browser, `static.py` with matplotlib; both
-get the same ones, so the still picture cannot tell another story. A colour is the name of a role or
-of a scheme in `colours.py`.
+A colour is the name of a role or of a scheme in `colours.py`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[Any]  # float32 in a record
+
+
+class Record:
+    """Turns its arrays into float32: theory knows no largest number, and there it is infinite."""
+
+    def __post_init__(self) -> None:
+        with np.errstate(over="ignore"):
+            for name, value in vars(self).items():
+                if isinstance(value, np.ndarray):
+                    object.__setattr__(self, name, np.asarray(value, np.float32))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +49,46 @@ class Axis:
     ticks: list[float] | None = None
 
 
+def counted(label: str, count: int) -> Axis:
+    """Return an axis for layers, units or places, which start at 1."""
+    return Axis(label=label, low=0.5, high=count + 0.5, whole=True)
+
+
+def decades(label: str, *curves: Floats) -> Axis:
+    """Return a log axis from one power of ten to another around all finite positive values.
+
+    It has four decades at least.
+
+    >>> axis = decades("rms", np.array([0.02, 3.0, 0.0, np.inf]))
+    >>> axis.low, axis.high
+    (0.01, 100.0)
+    """
+    values = np.concatenate(curves)
+    seen = values[np.isfinite(values) & (values > 0)]
+    low, high = -3, 1
+    if seen.size:
+        low = max(-44, math.floor(math.log10(seen.min())))
+        high = min(38, math.ceil(math.log10(seen.max())))
+    while high - low < 4:
+        low, high = (low - 1, high) if (high - low) % 2 == 0 else (low, high + 1)
+    return Axis(label=label, low=10.0**low, high=10.0**high, log=True)
+
+
+def round_up(value: float) -> float:
+    """Find the next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten; 1 for 0.
+
+    >>> round_up(0.032), round_up(1.0)
+    (0.04, 1.0)
+    """
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+    return float(f"{next(step for step in steps if step * power >= value * 0.9999) * power:.2g}")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class Panel(Record):
     """One plot of a picture.
 
     Args:
@@ -91,11 +138,7 @@ class Ridgeline(Panel):
 
 @dataclass(frozen=True, kw_only=True)
 class Grid(Panel):
-    """A panel that shows a matrix of numbers.
-
-    Args:
-        values: The matrix, rows × columns.
-    """
+    """A panel that shows a matrix, `values`, rows × columns."""
 
     values: Floats
 
@@ -115,7 +158,6 @@ class HeatMap(Grid):
     """A matrix as coloured cells, row 1 on top.
 
     Args:
-        values: The matrix, rows × columns.
         low: Value at the low end of the colours.
         high: Value at the high end.
         palette: "diverging", or the colour of the high end.
@@ -151,7 +193,7 @@ class Regions(Grid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class Series(Record):
     """One curve of a `Lines` panel.
 
     Args:
@@ -177,6 +219,24 @@ class Series:
     thick: float = 2.2
     hollow: bool = False
     listed: bool = True
+
+
+def dots(name: str, y: Floats, *, x: Floats | None = None, **look: Any) -> Series:
+    """Show what was measured; places count from 1 where `x` is left out."""
+    return Series(name=name, x=_places(y) if x is None else x, y=y, style="dots", **look)
+
+
+def dashes(
+    y: Floats, colour: str, *, x: Floats | None = None, name: str = "theory"
+) -> list[Series]:
+    """Show what theory says: one curve, and none where it is silent."""
+    x = _places(y) if x is None else x
+    curve = Series(name=name, x=x, y=y, style="dashes", colour=colour)
+    return [curve] if np.isfinite(y).any() else []
+
+
+def _places(values: Floats) -> Floats:
+    return np.arange(1, len(values) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,158 +289,3 @@ class Lines(Panel):
     rules: list[Rule] = field(default_factory=list)
     cursor: float | None = None
     note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One quantity of a table.
-
-    Args:
-        label: Its name or symbol, short.
-        hint: What it means, with its unit.
-        told: Whether the sentence tells it too. Digits that come out of training do not belong
-            there: another processor has others, and notebooks are compared by their sentences.
-    """
-
-    label: str
-    hint: str
-    told: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """What a table says about one thing: a short text for each column, "" where there is nothing.
-
-    Args:
-        name: What it is about.
-        cells: The texts.
-        colour: In which the panels show it.
-        mark: The symbol with which they do, as a letter ("●"); "" for none.
-    """
-
-    name: str
-    cells: list[str]
-    colour: str = "ink"
-    mark: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """The numbers behind a headline: the same columns at every setting.
-
-    Args:
-        columns: The quantities.
-        rows: The things.
-        most: Rows for which there is room; what does not use it leaves it empty.
-    """
-
-    columns: list[Column]
-    rows: list[Row]
-    most: int = 0
-
-    @property
-    def room(self) -> int:
-        """Rows for which there is room."""
-        return max(self.most, len(self.rows))
-
-    def say(self) -> str:
-        """Tell the numbers in words, those aside that are not to be told."""
-        told = []
-        for row in self.rows:
-            pairs = zip(self.columns, row.cells, strict=True)
-            cells = [f"{column.label} = {cell}" for column, cell in pairs if column.told and cell]
-            if cells:
-                told.append(f"{row.name}: {', '.join(cells)}.")
-        return " ".join(told)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strip:
-    """A network, as thin as a line of text.
-
-    Args:
-        values: A colour for each layer, from -1 (low) over 0 (the page's) to 1 (high); -∞ where all
-            is 0, nan where a number is inf or nan.
-        notes: What there is to say about each layer when it is asked.
-    """
-
-    values: Floats
-    notes: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """The network itself, coloured by what happens in its layers.
-
-    Args:
-        strips: One for each of the table's first rows.
-        low: What the low end of the colours means.
-        high: What the high end means.
-    """
-
-    strips: list[Strip]
-    low: str
-    high: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What an explorer shows: a conclusion, the numbers behind it, and the panels that prove it.
-
-    Args:
-        headline: The conclusion, true at this setting, in at most twelve words.
-        table: The numbers.
-        panels: The plots, in reading order.
-        network: The network above them, if there is one.
-        finished: Whether a longer computation behind it has come to its end.
-    """
-
-    headline: str
-    table: Table
-    panels: list[Panel]
-    network: Network | None = None
-    finished: bool = True
-
-    @property
-    def sentence(self) -> str:
-        """Headline and numbers as a text, for those who cannot see them."""
-        waits = "" if self.finished else "(computing)"
-        return " ".join(filter(None, [self.headline, self.table.say(), waits]))
-
-
-def pack(record: Any) -> tuple[Any, bytes]:
-    """Split records into what JSON carries and one buffer of float32.
-
-    Args:
-        record: A record of this module, or a dict or list of them.
-
-    Returns:
-        Dicts and lists, in which {"$": [start, length]} stands for an array, and the bytes of all
-        arrays in a row. An array that occurs several times travels once.
-
-    >>> axis = Axis(label="step", low=0, high=1)
-    >>> x = np.zeros(2, np.float32)
-    >>> line = Lines(title="", x=axis, y=axis, series=[Series(name="loss", x=x, y=x)])
-    >>> plain, floats = pack([line])
-    >>> plain[0]["series"][0]["y"], len(floats)
-    ({'$': [0, 2]}, 8)
-    """
-    arrays: dict[int, tuple[int, Floats]] = {}
-    plain = _plain(record, arrays)
-    return plain, b"".join(array.astype("<f4").tobytes() for _, array in arrays.values())
-
-
-def _plain(node: Any, arrays: dict[int, tuple[int, Floats]]) -> Any:
-    """Copy a record to dicts and lists, and move its arrays with their starts to `arrays`."""
-    if isinstance(node, np.ndarray):
-        end = sum(array.size for _, array in arrays.values())
-        start, _ = arrays.setdefault(id(node), (end, node))
-        return {"$": [start, node.size]}
-    if isinstance(node, list):
-        return [_plain(child, arrays) for child in node]
-    if isinstance(node, dict):
-        return {name: _plain(child, arrays) for name, child in node.items()}
-    if not hasattr(node, "__dataclass_fields__"):
-        return node
-    names = dict.fromkeys([*node.__dataclass_fields__, "kind", "rows", "columns", "room"])
-    return {name: _plain(getattr(node, name), arrays) for name in names if hasattr(node, name)}

@@ -7,10 +7,9 @@ moves smoothly. What theory says of the whole plane is prepared once for each ac
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -34,17 +33,13 @@ LEVELS = np.linspace(-6, 6, 241)  # log₁₀ of the second moments at which ave
 KNOTS = np.array([-4, -3, -2.5, *np.arange(-2, 1.75, 0.25), 2, 2.5, 3, 4, 5, 6])  # ... and pairs
 ANGLES = np.pi / 2 * (1 - np.cos(np.pi * np.arange(25) / 24))  # of pairs, denser near 0 and π
 EDGE = BIAS_VARS[1] * np.linspace(0, 1, 16) ** 2  # bias variances at which the edge is known
-SLICE = 0.03  # seconds of preparing pairs between two looks at the controls
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseSettings:
-    """A point of the plane, and the network that is measured there.
-
-    Each field is a control, whose hint says what it means.
-    """
+    """A point of the plane, and the network that is measured there."""
 
     weight_var: float = slider(
         1.75, label="weights, σ_w²", low=WEIGHT_VARS[0], high=WEIGHT_VARS[1], main=True,
@@ -57,9 +52,7 @@ class PhaseSettings:
     activation: str = usual.activation(
         "tanh", main=True, hint="The nonlinearity; it decides where the edge is"
     )
-    depth: int = slider(
-        30, label="depth", low=1, high=60, whole=True, play=True, hint="Layers of the network"
-    )
+    depth: int = usual.depth(30, 60, play=True, main=False, hint="Layers of the network")
     similarity: float = slider(
         0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
     )
@@ -87,51 +80,34 @@ class PhaseRecords:
     """One network, and the plane in which it is a point.
 
     Args:
-        activation: The nonlinearity.
-        weight_var: σ_w² = n·Var(w).
-        bias_var: σ_b² = Var(b).
-        similarity: Correlation of the two inputs.
+        settings: Which network, and which point.
         measured: What one network of finite width does.
-        predicted: What a wide one should do; None until the maps have been prepared.
+        predicted: What a wide one should do.
         fixed: Where it should lead, χ₁ there, and the depth scales.
         plane: log₁₀ χ₁, bias variances × weight variances, the lowest first.
         edge: Weight and bias variances where χ₁ = 1, 2 × points; no points where there is none.
     """
 
-    activation: str
-    weight_var: float
-    bias_var: float
-    similarity: float
+    settings: PhaseSettings
     measured: Path
-    predicted: Path | None
+    predicted: Path
     fixed: FixedPoint
     plane: NDArray[np.float32]
     edge: Floats
 
 
-def phase_records(settings: PhaseSettings, *, seconds: float = math.inf) -> PhaseRecords:
+def phase_records(settings: PhaseSettings) -> PhaseRecords:
     """Send two inputs through a network, a gradient back, and lay theory beside it.
 
     z_l = √(σ_w²/n) W_l φ(z_(l-1)) + σ_b b_l, where W and b are standard normal. The inputs are two
     z₁ with a mean square of 1 and the given correlation, both exactly. The gradient is that of a
     fixed random sum of the last layer's z, whose weights have rms 1.
-
-    Args:
-        settings: The point of the plane, and what decides the network.
-        seconds: How long to prepare what theory says of this activation; the next call goes on.
-
-    Returns:
-        The records. The same arguments give the same ones, once `predicted` is there.
     """
     theory = _theory(settings.activation)
-    theory.prepare(seconds)
     return PhaseRecords(
-        activation=settings.activation,
-        weight_var=settings.weight_var,
-        bias_var=settings.bias_var,
-        similarity=settings.similarity,
+        settings=settings,
         measured=_measure(settings),
-        predicted=theory.path(settings) if theory.is_ready else None,
+        predicted=theory.path(settings),
         fixed=fixed_point(settings.activation, settings.weight_var, settings.bias_var),
         plane=theory.plane,
         edge=theory.edge,
@@ -201,11 +177,7 @@ def _measure(settings: PhaseSettings) -> Path:
 
 
 class _Theory:
-    """What `il.theory` says of one activation, as fast as the hand moves.
-
-    The averages over one Gaussian number are known at once; those over pairs are prepared one
-    second moment after the other, since each takes some 20 ms.
-    """
+    """What `il.theory` says of one activation, as fast as the hand moves: from tables."""
 
     def __init__(self, activation: str) -> None:
         self.activation = activation
@@ -214,27 +186,10 @@ class _Theory:
         values = np.array([[one.square, one.slope_square] for one in averages])
         self.square, self.slope_square = values.T
         self.table = CubicSpline(LEVELS, np.log10(np.maximum(values, 1e-300)))
-        self.pairs: list[Floats] = []  # correlation of φ(z) for each of `ANGLES`, at each knot
+        alike = correlation_map(activation, np.cos(ANGLES), 10.0 ** KNOTS[:, None], 1.0)
+        self.alike = RectBivariateSpline(KNOTS, ANGLES, alike)  # correlation of φ(z)
         self.plane = self._plane()
         self.edge = self._edge()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether all pairs are known."""
-        return len(self.pairs) == len(KNOTS)
-
-    def prepare(self, seconds: float) -> None:
-        """Compute pairs for this long, one second moment at least; none for 0."""
-        end = time.perf_counter() + seconds
-        for knot in KNOTS[len(self.pairs) :] if seconds else []:
-            self.pairs.append(correlation_map(self.activation, np.cos(ANGLES), 10.0**knot, 1.0))
-            if time.perf_counter() >= end:
-                break
-
-    @cached_property
-    def pair(self) -> RectBivariateSpline:
-        """Correlation of φ(z) at a log₁₀ q and an angle between two inputs, once all is ready."""
-        return RectBivariateSpline(KNOTS, ANGLES, np.stack(self.pairs))
 
     def path(self, settings: PhaseSettings) -> Path:
         """Iterate the variance map and the correlation map, and send a gradient back."""
@@ -263,7 +218,7 @@ class _Theory:
         if c == 1:  # equal inputs stay equal, also where rounding would grow
             return 1.0
         level = float(np.clip(math.log10(q), KNOTS[0], KNOTS[-1]))
-        alike = float(self.pair(level, math.acos(min(max(c, -1.0), 1.0))).item())
+        alike = float(self.alike(level, math.acos(min(max(c, -1.0), 1.0))).item())
         return (emitted * alike + bias_var) / (emitted + bias_var)
 
     def _plane(self) -> NDArray[np.float32]:

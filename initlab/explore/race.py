@@ -1,8 +1,4 @@
-"""Which initialisation learns first?
-
-`race_records` trains, `race_scene` turns one step of it into words and panels, and `Race` puts
-controls around both.
-"""
+"""Which initialisation learns first?"""
 
 from __future__ import annotations
 
@@ -12,20 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import (
-    Axis,
-    Column,
-    Lines,
-    Network,
-    Panel,
-    Regions,
-    Row,
-    Rule,
-    Scene,
-    Series,
-    Strip,
-    Table,
-)
+from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Series, counted, decades
 from initlab.explore.race_records import (
     LANES,
     NOBODY,
@@ -35,9 +18,9 @@ from initlab.explore.race_records import (
     RaceSettings,
     race_records,
 )
-from initlab.explore.signal import colours_of, decades, float32, histograms
-from initlab.explore.signal_records import Signals
-from initlab.explore.signal_words import when
+from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table, sizes
+from initlab.explore.signal import histograms
+from initlab.explore.words import factor, when
 from initlab.format import number, percent
 
 SYMBOLS = ["circle", "square", "diamond", "plus"]  # of lanes 1 to 4
@@ -48,89 +31,39 @@ SHOWN = 200  # points that are drawn on a plane
 LEARNT = 0.1  # by how much more than guessing is right where a network counts as one that learns
 
 
-def race_scene(records: RaceRecords, *, quantity: str) -> Scene:
-    """Show what each network has learnt, how its loss fell, and the signals inside it.
-
-    Args:
-        records: What `race_records` gives.
-        quantity: Which signals to show, "activation" or "gradient".
-
-    Returns:
-        Headline, table and network; a panel for each network, which is a plane where inputs are
-        points and else its histograms; and three panels of curves.
-    """
-    return Scene(
-        headline=headline(records),
-        table=_table(records),
-        network=Network(
-            strips=[_strip(lane, quantity) for lane in records.lanes],
-            low="smaller",
-            high="larger",
-        ),
-        panels=[
-            *(_plane(records, lane) or _ridges(records, lane, quantity) for lane in records.lanes),
-            _losses(records),
-            _accuracies(records),
-            _profile(records, quantity),
-        ],
-        finished=records.finished,
-    )
-
-
 def _strip(lane: Lane, quantity: str) -> Strip:
-    way = slice(None) if quantity == "activation" else slice(None, None, -1)
-    rms = _signals(lane, quantity).rms
+    rms = lane.signals[quantity].rms
     notes = [f"{lane.scheme}, layer {k}: rms {number(one)}." for k, one in enumerate(rms, start=1)]
-    return Strip(values=colours_of(rms[way])[way], notes=notes)
+    return sizes(rms, rms[0 if quantity == "activation" else -1], notes)
 
 
-def _signals(lane: Lane, quantity: str) -> Signals:
-    return lane.activation if quantity == "activation" else lane.gradient
-
-
-def _plane(records: RaceRecords, lane: Lane) -> Panel | None:
+def _lane(records: RaceRecords, lane: Lane, quantity: str) -> Panel:
+    """Show what a network does to a plane; or, where inputs are no points, to its signals."""
+    look: dict[str, Any] = {"span": 12 // len(records.lanes), "height": 200, "small": True}
+    title = f"{lane.scheme}: {percent(lane.accuracy)}"
     if records.plane is None:
-        return None
-    ends = [(float(low), float(high)) for low, high in records.plane]
-    points = np.asarray(records.data.x[:SHOWN].numpy(), dtype=np.float32)
+        return histograms(lane.signals[quantity], title, quantity, lane.scheme, **look)
+    (left, right), (low, high) = records.plane.tolist()
+    x, y = (part[:SHOWN].numpy() for part in records.data)
     return Regions(
-        title=_title(lane),
-        x=Axis(label="input 1", low=ends[0][0], high=ends[0][1]),
-        y=Axis(label="input 2", low=ends[1][0], high=ends[1][1]),
-        values=np.asarray(lane.classes, dtype=np.float32),
-        points_x=np.ascontiguousarray(points[:, 0]), points_y=np.ascontiguousarray(points[:, 1]),
-        labels=np.asarray(records.data.y[:SHOWN].numpy(), dtype=np.float32),
-        span=12 // len(records.lanes), height=200, small=True,
+        title=title,
+        x=Axis(label="input 1", low=left, high=right),
+        y=Axis(label="input 2", low=low, high=high),
+        values=lane.classes, points_x=x[:, 0], points_y=x[:, 1], labels=y, **look,
     )  # fmt: skip
-
-
-def _ridges(records: RaceRecords, lane: Lane, quantity: str) -> Panel:
-    label = "activation" if quantity == "activation" else "gradient"
-    span = 12 // len(records.lanes)
-    look: dict[str, Any] = {"span": span, "height": 200, "small": True}
-    return histograms(_signals(lane, quantity), _title(lane), label, lane.scheme, **look)
-
-
-def _title(lane: Lane) -> str:
-    return f"{lane.scheme}: {percent(lane.accuracy)}"
 
 
 def _profile(records: RaceRecords, quantity: str) -> Lines:
     """Follow the signals through the layers, all networks on one axis."""
-    curves = [_signals(lane, quantity).rms for lane in records.lanes]
-    low, high = decades(np.concatenate(curves))
-    depth = len(curves[0])
-    layers = np.arange(1, depth + 1, dtype=np.float32)
-    pairs = zip(records.lanes, curves, strict=True)
+    curves = [lane.signals[quantity].rms for lane in records.lanes]
+    layers = np.arange(1, len(curves[0]) + 1)
     return Lines(
         title=f"{quantity.capitalize()}s: rms by layer",
-        x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
-        y=Axis(label="rms (log axis)", low=low, high=high, log=True),
-        series=[
-            _curve(lane, place, layers, rms, every=1) for place, (lane, rms) in enumerate(pairs)
-        ],
+        x=counted("layer", len(layers)),
+        y=decades("rms (log axis)", *curves),
+        series=[_curve(records, place, layers, rms, every=1) for place, rms in enumerate(curves)],
         span=4,
-    )  # fmt: skip
+    )
 
 
 def _losses(records: RaceRecords) -> Lines:
@@ -158,31 +91,24 @@ def _accuracies(records: RaceRecords) -> Lines:
 
 
 def _over_steps(records: RaceRecords, quantity: str) -> list[Series]:
-    series = []
-    for place, lane in enumerate(records.lanes):
-        values = getattr(lane, quantity)
-        steps = np.arange(len(values), dtype=np.float32)
-        series.append(_curve(lane, place, steps, values, every=EVERY))
-    return series
+    curves = [getattr(lane, quantity) for lane in records.lanes]
+    return [
+        _curve(records, place, np.arange(len(values)), values, every=EVERY)
+        for place, values in enumerate(curves)
+    ]
 
 
-def _curve(lane: Lane, place: int, x: Any, y: Any, *, every: int) -> Series:
+def _curve(records: RaceRecords, place: int, x: Any, y: Any, *, every: int) -> Series:
     """Draw one network's curve in its scheme's colour, with its lane's symbol now and then."""
+    scheme = records.lanes[place].scheme
     return Series(
-        name=lane.scheme, x=x, y=float32(y), symbol=SYMBOLS[place], every=every,
-        colour=lane.scheme, thick=THICK[place], listed=False,
+        name=scheme, x=x, y=y, symbol=SYMBOLS[place], every=every, colour=scheme,
+        thick=THICK[place], listed=False,
     )  # fmt: skip
 
 
-def headline(records: RaceRecords) -> str:
-    """Conclude who learns, without digits of training: other processors have others.
-
-    Args:
-        records: What `race_records` gives.
-
-    Returns:
-        At most twelve words about the step that is looked at.
-    """
+def _headline(records: RaceRecords) -> str:
+    """Conclude who learns, without digits of training: other processors have others."""
     if not records.step:
         return "At the start no network has learnt anything. Press play."
     guess = 1 / records.classes
@@ -221,10 +147,9 @@ def _table(records: RaceRecords) -> Table:
 
 
 def _cells(lane: Lane) -> list[str]:
-    first, last = lane.gradient.rms[0], lane.gradient.rms[-1]
-    share = f"× {number(first / last)}" if last and np.isfinite([first, last]).all() else ""
+    rms = lane.signals["gradient"].rms
     right = percent(lane.accuracy) if lane.stopped is None else "diverged"
-    return [right, number(lane.loss), share or number(first)]
+    return [right, number(lane.loss), factor(rms[0], rms[-1]) or number(rms[0])]
 
 
 class Race(Explorer):
@@ -235,7 +160,7 @@ class Race(Explorer):
 
     Args:
         *schemes: One to four names that start the lanes; none for the default line-up.
-        **values: Where the controls start.
+        **values: A value for each control that is not to start at its default.
 
     >>> Race(data="moons", width=16, depth=2, step=60, fourth="none").headline
     'After 60 steps all networks learn.'
@@ -268,9 +193,21 @@ class Race(Explorer):
         line_up = dict(zip(LANES, [*schemes, *nobody], strict=True)) if schemes else {}
         super().__init__(**{**line_up, **values})
 
-    def compute(self, settings: RaceSettings, *, patient: bool) -> Scene:
-        """Train up to the step, in slices unless `patient`, and show."""
-        return race_scene(race_records(settings, patient=patient), quantity=settings.quantity)
+    def compute(self, settings: RaceSettings, seconds: float) -> Scene:
+        """Show what each network has learnt, how its loss fell, and the signals inside it."""
+        records, quantity = race_records(settings, seconds), settings.quantity
+        return Scene(
+            headline=_headline(records),
+            table=_table(records),
+            network=Network(strips=[_strip(lane, quantity) for lane in records.lanes]),
+            panels=[
+                *(_lane(records, lane, quantity) for lane in records.lanes),
+                _losses(records),
+                _accuracies(records),
+                _profile(records, quantity),
+            ],
+            finished=records.finished,
+        )
 
     def new_seed(self) -> None:
         """Take the next seed: other weights, and another order of the examples."""

@@ -8,7 +8,6 @@ them are trained again, to the same weights.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits, moons, spirals
@@ -29,6 +28,7 @@ from initlab.explore.controls import choice, slider
 from initlab.explore.networks import for_tracing, generator
 from initlab.explore.scheme_options import SchemeOptions
 from initlab.explore.signal_records import Signals, signals
+from initlab.explore.slices import in_time
 from initlab.models import mlp
 from initlab.probe import trace
 
@@ -37,7 +37,6 @@ BATCH = 128
 TRACED = 128  # examples behind the histograms
 GRID = 40  # points along each side of the plane
 ROOM = 0.1  # of the data's range, on each side of it
-SLICE = 0.02  # seconds of training between two looks at the controls
 KEEP_EVERY = 10  # steps ...
 KEPT = 12e6  # ... or fewer of them, where they would take more bytes than this
 DATA: dict[str, Callable[[], Batch]] = {
@@ -53,27 +52,20 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of each weight
 LANES = ("first", "second", "third", "fourth")
 NOBODY = "none"
+QUANTITIES = {"activation": "activations", "gradient": "gradients"}
 _SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RaceSettings:
-    """What decides the networks, their training, and the step that is looked at.
+    """What decides the networks, their training, and the step that is looked at."""
 
-    Each field is a control, whose hint says what it means.
-    """
-
-    step: int = slider(
-        0, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
-        hint="How often the weights were updated",
-    )  # fmt: skip
+    step: int = usual.step(0, STEPS)
     data: str = choice(
         "spirals", label="data", options={name: name for name in DATA}, main=True,
         hint="What is learnt",
     )  # fmt: skip
-    depth: int = slider(
-        10, label="depth", low=1, high=20, whole=True, main=True, hint="Hidden layers"
-    )
+    depth: int = usual.depth(10, 20)
     first: str = choice("kaiming_normal", label="scheme 1", options=_SCHEMES, hint="Of network 1")
     second: str = choice("xavier_normal", label="scheme 2", options=_OR_NONE, hint="Of network 2")
     third: str = choice("torch_default", label="scheme 3", options=_OR_NONE, hint="Of network 3")
@@ -90,7 +82,7 @@ class RaceSettings:
     activation: str = usual.activation("relu")
     width: int = usual.width(32, 16, 32, 64)
     quantity: str = choice(
-        "gradient", label="signals", options={"activation": "activations", "gradient": "gradients"},
+        "gradient", label="signals", options=QUANTITIES,
         hint="Which signals the layers and the last panel show",
     )  # fmt: skip
     seed: int = usual.seed()
@@ -111,8 +103,8 @@ class Lane:
         accuracies: Accuracy on those batches.
         loss: Cross-entropy on all of the data, now.
         accuracy: Accuracy on all of the data, now.
-        activation: What each hidden layer emits for the first 128 examples.
-        gradient: The gradient of their loss at that output.
+        signals: "activation", what each hidden layer emits for the first 128 examples; and
+            "gradient", that of their loss at this output.
         classes: Class of each point of a plane, from its lower left corner, 40 × 40; None where
             inputs are no points.
         stopped: The step at which the loss was no number any more, or None.
@@ -123,8 +115,7 @@ class Lane:
     accuracies: NDArray[np.float64]
     loss: float
     accuracy: float
-    activation: Signals
-    gradient: Signals
+    signals: dict[str, Signals]
     classes: NDArray[np.int64] | None
     stopped: int | None
 
@@ -134,23 +125,18 @@ class RaceRecords:
     """Several networks at the step that is looked at.
 
     Args:
-        step: How many updates each network has had: at most the wanted number.
-        wanted: The step that was asked for.
+        step: How many updates each network has had.
         lanes: The networks.
         data: Inputs and targets that they learn.
         plane: Low and high end of the plane's two axes; None where inputs are no points.
+        finished: Whether that is the step that was asked for.
     """
 
     step: int
-    wanted: int
+    finished: bool
     lanes: list[Lane]
     data: Batch
     plane: NDArray[np.float64] | None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the networks have come to the wanted step."""
-        return self.step == self.wanted
 
     @property
     def classes(self) -> int:
@@ -158,7 +144,7 @@ class RaceRecords:
         return class_count(self.data.y)
 
 
-def race_records(settings: RaceSettings, *, patient: bool = True) -> RaceRecords:
+def race_records(settings: RaceSettings, seconds: float = math.inf) -> RaceRecords:
     """Train one network for each scheme on the same batches, and look at all of them.
 
     Each is `il.models.mlp(depth, width, activation)`, initialised by `il.initialize` with a
@@ -166,14 +152,14 @@ def race_records(settings: RaceSettings, *, patient: bool = True) -> RaceRecords
 
     Args:
         settings: What decides the networks, their training, and the step.
-        patient: False trains for some 20 ms only; the next call goes on from there.
+        seconds: How long to train; the next call goes on from there.
 
     Returns:
         The networks at this step. The same arguments give the same records, once they are
         finished, whichever steps were looked at before.
     """
     run = _run(replace(settings, step=0, quantity="gradient"))  # of all steps and views
-    run.go_to(settings.step, math.inf if patient else SLICE)
+    run.go_to(settings.step, seconds)
     return run.look(settings.step)
 
 
@@ -182,15 +168,8 @@ def _run(settings: RaceSettings) -> _Run:
     return _Run(settings)
 
 
-@lru_cache(maxsize=1)
-def _data() -> dict[str, Batch]:
-    """Make all of it at the start: a first look at scikit-learn's data takes a second."""
-    return {name: make() for name, make in DATA.items()}
-
-
-def _networks(settings: RaceSettings) -> list[nn.Sequential]:
+def _networks(settings: RaceSettings, x: Tensor, y: Tensor) -> list[nn.Sequential]:
     """Build one network for each scheme, and initialise it."""
-    x, y = _data()[settings.data]
     models = []
     for scheme in settings.schemes:
         model = mlp(
@@ -207,13 +186,13 @@ class _Run:
     """The ensemble, and the way back to any earlier step."""
 
     def __init__(self, settings: RaceSettings) -> None:
-        self.settings, self.data = settings, _data()[settings.data]
+        self.settings, self.data = settings, DATA[settings.data]()
         recipe = Recipe(
             steps=STEPS, lr=settings.lr, batch_size=BATCH, seed=settings.seed,
             **OPTIMIZERS[settings.optimizer],
         )  # fmt: skip
         self.batches = list(recipe.batches(self.data))
-        networks = _networks(settings)
+        networks = _networks(settings, *self.data)
         self.ensemble, self.traced = Ensemble(networks), for_tracing(networks[0])
         self.loop = Loop(self.ensemble, recipe)
         numbers = sum(parameter.numel() for parameter in self.ensemble.parameters())
@@ -228,29 +207,24 @@ class _Run:
         known = max((kept for kept in self.kept if kept <= step), default=0)
         if step < self.loop.done or known > self.loop.done:
             self.loop.restore(self.kept[known])
-        end = time.perf_counter() + seconds
-        while self.loop.done < step:
-            self._step()
-            if time.perf_counter() >= end:
-                break
+        for at in in_time(range(self.loop.done, step), seconds):
+            self._step(at)
 
-    def _step(self) -> None:
-        at = self.loop.done
+    def _step(self, at: int) -> None:
         if at % self.keep_every == 0 and at not in self.kept:
             self.kept[at] = self.loop.save()
-        scores = self.loop.gradients(self.batches[at])
-        self.losses[:, at], self.accuracies[:, at] = scores
+        self.losses[:, at], self.accuracies[:, at] = self.loop.gradients(self.batches[at])
         self.loop.update()
 
     def look(self, wanted: int) -> RaceRecords:
         """Return what the networks do at the step that was reached."""
         scores, plane = self.loop.scores(self.data), _plane(self.data)
-        classes = None if plane is None else self._classes(plane)
+        classes = [None] * len(scores.losses) if plane is None else self._classes(plane)
         lanes = []
         for place, scheme in enumerate(self.settings.schemes):
             stopped = self.loop.lost.get(place)
             seen = slice(self.loop.done if stopped is None else stopped + 1)
-            activation, gradient = self._signals(place)
+            signals = self._signals(place)
             lanes.append(
                 Lane(
                     scheme=scheme,
@@ -258,25 +232,25 @@ class _Run:
                     accuracies=self.accuracies[place, seen].copy(),
                     loss=scores.losses[place],
                     accuracy=scores.accuracies[place] or 0.0,
-                    activation=activation,
-                    gradient=gradient,
-                    classes=None if classes is None else classes[place],
+                    signals=signals,
+                    classes=classes[place],
                     stopped=stopped,
                 )
             )
         return RaceRecords(
-            step=self.loop.done, wanted=wanted, lanes=lanes, data=self.data, plane=plane
-        )
+            step=self.loop.done, finished=self.loop.done == wanted, lanes=lanes, data=self.data,
+            plane=plane,
+        )  # fmt: skip
 
-    def _classes(self, plane: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Ask each network for the class of every point of the plane, (lanes, rows, columns)."""
+    def _classes(self, plane: NDArray[np.float64]) -> list[Any]:
+        """Ask each network for the class of every point of the plane, rows × columns."""
         axes = [torch.linspace(low, high, GRID) for low, high in plane]
         points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
         with mode(self.ensemble, training=False), torch.no_grad():
             scores = self.ensemble(points)
-        return np.asarray(scores.argmax(-1).view(-1, GRID, GRID).numpy())
+        return [*scores.argmax(-1).view(-1, GRID, GRID).numpy()]
 
-    def _signals(self, place: int) -> tuple[Signals, Signals]:
+    def _signals(self, place: int) -> dict[str, Signals]:
         """Trace one network: what each hidden layer emits and receives."""
         numbers = self.ensemble.numbers(place)
         with torch.no_grad():
@@ -285,7 +259,7 @@ class _Run:
         names = [f"act{layer}" for layer in range(1, self.settings.depth + 1)]
         x, y = (part[:TRACED] for part in self.data)
         seen = trace(self.traced, x, y, layers=names, histogram_sample=None, bins=100)
-        return signals(seen, names, "activation"), signals(seen, names, "gradient")
+        return {quantity: signals(seen, names, quantity) for quantity in QUANTITIES}
 
 
 def _plane(data: Batch) -> NDArray[np.float64] | None:

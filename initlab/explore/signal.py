@@ -1,102 +1,60 @@
-"""How do activations and gradients travel through a network that has just been initialised?
-
-`signal_records` measures, `signal_scene` turns the numbers into words and panels, and `Signal`
-puts controls around both.
-"""
+"""How do activations and gradients travel through a network that has just been initialised?"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initlab.data import digits
 from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
     HeatMap,
     Lines,
-    Network,
     Panel,
     Ridgeline,
-    Scene,
-    Series,
-    Strip,
+    counted,
+    dashes,
+    decades,
+    dots,
 )
+from initlab.explore.scene import Column, Network, Row, Scene, Table, sizes
 from initlab.explore.signal_records import (
+    BATCH,
+    Floats,
     SignalRecords,
     Signals,
     SignalSettings,
     signal_records,
 )
-from initlab.explore.signal_words import first, gradient_notes, headline, last, origins, table
+from initlab.explore.words import factor, first, known, last, trend
 from initlab.format import number, percent
+from initlab.schemes import SCHEMES
+from initlab.theory import variance_map
 
 MOST_RIDGES = 30  # deeper networks are shown as a heat map
-Curve = NDArray[np.float64]
-
-
-def signal_scene(records: SignalRecords, settings: SignalSettings) -> Scene:
-    """Show histograms and rms of activations and gradients across depth, and say what they show.
-
-    Args:
-        records: What `signal_records` measured.
-        settings: The values of the controls with which it did.
-
-    Returns:
-        Headline, table, network and three panels.
-    """
-    return Scene(
-        headline=headline(records),
-        table=table(records),
-        network=Network(
-            strips=[
-                Strip(values=colours_of(records.activation.rms), notes=origins(records, settings)),
-                Strip(
-                    values=colours_of(records.gradient.rms[::-1])[::-1],
-                    notes=gradient_notes(records),
-                ),
-            ],
-            low="smaller",
-            high="larger",
-        ),
-        panels=[
-            histograms(records.activation, "Activations", "activation", "activation"),
-            histograms(records.gradient, "Gradients", "gradient of the loss", "gradient"),
-            _profile(records),
-        ],
-    )
+LARGEST = 1e30  # second moment that theory is asked about
 
 
 def histograms(signals: Signals, title: str, label: str, colour: str, **more: Any) -> Panel:
-    """Make a ridge for each layer, or a heat map where there are too many layers.
-
-    Args:
-        signals: What was measured.
-        title: What it is.
-        label: The name of the quantity.
-        colour: A role or a scheme.
-        **more: Other fields of a panel.
-    """
+    """Make a ridge for each layer, or a heat map where there are too many layers."""
     depth = len(signals.rms)
     common: dict[str, Any] = {
         "title": title,
         "x": Axis(label=label, low=float(signals.edges[0]), high=float(signals.edges[-1])),
-        "y": Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
+        "y": counted("layer", depth),
         "hovers": [_hover(signals, layer) for layer in range(depth)],
         "span": 4,
         "height": 460,
         "remark": _remark(signals),
         **more,
     }
-    heights = signals.heights.astype(np.float32)
-    zeros = signals.zeros.astype(np.float32)
     if depth <= MOST_RIDGES:
-        return Ridgeline(heights=heights, colour=colour, zeros=zeros, **common)
+        return Ridgeline(heights=signals.heights, colour=colour, zeros=signals.zeros, **common)
+    heights = signals.heights.copy()
     middle = int(np.searchsorted(signals.edges, 0.0, side="right")) - 1  # the bin of 0
-    heights[:, middle] = np.maximum(heights[:, middle], zeros)
+    heights[:, middle] = np.maximum(heights[:, middle], signals.zeros)
     return HeatMap(
         values=heights, low=0, high=1, palette=colour, bar_labels=["none", "peak"], **common
     )
@@ -118,70 +76,124 @@ def _remark(signals: Signals) -> str:
     return f"exactly 0 up to layer {last(signals.rms == 0)}" if dead else ""
 
 
-def colours_of(rms: Curve) -> NDArray[np.float32]:
-    """Compare each layer with the first one, for a `Strip`: ±1 at a factor of 100."""
-    with np.errstate(all="ignore"):
-        colours = np.clip(np.log10(rms / rms[0]) / 2, -1, 1)
-    colours = np.where(rms == 0, -np.inf, colours)
-    return np.where(np.isfinite(rms), colours, np.nan).astype(np.float32)
-
-
 def _profile(records: SignalRecords) -> Lines:
     """Lay the measured rms of both quantities over what theory predicts."""
-    depth = len(records.names)
-    layers = np.arange(1, depth + 1, dtype=np.float32)
-    measured = [records.activation.rms, records.gradient.rms]
-    predicted = [records.predicted_activation, records.predicted_gradient]
-    looks = [("activations", "activation", "circle"), ("gradients", "gradient", "square")]
-    series = []
-    for (name, colour, symbol), dots, dashes in zip(looks, measured, predicted, strict=True):
-        look: dict[str, Any] = {"x": layers, "colour": colour}
-        series.append(Series(name=name, y=float32(dots), style="dots", symbol=symbol,
-                             hollow=name == "gradients", listed=False, **look))  # fmt: skip
-        if np.isfinite(dashes).any():
-            series.append(Series(name="theory", y=float32(dashes), style="dashes", **look))
-    low, high = decades(np.concatenate(measured))
+    up, down = records.activation.rms, records.gradient.rms
     return Lines(
         title="Root mean square (rms)",
-        x=Axis(label="layer", low=0.5, high=depth + 0.5, whole=True),
-        y=Axis(label="rms (log axis)", low=low, high=high, log=True),
-        series=series,
-        note=records.silence,
-        remark=_remark(records.activation),
-        span=4,
-        height=460,
+        x=counted("layer", len(up)),
+        y=decades("rms (log axis)", up, down),
+        series=[
+            dots("activations", up, colour="activation", listed=False),
+            *dashes(records.predicted_activation, "activation"),
+            dots("gradients", down, colour="gradient", symbol="square", hollow=True, listed=False),
+            *dashes(records.predicted_gradient, "gradient"),
+        ],
+        note=records.silence, remark=_remark(records.activation), span=4, height=460,
+    )  # fmt: skip
+
+
+def _origins(records: SignalRecords, settings: SignalSettings) -> list[str]:
+    """Tell for each layer how its rms comes about, beside the measured one."""
+    rms, depth = records.activation.rms, len(records.names)
+    told = [f"Layer {k}: rms {number(one)} measured" for k, one in enumerate(rms, start=1)]
+    if not np.isfinite(records.predicted_activation).any():
+        return [f"{one}. {records.silence}".strip() for one in told]
+    if settings.residual != "none" or settings.batchnorm:
+        pairs = zip(told, records.predicted_activation, strict=True)
+        return [f"{one}, {number(theory)} in theory." for one, theory in pairs]
+    x, _ = digits(BATCH)
+    width, gain, scheme = settings.width, settings.gain, SCHEMES[settings.scheme]
+    fans = np.array([x.shape[1], *[width] * (depth - 1)])
+    weight_vars = [gain**2 * fan * (scheme.variance(fan, width) or 0.0) for fan in fans.tolist()]
+    bias_vars = 1 / (3 * fans) if settings.bias == "torch_default" else np.zeros(depth)
+    before = np.array([x.double().square().mean().item(), *rms[:-1] ** 2])
+    fed = weight_vars * before + bias_vars
+    with np.errstate(all="ignore"):
+        known = np.where(np.isfinite(fed), np.minimum(fed, LARGEST), 0.0)
+        emitted = np.sqrt(variance_map(settings.activation, known, 1.0, 0.0))
+    return [
+        f"Layer {layer}: mean square of {_of(layer)} {number(before[k])} × σ_w² "
+        f"{number(weight_vars[k])} + σ_b² {number(bias_vars[k])} = q {number(fed[k])}. "
+        f"{settings.activation} of z ~ N(0, q): rms √E[φ(z)²] = {number(emitted[k])}; "
+        f"measured {number(rms[k])}."
+        for k, layer in enumerate(range(1, depth + 1))
+    ]
+
+
+def _of(layer: int) -> str:
+    return f"layer {layer - 1}" if layer > 1 else "the input"
+
+
+def _gradient_notes(records: SignalRecords) -> list[str]:
+    """Tell each layer's gradient, beside theory's."""
+    pairs = zip(records.gradient.rms, records.predicted_gradient, strict=True)
+    return [
+        f"Its gradient: rms {number(rms)} measured"
+        + (f", {number(theory)} in theory." if np.isfinite(theory) else ".")
+        for rms, theory in pairs
+    ]
+
+
+def _table(records: SignalRecords) -> Table:
+    """Give the two ends of both quantities, on the way that each takes."""
+    depth = len(records.names)
+    up, down = records.activation.rms, records.gradient.rms
+    grown = [factor(up[-1], up[0]), known(records.predicted_activation[-1])]
+    shrunk = [factor(down[0], down[-1]), known(records.predicted_gradient[0])]
+    return Table(
+        columns=[
+            Column(label="layer 1", hint="Root mean square (rms) in layer 1"),
+            Column(label=f"layer {depth}" if depth > 1 else "", hint="rms in the last layer"),
+            Column(label="change", hint="Factor on the way: activations go up, gradients down"),
+            Column(label="theory", hint="rms that theory predicts where the way ends"),
+        ],
+        rows=[
+            Row(name="activations", cells=[*_ends(up), *grown], colour="activation", mark="●"),
+            Row(name="gradients", cells=[*_ends(down), *shrunk], colour="gradient", mark="□"),
+        ],
     )
 
 
-def float32(values: Curve) -> NDArray[np.float32]:
-    """Turn what leaves the range of float32 into infinities: theory knows no largest number."""
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+def _ends(rms: Floats) -> list[str]:
+    return [number(rms[0]), number(rms[-1]) if len(rms) > 1 else ""]
 
 
-def decades(values: Curve) -> tuple[float, float]:
-    """Find the powers of ten around all finite positive values, at least four decades.
+def _headline(records: SignalRecords) -> str:
+    """Conclude what happens to the signal on its way up, and to the gradient on its way down."""
+    forwards, depth = records.activation, len(records.names)
+    if broken := first(~np.isfinite(forwards.rms)):
+        return f"Activations overflow: inf or nan from layer {broken} on."
+    if dead := first(forwards.zeros == 1):
+        return f"Activations are exactly 0 from layer {dead} on: nothing arrives."
+    if depth == 1:
+        return f"One layer: activations of rms {number(forwards.rms[0])}."
+    back = _say_gradients(records.gradient)
+    worst = int(forwards.saturated.argmax())
+    if forwards.saturated[worst] > 0.25:
+        return f"Layer {worst + 1} saturates; {back} over {depth} layers."
+    if forwards.cosine > 0.99:
+        return f"All inputs look alike in the last layer; {back}."
+    up = trend(forwards.rms[-1] / forwards.rms[0])
+    if back == f"gradients {up}":
+        return f"Activations and gradients {up} over {depth} layers."
+    return f"Activations {up}, {back} over {depth} layers."
 
-    >>> decades(np.array([0.02, 3.0, 0.0, np.inf]))
-    (0.01, 100.0)
-    """
-    seen = values[np.isfinite(values) & (values > 0)]
-    if not seen.size:
-        return 1e-3, 10.0
-    low = max(-44, math.floor(math.log10(seen.min())))
-    high = min(38, math.ceil(math.log10(seen.max())))
-    while high - low < 4:
-        low, high = (low - 1, high) if (high - low) % 2 == 0 else (low, high + 1)
-    return 10.0**low, 10.0**high
+
+def _say_gradients(signals: Signals) -> str:
+    if not np.isfinite(signals.rms).all():
+        return "gradients are inf or nan"
+    if not signals.rms.any():
+        return "gradients are 0"
+    if dead := last(signals.rms == 0):
+        return f"gradients die at layer {dead}"
+    return f"gradients {trend(signals.rms[0] / signals.rms[-1])}"
 
 
 class Signal(Explorer):
     """Explore how a signal travels through a fresh network, forwards and backwards.
 
     Each change of a control makes one real forward and backward pass of 128 digits.
-
-    Args:
-        **values: Where the controls start.
 
     >>> explorer = Signal(depth=5, width=32)
     >>> explorer.gain = 0.1
@@ -193,7 +205,6 @@ class Signal(Explorer):
 
     Settings = SignalSettings
     title = "Signals through a network at initialisation"
-    _seen: SignalSettings | None = None  # of the last picture
     presets: ClassVar = {
         "PyTorch's default?": {"scheme": "torch_default", "depth": 30, "bias": "torch_default"},
         "Xavier under ReLU?": {"scheme": "xavier_normal", "depth": 30},
@@ -206,14 +217,24 @@ class Signal(Explorer):
         "Scaled residual?": {"depth": 50, "residual": "scaled"},
     }
 
-    def compute(self, settings: SignalSettings, *, patient: bool) -> Scene:
-        """Measure and show; where theory is slow, the measurement is shown first."""
-        is_slow = settings.residual != "none" or settings.batchnorm
-        at_first = is_slow and not patient and settings != self._seen
-        self._seen = settings
-        records = signal_records(settings, with_theory=not at_first)
-        scene = signal_scene(records, settings)
-        return replace(scene, finished=not at_first)
+    def compute(self, settings: SignalSettings, seconds: float) -> Scene:
+        """Show histograms and rms of activations and gradients across depth."""
+        records = signal_records(settings)
+        up, down = records.activation, records.gradient
+        strips = [
+            sizes(up.rms, up.rms[0], _origins(records, settings)),
+            sizes(down.rms, down.rms[-1], _gradient_notes(records)),
+        ]
+        return Scene(
+            headline=_headline(records),
+            table=_table(records),
+            network=Network(strips=strips),
+            panels=[
+                histograms(up, "Activations", "activation", "activation"),
+                histograms(down, "Gradients", "gradient of the loss", "gradient"),
+                _profile(records),
+            ],
+        )
 
 
 signal = Signal

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from initlab.apply import initialize
-from initlab.data import Batch, digits
+from initlab.data import digits
 from initlab.explore import usual
-from initlab.explore.controls import choice, slider, switch
+from initlab.explore.controls import choice, switch
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
+from initlab.explore.panels import round_up
 from initlab.explore.scheme_options import SchemeOptions
 from initlab.models import mlp, residual
 from initlab.plots.ridgeline import density
@@ -25,29 +26,20 @@ from initlab.schemes import SCHEMES
 from initlab.theory import Prediction, predict
 
 BATCH = 128
-NO_THEORY = Prediction([], [], [], [], [], applies=False)
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignalSettings:
-    """What decides the network, and the pass through it.
-
-    Each field is a control, whose hint says what it means.
-    """
+    """What decides the network, and the pass through it."""
 
     scheme: str = choice(
         "kaiming_normal", label="scheme", options=SchemeOptions(),
         hint="How each weight matrix is drawn", main=True,
     )  # fmt: skip
-    gain: float = slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
-        hint="Factor on the std of every weight",
-    )  # fmt: skip
-    depth: int = slider(
-        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Hidden layers"
-    )
+    gain: float = usual.gain()
+    depth: int = usual.depth(20, 100, play=True)
     activation: str = usual.activation("relu", hint="The nonlinearity φ of each layer")
     width: int = usual.width(128, 32, 64, 128, 256)
     bias: str = choice(
@@ -127,25 +119,21 @@ class SignalRecords:
     silence: str
 
 
-def signal_records(settings: SignalSettings, *, with_theory: bool = True) -> SignalRecords:
+def signal_records(settings: SignalSettings) -> SignalRecords:
     """Send 128 digits forward through a fresh network, and the loss's gradient back.
 
     The network is `il.models.mlp(depth, width, activation)`, or with residual branches
     `il.models.residual(depth, width, activation, layers_per_branch=1)`, initialised by
     `il.initialize` with a generator of this seed; then all its weights are multiplied by `gain`.
 
-    Args:
-        settings: What decides the network.
-        with_theory: Whether to predict too; for residual networks that takes longer than the pass.
-
     Returns:
         What each layer emits and receives. The same arguments give the same records.
     """
     network = _network(replace(settings, gain=1.0)).times(settings.gain)
-    x, y = _batch()
+    x, y = digits(BATCH)
     names = settings.layers
     seen = trace(network, x, y, layers=names, histogram_sample=None, bins=100)
-    theory = _theory(replace(settings, seed=0)) if with_theory else NO_THEORY
+    theory = _theory(replace(settings, seed=0))
     forwards, backwards = curves(theory, names)
     emitted, received = (signals(seen, names, which) for which in ("activation", "gradient"))
     alike = input_correlation(network, x, layers=names[-1:])
@@ -167,17 +155,12 @@ def _network(settings: SignalSettings) -> KeptNetwork:
     return KeptNetwork(model, linear_layers(model))
 
 
-@lru_cache(maxsize=1)
-def _batch() -> Batch:
-    return digits(BATCH)
-
-
 @lru_cache(maxsize=64)
 def _theory(settings: SignalSettings) -> Prediction:
     """Ask theory about a network like this one."""
     scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
     bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
-    about: dict[str, Any] = {"x": _batch().x, "bias_var": bias_var}
+    about: dict[str, Any] = {"x": digits(BATCH).x, "bias_var": bias_var}
     if settings.residual != "none":
         return predict(settings.build(), scheme, **about)
     norm = "batch" if settings.batchnorm else None
@@ -230,16 +213,3 @@ def _ends(summaries: Sequence[Summary]) -> tuple[float, float]:
     most = max((max(abs(one.min), abs(one.max)) for one in known), default=0.0)
     end = round_up(min(most, 3.5 * level))
     return (-end if min((one.min for one in known), default=0.0) < 0 else 0.0), end
-
-
-def round_up(value: float) -> float:
-    """Find the next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten; 1 for 0.
-
-    >>> round_up(0.032), round_up(1.0)
-    (0.04, 1.0)
-    """
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    steps = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
-    return float(f"{next(step for step in steps if step * power >= value * 0.9999) * power:.2g}")

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
 
 
-class Work:
-    """A computation that can be left and taken up again.
+def in_time(pieces: Iterable[Piece], seconds: float) -> Iterator[Piece]:
+    """Give one small piece of work after the other for this long, one at least.
 
-    Args:
-        pieces: Does one small piece of it at each step, such as a training step.
-
-    >>> found = []
-    >>> work = Work(found.append(piece) for piece in range(3))
-    >>> work.go_on(0.0)
-    >>> len(found), work.finished
-    (1, False)
-    >>> work.go_on(60.0)
-    >>> len(found), work.finished
-    (3, True)
+    >>> work = iter(range(3))
+    >>> list(in_time(work, 0.0)), list(in_time(work, 60.0))
+    ([0], [1, 2])
     """
-
-    def __init__(self, pieces: Iterator[None]) -> None:
-        self._pieces = pieces
-        self.finished = False
-
-    def go_on(self, seconds: float) -> None:
-        """Work until the end or for this long, one piece at least."""
-        end = time.perf_counter() + seconds
-        for _ in self._pieces:
-            if time.perf_counter() >= end:
-                return
-        self.finished = True
+    end = time.perf_counter() + seconds
+    for piece in pieces:
+        yield piece
+        if time.perf_counter() >= end:
+            return

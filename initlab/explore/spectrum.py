@@ -1,66 +1,28 @@
-"""Which directions of the input does a deep network keep, and which does it lose?
-
-`spectrum_records` computes the singular values of the Jacobian, `spectrum_scene` turns them into
-words and panels, and `Spectrum` puts controls around both.
-"""
+"""Which directions of the input does a deep network keep, and which does it lose?"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import (
-    Axis,
-    Column,
-    Lines,
-    Network,
-    Row,
-    Scene,
-    Series,
-    Strip,
-    Table,
-)
-from initlab.explore.signal_records import round_up
+from initlab.explore.panels import Axis, Lines, Series, counted, dashes, dots, round_up
+from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table
 from initlab.explore.spectrum_records import (
     Floats,
     SchemeSpectrum,
-    SpectrumRecords,
     SpectrumSettings,
     Values,
     spectrum_records,
 )
+from initlab.explore.words import known
 from initlab.format import number
 
 SYMBOLS = ("circle", "square")  # of the scheme, and of the one beside it
 MARKS = "●□"  # the same in the table
 ALIKE = 0.005  # in log₁₀, about one percent
-
-
-def spectrum_scene(records: SpectrumRecords) -> Scene:
-    """Show the singular values, how they came about layer by layer, and their spread.
-
-    Args:
-        records: What `spectrum_records` computed.
-
-    Returns:
-        Headline, table, network and three panels.
-    """
-    return Scene(
-        headline=headline(records),
-        table=_table(records),
-        network=Network(
-            strips=[_strip(one, records.width) for one in records.spectra],
-            low="alike",
-            high="unlike",
-        ),
-        panels=[_sorted(records), _by_depth(records), _spread(records)],
-        finished=records.finished,
-    )
 
 
 def _strip(one: SchemeSpectrum, width: int) -> Strip:
@@ -72,26 +34,19 @@ def _strip(one: SchemeSpectrum, width: int) -> Strip:
         f"{one.scheme}, {k} layers: spread m₄/m₂² {number(spread)}."
         for k, spread in enumerate(one.spread, start=1)
     ]
-    return Strip(values=colours.astype(np.float32), notes=notes)
+    return Strip(values=colours, notes=notes)
 
 
-def _sorted(records: SpectrumRecords) -> Lines:
+def _sorted(spectra: list[SchemeSpectrum], settings: SpectrumSettings) -> Lines:
     """Draw every singular value of the whole, theory behind."""
-    places = np.arange(1.0, records.width + 1)
+    found = [_padded(one.last) for one in spectra]
     series = []
-    for one, symbol in zip(records.spectra, SYMBOLS, strict=False):
-        found = _padded(one.last)
-        series.append(_dots(one, symbol, places[: len(found)], found))
-        if one.predicted.size:
-            series.append(_dashes(one, "theory", places, one.predicted))
+    for place, one in enumerate(spectra):
+        series += [_dots(one, place, found[place]), *dashes(one.predicted, one.scheme)]
     return Lines(
-        title=f"All of {_what(records)}",
-        x=Axis(label="place (1 = largest)", low=0.5, high=records.width + 0.5, whole=True),
-        y=_powers([line.y for line in series if line.style == "dots"]),
-        series=series,
-        span=4,
-        height=460,
-    )
+        title=f"All of {_what(settings)}", x=counted("place (1 = largest)", settings.width),
+        y=_powers(found), series=series, span=4, height=460,
+    )  # fmt: skip
 
 
 def _padded(values: Values) -> Floats:
@@ -100,27 +55,21 @@ def _padded(values: Values) -> Floats:
     return np.append(values.logs, np.full(zeros, -math.inf))
 
 
-def _by_depth(records: SpectrumRecords) -> Lines:
+def _by_depth(spectra: list[SchemeSpectrum], settings: SpectrumSettings) -> Lines:
     """Follow the largest and the smallest singular value up through the layers."""
-    nowhere = np.empty(0, np.float32)
-    look: dict[str, Any] = {"x": nowhere, "y": nowhere, "style": "dots"}
-    series = [Series(name="largest", **look), Series(name="smallest", hollow=True, **look)]
-    for one, symbol in zip(records.spectra, SYMBOLS, strict=False):
-        marks = np.array([*one.values], dtype=float)
-        for name, place in (("largest", 0), ("smallest", -1)):
-            ends = np.array([_end(values, place) for values in one.values.values()])
-            dots = _dots(one, symbol, marks, ends)
-            series.append(replace(dots, name=f"{one.scheme}, {name}", hollow=place == -1))
-        if one.predicted_largest.size:
-            series.append(_dashes(one, "theory", _layers(one), one.predicted_largest))
+    nothing = np.empty(0)  # for the legend
+    series = [dots("largest", nothing), dots("smallest", nothing, hollow=True)]
+    for place, one in enumerate(spectra):
+        marks = np.array([*one.values])
+        for name, end in (("largest", 0), ("smallest", -1)):
+            ends = np.array([_end(values, end) for values in one.values.values()])
+            look: dict[str, Any] = {"name": f"{one.scheme}, {name}", "hollow": end == -1}
+            series.append(_dots(one, place, ends, x=marks, **look))
+        series += dashes(one.predicted_largest, one.scheme)
     return Lines(
-        title="Largest and smallest",
-        x=Axis(label="layers", low=0.5, high=records.depth + 0.5, whole=True),
-        y=_powers([line.y for line in series]),
-        series=series,
-        span=4,
-        height=460,
-    )
+        title="Largest and smallest", x=counted("layers", settings.depth),
+        y=_powers([line.y for line in series]), series=series, span=4, height=460,
+    )  # fmt: skip
 
 
 def _end(values: Values, place: int) -> float:
@@ -130,72 +79,43 @@ def _end(values: Values, place: int) -> float:
     return float(values.logs[place]) if values.logs.size else -math.inf
 
 
-def _spread(records: SpectrumRecords) -> Lines:
+def _spread(spectra: list[SchemeSpectrum], settings: SpectrumSettings) -> Lines:
     """Lay the measured spread over what theory predicts for wide layers."""
     series = []
-    for one, symbol in zip(records.spectra, SYMBOLS, strict=False):
-        series.append(_dots(one, symbol, _layers(one), one.spread))
-        if np.isfinite(one.predicted_spread).any():
-            series.append(_dashes(one, "theory", _layers(one), one.predicted_spread))
+    for place, one in enumerate(spectra):
+        series += [_dots(one, place, one.spread), *dashes(one.predicted_spread, one.scheme)]
     most = max(float(line.y[np.isfinite(line.y)].max(initial=2.0)) for line in series)
     return Lines(
-        title="Spread (1: all alike)",
-        x=Axis(label="layers", low=0.5, high=records.depth + 0.5, whole=True),
+        title="Spread (1: all alike)", x=counted("layers", settings.depth),
         y=Axis(label="m₄ / m₂²", low=0, high=round_up(1.05 * most)),
-        series=series,
-        span=4,
-        height=460,
-    )
-
-
-def _dots(one: SchemeSpectrum, symbol: str, x: Floats, y: Floats) -> Series:
-    """Show what was measured, where there is something."""
-    known = ~np.isnan(y)
-    x, y = x[known], y[known]
-    return Series(
-        name=one.scheme, x=x.astype(np.float32), y=y.astype(np.float32), style="dots",
-        symbol=symbol, colour=one.scheme, hollow=symbol == SYMBOLS[1], listed=False,
+        series=series, span=4, height=460,
     )  # fmt: skip
 
 
-def _dashes(one: SchemeSpectrum, name: str, x: Floats, y: Floats) -> Series:
-    """Show what theory says, in the colour of its scheme."""
-    return Series(
-        name=name, x=x.astype(np.float32), y=y.astype(np.float32), style="dashes",
-        colour=one.scheme,
-    )  # fmt: skip
+def _dots(
+    one: SchemeSpectrum, place: int, y: Floats, *, x: Floats | None = None, **more: Any
+) -> Series:
+    """Show what was measured of the first or second scheme, where there is something."""
+    there = ~np.isnan(y)
+    x = np.arange(1, len(y) + 1) if x is None else x
+    look = {"name": one.scheme, "colour": one.scheme, "hollow": place == 1, **more}
+    return dots(y=y[there], x=x[there], symbol=SYMBOLS[place], listed=False, **look)
 
 
-def _layers(one: SchemeSpectrum) -> Floats:
-    return np.arange(1.0, len(one.spread) + 1)
-
-
-def _powers(curves: list[NDArray[np.float32]]) -> Axis:
+def _powers(curves: list[Floats]) -> Axis:
     """Make an axis for singular values between powers of ten."""
     seen = np.concatenate(curves)
-    known = seen[np.isfinite(seen)]
-    ends = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    finite = seen[np.isfinite(seen)]
+    ends = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     low, high = math.floor(ends[0] - 0.1), math.ceil(ends[1] + 0.1)
     return Axis(label="singular value (log axis)", low=low, high=high, powers=True)
 
 
-def _what(records: SpectrumRecords) -> str:
-    count = len(records.spectra[0].spread)
-    if records.activation == "linear":
+def _what(settings: SpectrumSettings) -> str:
+    count = settings.depth
+    if settings.activation == "linear":
         return "one matrix" if count == 1 else f"{count} matrices multiplied"
     return f"the Jacobian, {'one layer' if count == 1 else f'{count} layers'}"
-
-
-def headline(records: SpectrumRecords) -> str:
-    """Conclude how unlike each network stretches the directions of its input.
-
-    Args:
-        records: What `spectrum_records` computed.
-
-    Returns:
-        At most twelve words.
-    """
-    return f"{'; '.join(_say_one(one) for one in records.spectra)}."
 
 
 def _say_one(one: SchemeSpectrum) -> str:
@@ -211,7 +131,7 @@ def _say_one(one: SchemeSpectrum) -> str:
     return f"{one.scheme} spreads directions {_power(ratio)} times"
 
 
-def _table(records: SpectrumRecords) -> Table:
+def _table(spectra: list[SchemeSpectrum]) -> Table:
     return Table(
         columns=[
             Column(label="largest", hint="Largest singular value: most stretched direction"),
@@ -222,15 +142,14 @@ def _table(records: SpectrumRecords) -> Table:
         ],
         rows=[
             Row(name=one.scheme, cells=_cells(one), colour=one.scheme, mark=mark)
-            for one, mark in zip(records.spectra, MARKS, strict=False)
+            for one, mark in zip(spectra, MARKS, strict=False)
         ],
         most=2,
     )
 
 
 def _cells(one: SchemeSpectrum) -> list[str]:
-    values, theory = one.last, one.predicted_spread[-1]
-    beside = number(theory) if math.isfinite(theory) else ""
+    values, beside = one.last, known(one.predicted_spread[-1])
     if not values.logs.size:
         return ["0", "0", "", "", beside]
     largest, smallest = values.logs[0], values.logs[-1]
@@ -257,9 +176,6 @@ class Spectrum(Explorer):
     Two networks of square layers without biases, at one standard normal input, that differ in
     their scheme only.
 
-    Args:
-        **values: Where the controls start.
-
     >>> explorer = Spectrum(width=32)
     >>> explorer.depth = 2
     >>> explorer.headline.split("; ")[-1]
@@ -279,9 +195,16 @@ class Spectrum(Explorer):
         "Does any fix ReLU?": {"activation": "relu", "gain": 1.41},
     }
 
-    def compute(self, settings: SpectrumSettings, *, patient: bool) -> Scene:
-        """Multiply, in slices unless `patient`, and show."""
-        return spectrum_scene(spectrum_records(settings, patient=patient))
+    def compute(self, settings: SpectrumSettings, seconds: float) -> Scene:
+        """Show the singular values, how they came about layer by layer, and their spread."""
+        spectra = spectrum_records(settings)
+        strips = [_strip(one, settings.width) for one in spectra]
+        return Scene(
+            headline=f"{'; '.join(_say_one(one) for one in spectra)}.",
+            table=_table(spectra),
+            network=Network(strips=strips, low="alike", high="unlike"),
+            panels=[show(spectra, settings) for show in (_sorted, _by_depth, _spread)],
+        )
 
 
 spectrum = Spectrum

@@ -8,7 +8,6 @@ T has rows of length 1 and no small singular values, and the sizes stand in the 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
 from initlab.explore import usual
-from initlab.explore.controls import choice, slider
+from initlab.explore.controls import choice
 from initlab.explore.networks import generator
 from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
 from initlab.schemes import SCHEMES
@@ -33,10 +32,8 @@ from initlab.theory import (
 )
 
 COMPARED = SchemeOptions(fits=fills_a_random_matrix)
-SLICE = 0.05  # seconds of computing between two looks at the controls: 20 layers fit in
 MARKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # layers after which all are computed
 RESOLVED = 260 * math.log(10)  # of the largest: what is smaller leaves the range of float64
-MODERATE = 6 * math.log(10)  # a spread of sizes at which the usual method keeps its digits
 SCALE_FREE = ("linear", "relu", "leaky_relu")  # φ(kx) = kφ(x): their slopes do not know the gain
 SLOPES = {
     "tanh": lambda z: 1 / torch.cosh(z) ** 2,
@@ -50,21 +47,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class SpectrumSettings:
-    """What decides two networks of square layers.
-
-    Each field is a control, whose hint says what it means.
-    """
+    """What decides two networks of square layers."""
 
     scheme: str = choice(
         "xavier_normal", label="scheme", options=COMPARED, main=True, hint="Of the first network"
     )
-    gain: float = slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=True,
-        hint="Factor on the std of every weight",
-    )  # fmt: skip
-    depth: int = slider(
-        20, label="depth", low=1, high=100, whole=True, play=True, main=True, hint="Layers"
-    )
+    gain: float = usual.gain()
+    depth: int = usual.depth(20, 100, play=True, hint="Layers")
     other: str = choice(
         "orthogonal", label="beside", options=COMPARED, hint="Scheme of the second network"
     )
@@ -115,26 +104,7 @@ class SchemeSpectrum:
         return self.values[len(self.spread)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpectrumRecords:
-    """Two networks that differ in their scheme only, as far as they have been computed.
-
-    Args:
-        width: Units of each layer.
-        depth: Layers that were asked for.
-        activation: The nonlinearity.
-        spectra: One for each scheme.
-        finished: Whether all layers have been computed.
-    """
-
-    width: int
-    depth: int
-    activation: str
-    spectra: list[SchemeSpectrum]
-    finished: bool
-
-
-def spectrum_records(settings: SpectrumSettings, *, patient: bool = True) -> SpectrumRecords:
+def spectrum_records(settings: SpectrumSettings) -> list[SchemeSpectrum]:
     """Give the singular values of the Jacobian of two networks, layer by layer.
 
     A network has L layers of W inputs and W outputs, without biases, each with the activation
@@ -142,34 +112,16 @@ def spectrum_records(settings: SpectrumSettings, *, patient: bool = True) -> Spe
     without nonlinearity that is the product of the matrices. The input is standard normal.
     Weights are drawn in float32, as by `il.initialize`; all else is float64.
 
-    Args:
-        settings: What decides both networks.
-        patient: False computes for some 50 ms only; the next call goes on from there.
-
     Returns:
-        Both spectra, with what theory predicts. The same arguments give the same records.
+        A spectrum for each scheme: one, if both are the same.
     """
-    depth = settings.depth
     factor = settings.gain if settings.activation in SCALE_FREE else 1.0  # needs no new pass
-    products = [
-        _product(name, settings.width, settings.activation, settings.gain / factor, settings.seed)
+    return [
+        _product(
+            name, settings.width, settings.activation, settings.gain / factor, settings.seed
+        ).spectrum(settings.depth, math.log10(factor))
         for name in dict.fromkeys((settings.scheme, settings.other))
     ]
-    end = math.inf if patient else time.perf_counter() + SLICE
-    reached = min([depth, *(product.depth for product in products)])
-    while reached < depth:
-        reached += 1
-        for product in products:
-            product.reach(reached)
-        if time.perf_counter() >= end:
-            break
-    return SpectrumRecords(
-        width=settings.width,
-        depth=depth,
-        activation=settings.activation,
-        spectra=[product.spectrum(reached, math.log10(factor)) for product in products],
-        finished=reached == depth,
-    )
 
 
 @lru_cache(maxsize=2)  # 13 MB each at the most: width 128 and 100 layers
@@ -186,26 +138,27 @@ class _Product:
         self.is_orthogonal = self.scheme.distribution == "orthogonal"
         self.generator = generator(seed)
         self.signal = torch.randn(width, generator=self.generator).double()
-        self.level = self.signal.square().mean().item()
+        self.level = self.signal.square().mean().item()  # of the input
         self.q = torch.eye(width, dtype=torch.float64)
         self.k_and_t = [(torch.zeros(width, dtype=torch.float64), self.q)]  # after each layer
         self.spread: list[float] = []
-        self.predicted_spread: list[float] = []
         self.values: dict[int, Values] = {}
 
-    @property
-    def depth(self) -> int:
-        """How many layers there are."""
-        return len(self.k_and_t) - 1
-
-    def reach(self, depth: int) -> None:
-        """Add layers until there are this many."""
-        while self.depth < depth:
+    def spectrum(self, depth: int, shift: float) -> SchemeSpectrum:
+        """Give what is measured after some layers, with a factor 10^shift on every matrix."""
+        while len(self.spread) < depth:
             self.k_and_t.append(self._multiplied(self._layer(), *self.k_and_t[-1]))
             self.spread.append(self.width * _fourth_over_second(*self.k_and_t[-1]))
-            self.predicted_spread.append(self._predict())
-            if self.depth in MARKS:
-                self._measure(self.depth)
+        seen = {layer: self._measure(layer) for layer in sorted({*MARKS, depth}) if layer <= depth}
+        predicted, largest = self._predicted_values(depth)
+        return SchemeSpectrum(
+            scheme=self.scheme.name,
+            values={n: replace(v, logs=v.logs + n * shift) for n, v in seen.items()},
+            spread=np.array(self.spread[:depth]),
+            predicted=predicted + depth * shift,
+            predicted_largest=largest + shift * np.arange(1, len(largest) + 1),
+            predicted_spread=self._predicted_spread(depth),
+        )
 
     def _layer(self) -> Tensor:
         """Draw the next matrix, send the signal through, and give diag(φ′) W."""
@@ -237,19 +190,6 @@ class _Product:
         self.q[active] = q[:, kept]
         return peaks[kept] + lengths.log(), rows / lengths[:, None]
 
-    def _predict(self) -> float:
-        """Add one layer to the predicted spread: wide layers add up, each at its own level."""
-        if math.isnan(self.weight_var):
-            return math.nan
-        before = self.predicted_spread[-1] if self.predicted_spread else 1.0
-        bent = self.activation if self.predicted_spread else "linear"  # the input is as it is
-        if 0 < self.level < LARGEST:
-            self.level = _next_level(bent, self.level, self.weight_var)
-        if not 0 < self.level < LARGEST:
-            return math.nan
-        own = 0.0 if self.is_orthogonal else 1.0  # what independent entries add
-        return before + own + _spread_of_slopes(self.activation, self.level)
-
     def _measure(self, depth: int) -> Values:
         """Compute all singular values after this many layers, once."""
         if depth not in self.values:
@@ -269,20 +209,7 @@ class _Product:
         variance = self.scheme.variance(self.width, self.width) if is_known else None
         return self.gain**2 * self.width * (math.nan if variance is None else variance)
 
-    def spectrum(self, depth: int, shift: float) -> SchemeSpectrum:
-        """Give what was measured up to this depth, with a factor 10^shift on every matrix."""
-        seen = {layer: self._measure(layer) for layer in sorted({*MARKS, depth}) if layer <= depth}
-        predicted, largest = self._law(depth)
-        return SchemeSpectrum(
-            scheme=self.scheme.name,
-            values={n: replace(v, logs=v.logs + n * shift) for n, v in seen.items()},
-            spread=np.array(self.spread[:depth]),
-            predicted=predicted + depth * shift,
-            predicted_largest=largest + shift * np.arange(1, len(largest) + 1),
-            predicted_spread=np.array(self.predicted_spread[:depth]),
-        )
-
-    def _law(self, depth: int) -> tuple[Floats, Floats]:
+    def _predicted_values(self, depth: int) -> tuple[Floats, Floats]:
         """Without nonlinearity theory knows every singular value, else only their moments."""
         if self.activation != "linear" or math.isnan(self.weight_var):
             return np.empty(0), np.empty(0)
@@ -293,16 +220,18 @@ class _Product:
         largest = np.log10([largest_singular_value(layer) for layer in layers])
         return singular_values(depth, self.width) + factor[-1], largest + factor
 
-
-@lru_cache(maxsize=1024)  # both networks often ask the same
-def _next_level(activation: str, level: float, weight_var: float) -> float:
-    return float(variance_map(activation, level, weight_var))
-
-
-@lru_cache(maxsize=1024)
-def _spread_of_slopes(activation: str, level: float) -> float:
-    """What one layer adds to m₄ / m₂² if its matrix adds nothing."""
-    return singular_value_spread(1, "orthogonal", activation, q=level) - 1
+    def _predicted_spread(self, depth: int) -> Floats:
+        """Add up wide layers, each at its own level; nan where theory is silent."""
+        spread, level = np.full(depth, math.nan), self.level
+        weights = "orthogonal" if self.is_orthogonal else "gaussian"
+        for layer in range(0 if math.isnan(self.weight_var) else depth):
+            bent = self.activation if layer else "linear"  # the input is as it is
+            level = variance_map(bent, level, self.weight_var)
+            if not 0 < level < LARGEST:
+                break
+            added = singular_value_spread(1, weights, self.activation, q=level) - 1
+            spread[layer] = added + (spread[layer - 1] if layer else 1.0)
+        return spread
 
 
 def _fourth_over_second(k: Tensor, t: Tensor) -> float:
@@ -318,7 +247,7 @@ def _singular_values(k: Tensor, t: Tensor) -> Tensor:
     """Give ln of the singular values of diag(e^k) · T, those that float64 can tell apart.
 
     One-sided Jacobi rotations keep every digit of a product whose sizes stand in a diagonal
-    factor; the usual method, which is faster, keeps those of the large ones only.
+    factor; the usual method keeps those of the large ones only.
 
     Reference:
         Drmač & Veselić (2008), New fast and accurate Jacobi SVD algorithm I. SIAM Journal on
@@ -329,9 +258,6 @@ def _singular_values(k: Tensor, t: Tensor) -> Tensor:
     top = k.max()
     told = k > top - RESOLVED
     rows = t[told] * (k[told] - top).exp()[:, None]
-    if top - k.min() < MODERATE:
-        found: Tensor = torch.linalg.svdvals(rows)
-        return found.log() + top
     # joba=0: the columns' sizes may be anything; jobr=0: the whole range of float64; no vectors
     scaled, _, _, work, _, info = dgejsv(
         rows.T.numpy(), joba=0, jobu=3, jobv=3, jobr=0, jobt=0, jobp=0

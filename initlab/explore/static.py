@@ -23,9 +23,9 @@ from initlab.explore.panels import (
     Plane,
     Regions,
     Ridgeline,
-    Scene,
     Series,
 )
+from initlab.explore.scene import Scene
 from initlab.format import number
 from initlab.plots.figure import Picture, add_alt
 from initlab.plots.ridgeline import ridgeline

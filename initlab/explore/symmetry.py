@@ -1,7 +1,4 @@
-"""Can units that start equal ever become different?
-
-`symmetry_records` trains, `symmetry_scene` shows one step, `Symmetry` puts controls around both.
-"""
+"""Can units that start equal ever become different?"""
 
 from __future__ import annotations
 
@@ -12,21 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import (
-    Axis,
-    Column,
-    HeatMap,
-    Lines,
-    Network,
-    Row,
-    Rule,
-    Scene,
-    Series,
-    Strip,
-    Table,
-)
-from initlab.explore.signal_records import round_up
-from initlab.explore.signal_words import when
+from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Series, counted, round_up
+from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table
 from initlab.explore.symmetry_records import (
     CLASSES,
     STEPS,
@@ -34,51 +18,22 @@ from initlab.explore.symmetry_records import (
     SymmetrySettings,
     symmetry_records,
 )
+from initlab.explore.words import when
 
 LAYERS = ["layer 1", "layer 2", "layer 3", "head"]
 
 
-def symmetry_scene(records: SymmetryRecords) -> Scene:
-    """Show the weights of one step, and how many units differ, rank and loss over all steps.
-
-    Args:
-        records: What `symmetry_records` gives.
-
-    Returns:
-        Headline, table, network and seven panels.
-    """
-    units = len(records.weights[0])
-    counts = [records.distinct[records.step], records.ranks[records.step]]
-    return Scene(
-        headline=headline(records),
-        table=_table(records),
-        network=Network(
-            strips=[_strip(records, shown, units) for shown in counts],
-            low="one",
-            high="all units",
-        ),
-        panels=[
-            *_weights(records),
-            _over_steps("Distinct units", "distinct rows", records.distinct, records),
-            _over_steps("Rank of the weights", "rank", records.ranks, records),
-            _loss(records),
-        ],
-        finished=records.finished,
-    )
-
-
-def _strip(records: SymmetryRecords, counts: NDArray[np.int64], units: int) -> Strip:
+def _strip(records: SymmetryRecords, counts: NDArray[np.int64]) -> Strip:
     """Colour each layer by a count, from 1 to all; 0 is empty."""
     sizes = np.array([len(weights) for weights in records.weights])
     colours = np.where(counts > 0, 2 * (counts - 1) / (sizes - 1) - 1, -np.inf)
-    pairs = zip(LAYERS, records.weights, strict=True)
     now = records.step
     notes = [
-        f"{name.capitalize()}: {records.distinct[now, k]} of {len(weights)} units distinct, "
+        f"{name.capitalize()}: {records.distinct[now, k]} of {sizes[k]} units distinct, "
         f"rank {records.ranks[now, k]}."
-        for k, (name, weights) in enumerate(pairs)
+        for k, name in enumerate(LAYERS)
     ]
-    return Strip(values=colours.astype(np.float32), notes=notes)
+    return Strip(values=colours, notes=notes)
 
 
 def _weights(records: SymmetryRecords) -> list[HeatMap]:
@@ -87,8 +42,7 @@ def _weights(records: SymmetryRecords) -> list[HeatMap]:
     return [
         HeatMap(
             title=name.capitalize(),
-            x=Axis(label="input", low=0.5, high=weights.shape[1] + 0.5, whole=True),
-            y=Axis(label="unit", low=0.5, high=weights.shape[0] + 0.5, whole=True),
+            x=counted("input", weights.shape[1]), y=counted("unit", weights.shape[0]),
             values=weights, low=-most, high=most, span=3, small=True,
             bar=name == LAYERS[-1],
         )
@@ -101,25 +55,22 @@ def _over_steps(
 ) -> Lines:
     """Draw a curve for each layer; those underneath are thicker, so that equal ones are seen."""
     units = max(len(weights) for weights in records.weights)
-    x = np.arange(len(counts), dtype=np.float32)
+    look = zip(LAYERS, (8.0, 5.5, 3.5, 1.8), counts.T, strict=True)
+    x = np.arange(len(counts))
     return Lines(
         title=title,
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label=label, low=0, high=units + 0.5, whole=True, ticks=[1, units // 2, units]),
-        series=[
-            Series(name=name, x=x, y=counts[:, layer].astype(np.float32), colour=name,
-                   thick=(8.0, 5.5, 3.5, 1.8)[layer])
-            for layer, name in enumerate(LAYERS)
-        ],
-        cursor=records.step, span=4,
-    )  # fmt: skip
+        series=[Series(name=name, x=x, y=y, colour=name, thick=thick) for name, thick, y in look],
+        cursor=records.step,
+        span=4,
+    )
 
 
 def _loss(records: SymmetryRecords) -> Lines:
-    x = np.arange(len(records.losses), dtype=np.float32)
-    finite = records.losses[np.isfinite(records.losses)]
-    most = round_up(max(2.5, float(finite.max()) if finite.size else 0.0))
-    curve = Series(name="loss", x=x, y=records.losses.astype(np.float32), colour="accent")
+    losses = records.losses
+    most = round_up(float(losses[np.isfinite(losses)].max(initial=2.5)))
+    curve = Series(name="loss", x=np.arange(len(losses)), y=losses, colour="accent")
     return Lines(
         title="Loss",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
@@ -130,15 +81,8 @@ def _loss(records: SymmetryRecords) -> Lines:
     )  # fmt: skip
 
 
-def headline(records: SymmetryRecords) -> str:
-    """Conclude how many units of a hidden layer differ.
-
-    Args:
-        records: What `symmetry_records` gives.
-
-    Returns:
-        At most twelve words about the step that is looked at.
-    """
+def _headline(records: SymmetryRecords) -> str:
+    """Conclude how many units of a hidden layer differ."""
     told, units = when(records.step), len(records.weights[0])
     hidden = [int(count) for count in records.distinct[records.step, :-1]]
     if not np.isfinite(records.losses[records.step]):
@@ -174,9 +118,6 @@ class Symmetry(Explorer):
 
     A network with three hidden layers learns digits for 200 steps; look at any of them.
 
-    Args:
-        **values: Where the controls start.
-
     >>> Symmetry(start="zeros", activation="tanh", step=0).headline
     'At the start every hidden weight is 0: no unit differs.'
     """
@@ -192,9 +133,23 @@ class Symmetry(Explorer):
         "Random?": {"start": "normal", "value": 0.2},
     }
 
-    def compute(self, settings: SymmetrySettings, *, patient: bool) -> Scene:
-        """Train, in slices unless `patient`, and show."""
-        return symmetry_scene(symmetry_records(settings, patient=patient))
+    def compute(self, settings: SymmetrySettings, seconds: float) -> Scene:
+        """Show the weights of one step, and how many units differ, rank and loss over all steps."""
+        records = symmetry_records(settings, seconds)
+        distinct, ranks = records.distinct, records.ranks
+        strips = [_strip(records, counts[records.step]) for counts in (distinct, ranks)]
+        return Scene(
+            headline=_headline(records),
+            table=_table(records),
+            network=Network(strips=strips, low="one", high="all units"),
+            panels=[
+                *_weights(records),
+                _over_steps("Distinct units", "distinct rows", distinct, records),
+                _over_steps("Rank of the weights", "rank", ranks, records),
+                _loss(records),
+            ],
+            finished=records.finished,
+        )
 
 
 symmetry = Symmetry

@@ -1,20 +1,17 @@
 """How do the weights of a network whose units start equal change in training?
 
-A small network learns digits, and every weight matrix of every step is kept. The training can be
-left and taken up again.
+Every weight matrix of every step is kept. The training can be left and taken up again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits
@@ -23,7 +20,7 @@ from initlab.experiments.recipe import Recipe
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator, linear_layers
-from initlab.explore.slices import Work
+from initlab.explore.slices import in_time
 from initlab.models import mlp
 from initlab.probe import distinct_rows, rank
 from initlab.schemes import Scheme, scheme
@@ -32,22 +29,15 @@ from initlab.schemes.custom import drawing_from
 STEPS = 200
 CLASSES = 10
 LEARNING_RATE, MOMENTUM = 0.1, 0.9
-SLICE = 0.03  # seconds of training between two looks at the controls
 SAME = 1e-5  # of the largest weight: rounding alone stays below it
 PERTURBED = (0, 28)  # unit and pixel; the pixel is one in the middle, which most digits use
 
 
 @dataclass(frozen=True, kw_only=True)
 class SymmetrySettings:
-    """What decides a training run, and the step that is looked at.
+    """What decides a training run, and the step that is looked at."""
 
-    Each field is a control, whose hint says what it means.
-    """
-
-    step: int = slider(
-        100, label="training step", low=0, high=STEPS, whole=True, play=True, main=True,
-        hint="How often the weights were updated",
-    )  # fmt: skip
+    step: int = usual.step(100, STEPS)
     start: str = choice(
         "constant", label="start",
         options={"zeros": "all 0", "constant": "all one value", "normal": "random, normal"},
@@ -93,7 +83,7 @@ class SymmetryRecords:
     finished: bool
 
 
-def symmetry_records(settings: SymmetrySettings, *, patient: bool = True) -> SymmetryRecords:
+def symmetry_records(settings: SymmetrySettings, seconds: float = math.inf) -> SymmetryRecords:
     """Train a network with three hidden layers for 200 steps, and look at one of them.
 
     As `il.train` does: SGD with learning rate 0.1 and momentum 0.9, on batches of 128 of the 1,500
@@ -101,13 +91,13 @@ def symmetry_records(settings: SymmetrySettings, *, patient: bool = True) -> Sym
 
     Args:
         settings: What decides the run, and the step.
-        patient: False trains for some 30 ms only; the next call goes on from there.
+        seconds: How long to train; the next call goes on from there.
 
     Returns:
         The run. The same arguments give the same records, once it has finished.
     """
     run = _run(replace(settings, step=0))
-    run.go_on(math.inf if patient else SLICE)
+    run.go_on(seconds)
     return run.look(settings.step)
 
 
@@ -116,34 +106,41 @@ def _run(settings: SymmetrySettings) -> _Run:
     return _Run(settings)
 
 
-@lru_cache(maxsize=1)
-def _digits() -> Batch:
-    return digits(split="train")
-
-
 class _Run:
     """One training run, with the weights of all its steps."""
 
     def __init__(self, settings: SymmetrySettings) -> None:
         model = mlp(3, settings.width, settings.activation, dropout=settings.dropout)
         initialize(model, settings.scheme, generator=generator(settings.seed))
-        weights = [layer.weight.detach() for layer in linear_layers(model)]
-        weights[0][PERTURBED] += settings.perturb
-        self.history = [torch.zeros(STEPS + 1, *weight.shape) for weight in weights]
+        recipe = Recipe(steps=STEPS + 1, lr=LEARNING_RATE, momentum=MOMENTUM, seed=settings.seed)
+        self.loop, self.masks = Loop(model, recipe), generator(settings.seed)
+        self.batches = recipe.batches(digits(split="train"))
+        self.weights = [layer.weight.detach() for layer in linear_layers(model)]
+        self.weights[0][PERTURBED] += settings.perturb
+        self.history = [torch.zeros(STEPS + 1, *weight.shape) for weight in self.weights]
         self.losses: list[float] = []  # one for each step whose weights are known
-        self.ranks = np.zeros((STEPS + 1, len(weights)), np.int64)
-        self.distinct = np.zeros((STEPS + 1, len(weights)), np.int64)
-        self.work = Work(_training(model, settings.seed, self.history, self.losses))
+        self.ranks = np.zeros((STEPS + 1, len(self.weights)), np.int64)
+        self.distinct = self.ranks.copy()
 
     def go_on(self, seconds: float) -> None:
         """Train until the end or for this long, and judge the new weights."""
         before = len(self.losses)
-        self.work.go_on(seconds)
+        for batch in in_time(self.batches, seconds):
+            self._step(batch)
         new = slice(before, len(self.losses))
         for layer, history in enumerate(self.history):
             weights = torch.nan_to_num(history[new])
             self.ranks[new, layer] = rank(weights)
             self.distinct[new, layer] = distinct_rows(weights, tolerance=SAME)
+
+    def _step(self, batch: Batch) -> None:
+        """Note the weights and the loss, and take a step."""
+        for kept, weight in zip(self.history, self.weights, strict=True):
+            kept[len(self.losses)] = weight
+        with drawing_from(self.masks):
+            self.losses += self.loop.gradients(batch).losses
+        if not self.loop.lost:
+            self.loop.update()
 
     def look(self, step: int) -> SymmetryRecords:
         """Return what is known by now."""
@@ -155,22 +152,5 @@ class _Run:
             losses=np.array(self.losses),
             ranks=self.ranks[:done].copy(),
             distinct=self.distinct[:done].copy(),
-            finished=self.work.finished,
+            finished=done > STEPS,
         )
-
-
-def _training(
-    model: nn.Module, seed: int, history: list[Tensor], losses: list[float]
-) -> Iterator[None]:
-    """Take one step after the other, and note the weights and the loss before each."""
-    recipe = Recipe(steps=STEPS + 1, lr=LEARNING_RATE, momentum=MOMENTUM, seed=seed)
-    loop, masks = Loop(model, recipe), generator(seed)
-    for step, batch in enumerate(recipe.batches(_digits())):
-        for kept, layer in zip(history, linear_layers(model), strict=True):
-            kept[step] = layer.weight.detach()
-        with drawing_from(masks):
-            scores = loop.gradients(batch)
-        losses.append(scores.losses[0])
-        if not loop.lost:
-            loop.update()
-        yield

@@ -9,6 +9,27 @@ from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import choice, slider
 
 
+def gain(*, main: bool = True, hint: str = "Factor on the std of every weight") -> Any:
+    """Choose a factor on the weights."""
+    return slider(1.0, label="gain", low=0.1, high=10, log=True, unit="× std", main=main, hint=hint)
+
+
+def depth(default: int, most: int, *, hint: str = "Hidden layers", **how: Any) -> Any:
+    """Choose how many layers there are."""
+    return slider(
+        default, label="depth", low=1, high=most, whole=True, **{"main": True, "hint": hint, **how}
+    )
+
+
+def step(default: int, most: int) -> Any:
+    """Choose the training step that is looked at."""
+    hint = "How often the weights were updated"
+    return slider(
+        default, label="training step", low=0, high=most, whole=True, play=True, main=True,
+        hint=hint,
+    )  # fmt: skip
+
+
 def activation(default: str, names: Iterable[str] = ACTIVATIONS, **how: Any) -> Any:
     """Choose the nonlinearity by its name."""
     hint = "The nonlinearity of each layer"

@@ -7,34 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import (
-    Axis,
-    Column,
-    HeatMap,
-    Lines,
-    Row,
-    Scene,
-    Series,
-    Table,
-)
+from initlab.explore.panels import Axis, HeatMap, Lines, counted, dashes, dots
+from initlab.explore.scene import Column, Row, Scene, Table
 from initlab.explore.weight_records import WeightRecords, WeightSettings, weight_records
 from initlab.format import number, percent
-
-
-def weight_scene(records: WeightRecords) -> Scene:
-    """Show the matrix, its entries over their distribution, and its singular values.
-
-    Args:
-        records: What `weight_records` measured.
-
-    Returns:
-        Headline, table and three panels.
-    """
-    return Scene(
-        headline=headline(records),
-        table=_table(records),
-        panels=[_matrix(records), _entries(records), _svd(records)],
-    )
 
 
 def _matrix(records: WeightRecords) -> HeatMap:
@@ -42,57 +18,37 @@ def _matrix(records: WeightRecords) -> HeatMap:
     limit = float(records.edges[-1])
     return HeatMap(
         title=f"{repr(records.scheme).split('(')[0]}: a row is a unit",
-        x=Axis(label="input", low=0.5, high=inputs + 0.5, whole=True),
-        y=Axis(label="unit", low=0.5, high=units + 0.5, whole=True),
-        values=records.values.astype(np.float32),
-        low=-limit,
-        high=limit,
-        span=4,
-        height=460,
-    )
+        x=counted("input", inputs), y=counted("unit", units),
+        values=records.values, low=-limit, high=limit, span=4, height=460,
+    )  # fmt: skip
 
 
 def _entries(records: WeightRecords) -> Lines:
-    middles = np.asarray((records.edges[:-1] + records.edges[1:]) / 2, np.float32)
-    measured = np.asarray(100 * records.shares, np.float32)
-    series = [Series(name="measured", x=middles, y=measured, style="dots", colour="activation")]
+    edges, measured = records.edges, 100 * records.shares
+    middles = (edges[:-1] + edges[1:]) / 2
+    series = [dots("measured", measured, x=middles, colour="activation")]
     if records.expected is not None:
-        theory = np.asarray(100 * records.expected, np.float32)
-        series.append(
-            Series(name="its distribution", x=middles, y=theory, style="dashes", colour="ink")
-        )
+        series += dashes(100 * records.expected, "ink", x=middles, name="its distribution")
     return Lines(
         title="Its entries",
-        x=Axis(label="weight", low=float(records.edges[0]), high=float(records.edges[-1])),
+        x=Axis(label="weight", low=float(edges[0]), high=float(edges[-1])),
         y=Axis(label="share of entries (%)", low=0, high=1.15 * float(measured.max())),
-        series=series,
-        span=4,
-        height=460,
-    )
+        series=series, span=4, height=460,
+    )  # fmt: skip
 
 
-def _svd(records: WeightRecords) -> Lines:
-    values = np.asarray(records.singular_values, np.float32)
-    places = np.arange(1, len(values) + 1, dtype=np.float32)
+def _stretch(records: WeightRecords) -> Lines:
+    values = records.singular_values
     return Lines(
         title="Stretch by direction",
-        x=Axis(label="place", low=0.5, high=len(values) + 0.5, whole=True),
+        x=counted("place", len(values)),
         y=Axis(label="singular value", low=0, high=1.1 * float(values.max()) or 1.0),
-        series=[Series(name="measured", x=places, y=values, style="dots", colour="gradient")],
-        span=4,
-        height=460,
-    )
+        series=[dots("measured", values, colour="gradient")], span=4, height=460,
+    )  # fmt: skip
 
 
-def headline(records: WeightRecords) -> str:
-    """Conclude what the matrix does to its input.
-
-    Args:
-        records: What `weight_records` measured.
-
-    Returns:
-        At most twelve words.
-    """
+def _headline(records: WeightRecords) -> str:
+    """Conclude what the matrix does to its input."""
     values, singular = records.values, records.singular_values
     if not values.any():
         return "Every weight is 0: nothing passes."
@@ -141,9 +97,6 @@ def _table(records: WeightRecords) -> Table:
 class Weight(Explorer):
     """Explore what each scheme that fills a matrix puts into it.
 
-    Args:
-        **values: Where the controls start.
-
     >>> explorer = Weight(fan_in=200, fan_out=50)
     >>> explorer.scheme = "eye"
     >>> explorer.headline
@@ -163,9 +116,14 @@ class Weight(Explorer):
         "PyTorch's default?": {"scheme": "torch_default"},
     }
 
-    def compute(self, settings: WeightSettings, *, patient: bool) -> Scene:
-        """Fill and show."""
-        return weight_scene(weight_records(settings))
+    def compute(self, settings: WeightSettings, seconds: float) -> Scene:
+        """Show the matrix, its entries over their distribution, and its singular values."""
+        records = weight_records(settings)
+        return Scene(
+            headline=_headline(records),
+            table=_table(records),
+            panels=[_matrix(records), _entries(records), _stretch(records)],
+        )
 
 
 weight = Weight

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator
+from initlab.explore.panels import round_up
 from initlab.explore.scheme_options import SchemeOptions
-from initlab.explore.signal_records import round_up
 from initlab.schemes import SCHEMES, Scheme
 
 BINS = 41  # odd, so that 0 has a bin of its own
@@ -22,10 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class WeightSettings:
-    """What decides one weight matrix.
-
-    Each field is a control, whose hint says what it means.
-    """
+    """What decides one weight matrix."""
 
     scheme: str = choice(
         "xavier_normal", label="scheme", options=SchemeOptions(), hint="How the matrix is filled",
@@ -37,9 +34,7 @@ class WeightSettings:
     fan_out: int = slider(
         64, label="fan-out", low=4, high=256, whole=True, main=True, hint="Units: rows"
     )
-    gain: float = slider(
-        1.0, label="gain", low=0.1, high=10, log=True, unit="× std", hint="Factor on every entry"
-    )
+    gain: float = usual.gain(main=False, hint="Factor on every entry")
     seed: int = usual.seed()
 
 
@@ -50,7 +45,6 @@ class WeightRecords:
     Args:
         scheme: What filled it.
         values: The entries, units × inputs.
-        gain: Factor that they were multiplied by.
         std_given: Standard deviation that the scheme stands for, times the gain; None if none is.
         edges: Ends of the bins of a histogram around 0 that holds every entry.
         shares: Share of the entries in each bin.
@@ -61,7 +55,6 @@ class WeightRecords:
 
     scheme: Scheme
     values: Floats
-    gain: float
     std_given: float | None
     edges: Floats
     shares: Floats
@@ -70,14 +63,7 @@ class WeightRecords:
 
 
 def weight_records(settings: WeightSettings) -> WeightRecords:
-    """Fill one matrix, and measure it.
-
-    Args:
-        settings: What decides it.
-
-    Returns:
-        The matrix and what was measured.
-    """
+    """Fill one matrix, and measure it."""
     scheme, gain = SCHEMES[settings.scheme], settings.gain
     fan_in, fan_out = settings.fan_in, settings.fan_out
     drawn = scheme.fill_(torch.empty(fan_out, fan_in), generator(settings.seed))
@@ -86,19 +72,13 @@ def weight_records(settings: WeightSettings) -> WeightRecords:
     reach = round_up(float(np.abs(values).max()))
     edges = np.linspace(-reach, reach, BINS + 1)
     below = scheme.cumulative(edges / gain, fan_in, fan_out)
+    stretch = np.linalg.svd(values, compute_uv=False)
     return WeightRecords(
         scheme=scheme,
         values=values,
-        gain=gain,
         std_given=None if given is None else gain * given,
         edges=edges,
         shares=np.histogram(values, edges)[0] / values.size,
         expected=None if below is None else np.diff(below),
-        singular_values=_singular_values(values),
+        singular_values=np.where(stretch < 1e-10 * stretch[0], 0.0, stretch),  # rounding is left
     )
-
-
-def _singular_values(values: Floats) -> Floats:
-    """Give them largest first, and 0 where only rounding is left."""
-    found = np.linalg.svd(values, compute_uv=False)
-    return np.where(found < 1e-10 * found[0], 0.0, found)

@@ -18,8 +18,7 @@ import torch
 from torch import nn
 
 from initlab.apply import audit
-from initlab.apply.audit import Audit
-from initlab.apply.describe import AuditRow
+from initlab.apply.audit import Audit, AuditRow
 
 RECORD = Path(__file__).with_suffix(".json")
 FIELDS = (

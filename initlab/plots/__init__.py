@@ -11,9 +11,8 @@ from initlab.plots.coordinates import coordinates
 from initlab.plots.depth import depth_profile
 from initlab.plots.figure import Picture, alt_text, picture
 from initlab.plots.limits import limits
-from initlab.plots.matrices import distributions, scheme_picture, weights
+from initlab.plots.matrices import distributions, scheme_picture, spectrum, weights
 from initlab.plots.ridgeline import histograms, ridgeline
-from initlab.plots.singular import spectrum
 from initlab.plots.style import COLOURS, THEME, Look, colour_of, themed
 from initlab.plots.training import over_time, ranks, update_ratios
 

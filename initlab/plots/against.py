@@ -12,8 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from initlab.format import number
-from initlab.plots import headlines
-from initlab.plots.axes import Name, at_edge, axes, label_powers, log_axis, name_lines
+from initlab.plots import headlines, records
+from initlab.plots.axes import (
+    CROSS,
+    Name,
+    at_edge,
+    axes,
+    label_powers,
+    linear_axis,
+    log_axis,
+    name_lines,
+)
 from initlab.plots.figure import tell
 from initlab.plots.style import DASHES, Look, looks, themed
 
@@ -37,6 +46,7 @@ class Point(NamedTuple):
     middle: float
     low: float
     high: float
+    runs: int
 
 
 @themed()
@@ -71,9 +81,6 @@ def against(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         ValueError: A name is no key of the rows, a curve is predicted for a line that is not
             there, or there is nothing to draw.
@@ -85,14 +92,20 @@ def against(
     """
     rows = _rows(runs, (x, y, by))
     lines = _lines(rows, x, y, by)
-    places = sorted({point.place for line in lines.values() for point in line})
-    theories = _theories(predicted, list(lines))
+    theories = {"": predicted} if callable(predicted) else {}
+    theories = theories or records.predictions(predicted, list(lines), "line")
     levels = ({} if chance is None else {"chance": chance}) | dict(rules or {})
-    ax = axes(ax)
-    _scale_x(ax, x, places)
-    fine = _fine(places)
+    places = sorted({point.place for line in lines.values() for point in line})
+    is_wide = places[0] > 0 and places[-1] / places[0] > 30
+    spaced = np.geomspace if is_wide else np.linspace
+    fine = spaced(places[0], places[-1], 101).tolist()
     curves = {name: [float(rule(place)) for place in fine] for name, rule in theories.items()}
-    _scale_y(ax, y, lines, curves, levels, log)
+    ax = axes(ax)
+    _scale_x(ax, places, log=is_wide)
+    drawn = [size for line in lines.values() for point in line for size in point[1:4]]
+    drawn += [size for curve in curves.values() for size in curve] + list(levels.values())
+    _scale_y(ax, y, [size for size in drawn if math.isfinite(size)], log=log)
+    ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
     style = looks(lines)
     names = []
     for name, line in lines.items():
@@ -101,17 +114,20 @@ def against(
     for name, curve in curves.items():
         colour = {"color": style[name].colour} if name else {}
         ax.plot(fine, curve, label="_theory" if name else "theory", **DASHES | colour)
-    names += [Name("theory", curves.get("", [None])[-1], DASHES)] * bool(curves)
+    if curves:
+        names.append(Name("theory", curves.get("", [None])[-1], DASHES))
     for name, level in levels.items():
         ax.axhline(level, label=name, **DASHES)
         names.append(Name(name, level, DASHES))
-    _mark_lost(ax, lines, style)
+    for name, line in lines.items():
+        lost = [point.place for point in line if not math.isfinite(point.high)]
+        at_edge(ax, lost, top=True, color=style[name].colour, **CROSS)
     name_lines(ax, names)
     said = headlines.against_setting(
-        x, y, {name: {p.place: p[1:] for p in line} for name, line in lines.items()},
+        x, y, {name: {p.place: p[1:4] for p in line} for name, line in lines.items()},
         theory=_distance(theories, lines),
     )  # fmt: skip
-    tell(ax, said, _sentence(x, y, rows, by, lines, curves, levels), headline)
+    tell(ax, said, _sentence(x, y, lines, curves, levels), headline)
     return ax
 
 
@@ -129,11 +145,13 @@ def _lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, by: str) -> dict[s
     """Name of a line → its points from left to right."""
     found: dict[str, dict[float, list[float]]] = {}
     for row in rows:
-        value = math.nan if row[y] is None else float(row[y])
-        value = math.inf if math.isnan(value) else value
+        value = math.inf if row[y] is None or math.isnan(row[y]) else float(row[y])
         found.setdefault(_name(by, row[by]), {}).setdefault(float(row[x]), []).append(value)
     return {
-        name: [Point(p, median(seen), min(seen), max(seen)) for p, seen in sorted(line.items())]
+        name: [
+            Point(place, median(seen), min(seen), max(seen), len(seen))
+            for place, seen in sorted(line.items())
+        ]
         for name, line in found.items()
     }
 
@@ -144,32 +162,14 @@ def _name(by: str, value: Any) -> str:
     return f"no {by}" if value is None else f"{by} {value}"
 
 
-def _theories(predicted: Any, names: Sequence[str]) -> dict[str, Rule]:
-    """Name of a line → its theory; one theory alone has no name."""
-    if predicted is None:
-        return {}
-    several = dict(predicted) if isinstance(predicted, Mapping) else {"": predicted}
-    for name in several:
-        if name and name not in names:
-            raise ValueError(
-                f"predicted has {name!r}, which is no line: the lines are "
-                f"{', '.join(map(repr, names))}."
-            )
-    return several
-
-
-def _fine(places: Sequence[float]) -> list[float]:
-    low, high = places[0], places[-1]
-    spaced = np.geomspace if low > 0 and high / low > 30 else np.linspace
-    return [float(place) for place in spaced(low, high, 101)]
-
-
-def _scale_x(ax: Axes, x: str, places: Sequence[float]) -> None:
-    ax.set_xlabel(LABELS.get(x, x))
-    if log := places[0] > 0 and places[-1] / places[0] > 30:
-        ax.set_xscale("log")
+def _scale_x(ax: Axes, places: Sequence[float], *, log: bool) -> None:
     labels = [f"{place:g}" for place in places]
-    if len(places) <= 10 and len("".join(labels)) <= 32 and (not log or _is_roomy(places)):
+    is_roomy = len(places) <= 10 and len("".join(labels)) <= 32
+    if log:
+        ax.set_xscale("log")
+        gaps = np.diff(np.log(places))
+        is_roomy = is_roomy and gaps.min() > 0.09 * gaps.sum()
+    if is_roomy:
         ax.set_xticks(places, labels)
         ax.xaxis.set_minor_locator(NullLocator())
     elif log:
@@ -178,37 +178,19 @@ def _scale_x(ax: Axes, x: str, places: Sequence[float]) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _is_roomy(places: Sequence[float]) -> bool:
-    """Tell whether the labels of all places have room beside each other on a log axis."""
-    logs = np.log(places)
-    return bool(np.diff(logs).min() > 0.09 * (logs[-1] - logs[0]))
-
-
-def _scale_y(
-    ax: Axes,
-    y: str,
-    lines: Mapping[str, Sequence[Point]],
-    curves: Mapping[str, list[float]],
-    levels: Mapping[str, float],
-    log: bool,
-) -> None:
-    ax.set_ylabel(LABELS.get(y, y))
-    drawn = [size for line in lines.values() for point in line for size in point[1:]]
-    drawn += [size for curve in curves.values() for size in curve] + list(levels.values())
-    finite = [size for size in drawn if math.isfinite(size)]
+def _scale_y(ax: Axes, y: str, drawn: Sequence[float], *, log: bool) -> None:
     if log:
-        log_axis(ax, [size for size in finite if size > 0])
+        log_axis(ax, [size for size in drawn if size > 0])
     elif y == "accuracy":
         ax.set_ylim(0, 1.03)
-    elif finite:
-        room = 0.06 * (max(finite) - min(finite)) or 0.1 * abs(max(finite)) or 0.1
-        ax.set_ylim(min(finite) - room, max(finite) + room)
+    elif drawn:
+        linear_axis(ax, drawn, room=0.06)
 
 
 def _draw(
     ax: Axes, line: Sequence[Point], look: Look, name: str, log: bool, *, joined: bool
 ) -> None:
-    places, middle, low, high = np.array(line, dtype=float).T
+    places, middle, low, high, _ = np.array(line, dtype=float).T
     fine = np.isfinite(middle) & ((middle > 0) | (not log))
     style = "-" if joined else ""  # a line would hide the dashes of theory
     dot = look.dot | ({"markersize": 5} if len(line) > DENSE else {})
@@ -221,14 +203,6 @@ def _draw(
     else:
         ax.vlines(places[fine], low[fine], high[fine], color=look.colour, lw=2.5, alpha=0.55)
     at_edge(ax, places[(middle <= 0) & log].tolist(), top=False, **look.dot)
-
-
-def _mark_lost(ax: Axes, lines: Mapping[str, Sequence[Point]], style: Mapping[str, Look]) -> None:
-    """Mark where a run has no number by a cross on the edge."""
-    for name, line in lines.items():
-        lost = [point.place for point in line if not math.isfinite(point.high)]
-        at_edge(ax, lost, top=True, color=style[name].colour, marker="x", markersize=9,
-                markeredgewidth=2.5)  # fmt: skip
 
 
 def _distance(theories: Mapping[str, Rule], lines: Mapping[str, Sequence[Point]]) -> float | None:
@@ -247,14 +221,11 @@ def _distance(theories: Mapping[str, Rule], lines: Mapping[str, Sequence[Point]]
 def _sentence(
     x: str,
     y: str,
-    rows: Sequence[Mapping[str, Any]],
-    by: str,
     lines: Mapping[str, Sequence[Point]],
     curves: Mapping[str, list[float]],
     levels: Mapping[str, float],
 ) -> str:
-    keys = [(str(row[by]), row[x]) for row in rows]
-    most = max(keys.count(key) for key in set(keys))
+    most = max(point.runs for line in lines.values() for point in line)
     many = "1 run" if most == 1 else f"median of {most} runs"
     said = [f"{y} against {x}, {many} at each point."]
     for name, line in lines.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import geometric_mean
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -31,9 +32,6 @@ def std_by_depth(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         ValueError: There is no weight with a std above 0, or a scheme has another number of them.
     """
@@ -60,39 +58,28 @@ def std_by_depth(
         names.append(Name(name, expected[name][-1], dashes))
     ax.plot(*zip(*drawn, strict=True), label="this model", **own)
     name_lines(ax, names)
-    tell(ax, _said(dict(drawn), expected), _sentence(weights, expected), headline)
+    tell(ax, *_words([std for _, std in weights], expected), headline)
     return ax
 
 
-def _said(drawn: Mapping[int, float], expected: Mapping[str, Sequence[float]]) -> str:
-    """Say which scheme comes closest, and how far its farthest weight is."""
-    far = {
-        name: max(max(std / given[k - 1], given[k - 1] / std) for k, std in drawn.items())
+def _words(stds: Sequence[float], expected: Mapping[str, Sequence[float]]) -> tuple[str, str]:
+    """Return the headline, which scheme comes closest, and the sentence with the numbers."""
+    above = [std for std in stds if std > 0]
+    ratios = {
+        name: [std / one for std, one in zip(stds, given, strict=True) if std > 0]
         for name, given in expected.items()
         if all(one > 0 and math.isfinite(one) for one in given)
     }
-    if not far:
-        ends = number(min(drawn.values())), number(max(drawn.values()))
-        return f"{len(drawn)} weights, std {' to '.join(ends)}"
-    name = min(far, key=lambda one: far[one])
-    if far[name] < 1.2:
-        return f"{name} fits every weight"
-    return f"No drawn scheme fits every weight: {name} is off by up to {times(far[name])}"
-
-
-def _sentence(weights: Sequence[tuple[str, float]], expected: Mapping[str, Sequence[float]]) -> str:
-    stds = [std for _, std in weights if std > 0]
-    text = f"The std of {len(weights)} weights is {number(min(stds))} to {number(max(stds))}"
-    zeros = len(weights) - len(stds)
-    if zeros:
+    ends = f"{number(min(above))} to {number(max(above))}"
+    text = f"The std of {len(stds)} weights is {ends}"
+    if zeros := len(stds) - len(above):
         text += f", that of {zeros} is 0"
-    ratios = {
-        name: math.exp(
-            sum(math.log(std / e) for (_, std), e in zip(weights, given, strict=True) if std > 0)
-            / len(stds)
-        )
-        for name, given in expected.items()
-        if all(math.isfinite(e) and e > 0 for e in given)
-    }
-    told = ", ".join(f"{times(ratio)} that of {name}" for name, ratio in ratios.items())
-    return f"{text}; on (geometric) average {told}." if told else f"{text}."
+    if not ratios:
+        return f"{len(above)} weights, std {ends}", f"{text}."
+    off = {name: max(*one, 1 / min(one)) for name, one in ratios.items()}
+    name = min(off, key=lambda name: off[name])
+    said = f"No drawn scheme fits every weight: {name} is off by up to {times(off[name])}"
+    if off[name] < 1.2:
+        said = f"{name} fits every weight"
+    told = [f"{times(geometric_mean(one))} that of {name}" for name, one in ratios.items()]
+    return said, f"{text}; on (geometric) average {', '.join(told)}."

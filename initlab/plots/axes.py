@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from initlab.plots.style import FONT, GRID, INK, TICKS
 
 LARGEST, SMALLEST = 3.4e38, 1e-45  # of float32: beyond is inf, below is 0
 LETTERS = 28  # of a name beside its line
+CROSS: dict[str, Any] = {"marker": "x", "markersize": 9, "markeredgewidth": 2.5}  # of a lost run
 
 
 def axes(ax: Axes | None, height: float = HEIGHT) -> Axes:
@@ -48,6 +49,13 @@ def few_ticks(ax: Axes) -> None:
     far = max(unit * power for unit in (1, 2, 5) if unit * power <= reach)
     ax.set_xticks([tick for tick in (-far, 0.0, far) if left <= tick <= right])
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+
+
+def linear_axis(ax: Axes, values: Sequence[float], *, room: float) -> None:
+    """Let y reach over all values, and beyond both ends by a share of that."""
+    low, high = min(values), max(values)
+    space = room * (high - low) or 0.1 * abs(high) or 0.1
+    ax.set_ylim(low - space, high + space)
 
 
 def log_axis(ax: Axes, values: Sequence[float]) -> None:
@@ -181,11 +189,9 @@ def apart(wanted: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[
     return placed
 
 
-def hidden(ax: Axes, curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[int]:
-    """Count for each curve (x, y) the later ones that lie on it at most of their places."""
-    drawn = [
-        {x: _height(ax, y) for x, y in zip(*one, strict=True) if math.isfinite(y)} for one in curves
-    ]
+def hidden(ax: Axes, curves: Sequence[Iterable[tuple[float, float]]]) -> list[int]:
+    """Count for each curve, made of (x, y), the later ones that lie on it at most places."""
+    drawn = [{x: _height(ax, y) for x, y in one if math.isfinite(y)} for one in curves]
     return [
         sum(_is_covered(one, other) for other in drawn[place + 1 :])
         for place, one in enumerate(drawn)

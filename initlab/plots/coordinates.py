@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from initlab.format import number, times
 from initlab.plots.axes import dress, log_axis
@@ -45,9 +45,6 @@ def coordinates(
         headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
-    Returns:
-        The figure that was drawn on.
-
     Raises:
         ValueError: A name or a step is unknown, or there is nothing to draw.
     """
@@ -63,60 +60,59 @@ def coordinates(
     panels = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
     drawn: list[float] = []
     for ax, step in zip(panels, shown, strict=True):
-        words = []
-        for name, look in looks(names).items():
-            line = [_median(rows, name, step, width, quantity) for width in widths]
-            fine = [(w, size) for w, size in zip(widths, line, strict=True) if 0 < size < math.inf]
-            ax.plot(*np.array(fine, dtype=float).reshape(-1, 2).T, label=name, **look.dot)
-            drawn += [size for _, size in fine]
-            ends = f"{number(fine[0][1])} to {number(fine[-1][1])}" if fine else "0 or not finite"
-            words.append(f"{name}: {ends}.")
         when = "the start" if step == 0 else f"step {step}"
+        words = [f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}."]
+        lines = {name: _line(rows, name, step, quantity) for name in names}
+        for name, look in looks(names).items():
+            fine = {width: size for width, size in lines[name].items() if 0 < size < math.inf}
+            size = [*fine.values()]
+            ax.plot([*fine], size, label=name, **look.dot)
+            drawn += size
+            ends = f"{number(size[0])} to {number(size[-1])}" if fine else "0 or not finite"
+            words.append(f"{name}: {ends}.")
         ax.set_title(when)
-        words = [f"{LABELS[quantity]} at {when}, width {widths[0]} to {widths[-1]}.", *words]
         add_alt(ax, " ".join(words))
     for ax in panels:
         dress(ax)
         log_axis(ax, drawn)
-        ax.set_xscale("log")
-        ax.set_xlabel("width")
+        ax.set(xscale="log", xlabel="width")
         ax.xaxis.set_major_locator(FixedLocator(_few(widths, 3)))
         ax.xaxis.set_major_formatter("{x:.0f}")
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(LABELS[quantity])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
-    extremes = {
-        name: [_median(rows, name, shown[-1], width, quantity) for width in (widths[0], widths[-1])]
-        for name in names
-    }
-    said = _headline(extremes, shown[-1], widths) if headline is None else headline
+    said = _headline(lines, shown[-1], widths) if headline is None else headline
     if said:
         put_headline(figure, said)
     return figure
 
 
-def _headline(ends: Mapping[str, list[float]], step: int, widths: Sequence[int]) -> str:
+def _line(
+    rows: Sequence[Mapping[str, Any]], name: str, step: int, quantity: str
+) -> dict[int, float]:
+    """Width → the median over the seeds, of one layer at one step."""
+    seen: dict[int, list[float]] = {}
+    for row in rows:
+        if (row["layer"], row["step"]) == (name, step):
+            seen.setdefault(row["width"], []).append(row[quantity])
+    return {width: median(sizes) for width, sizes in sorted(seen.items())}
+
+
+def _headline(lines: Mapping[str, Mapping[int, float]], step: int, widths: Sequence[int]) -> str:
     """Name the layer that changes most from the narrowest to the widest network."""
     when = f"after {step} step{'s' * (step > 1)}" if step else "at the start"
-    factors = {name: high / low for name, (low, high) in ends.items() if low > 0 and high > 0}
+    low, high = widths[0], widths[-1]
+    factors = {
+        name: line[high] / line[low]
+        for name, line in lines.items()
+        if line.get(low, 0) > 0 and line.get(high, 0) > 0
+    }
     if not factors:
         return f"No layer has a size {when}"
     name, factor = max(factors.items(), key=lambda pair: abs(math.log(pair[1])))
     if 1 / LEVEL < factor < LEVEL:
-        return f"Every layer is about as large at width {widths[-1]} as at {widths[0]}, {when}"
-    return f"{name} is {times(factor)} as large at width {widths[-1]} as at {widths[0]}, {when}"
-
-
-def _median(
-    rows: Sequence[Mapping[str, Any]], name: str, step: int, width: int, quantity: str
-) -> float:
-    found = [
-        row[quantity]
-        for row in rows
-        if (row["layer"], row["step"], row["width"]) == (name, step, width)
-    ]
-    return median(found) if found else math.nan
+        return f"Every layer is about as large at width {high} as at {low}, {when}"
+    return f"{name} is {times(factor)} as large at width {high} as at {low}, {when}"
 
 
 def _picked(what: str, wanted: Sequence[Any] | None, known: Sequence[Any], most: int) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from initlab.format import number
+from initlab.format import number, percent
 from initlab.plots.records import Row
 
 SAME, MUCH = 2.0, 100.0
@@ -17,12 +17,7 @@ HALF = 0.5  # of the activations: more of them are saturated, and the layer is
 ALIKE = 0.05  # of the larger: values this close are said to be alike
 LETTERS = 150
 MOST = 3  # parts of a headline
-SUBJECTS = {
-    "activation": "the signal",
-    "gradient": "the gradient",
-    "weight": "the weight",
-    "weight_gradient": "the weight gradient",
-}
+ISOMETRY = "stretches all directions alike"
 COURSES = {  # of one network among others, of several, of a single one; {}: what, #: how much
     "keeps": ("keeps {}", "keep {}", "keeps its size"),
     "saturates": ("saturates", "saturate", "is saturated from # on"),
@@ -39,52 +34,46 @@ COURSES = {  # of one network among others, of several, of a single one; {}: wha
 def across_depth(rows: Mapping[str, Sequence[Row]], quantity: str) -> str:
     """Say which networks keep the size of a quantity across depth, and what others do to it."""
     courses = {name: _course(one, quantity) for name, one in rows.items()}
-    subject = SUBJECTS[quantity]
+    subject = "the signal" if quantity == "activation" else f"the {quantity.replace('_', ' ')}"
     if "" in courses:
         course, much = courses[""]
         return capital(f"{subject} {COURSES[course][2]}".replace("#", much))
-    groups = {course: [n for n in courses if courses[n][0] == course] for course in COURSES}
+    groups: dict[str, list[str]] = {course: [] for course in COURSES}
+    for name, (course, _) in courses.items():
+        groups[course].append(name)
     if sum(map(bool, groups.values())) > MOST:
         keepers = groups["keeps"]
-        others = f"the other {len(rows) - len(keepers)} do not" if keepers else ""
-        return f"{_about(keepers, 'keeps', 'keep') or f'None of {len(rows)} keeps'} {subject}" + (
-            f", {others}" if others else ""
-        )
+        if not keepers:
+            return f"None of {len(rows)} keeps {subject}"
+        keep = "keeps" if len(keepers) == 1 else "keep"
+        others = len(rows) - len(keepers)
+        return f"{listed(keepers)} {keep} {subject}, the other {others} do not"
     said: list[str] = []
-    for course, (one, several, _) in COURSES.items():
-        members = groups[course]
-        words = (one if len(members) == 1 else several).format("it" if said else subject)
+    for course, members in groups.items():
         if members:
-            much = courses[members[0]][1]
-            said.append(f"{listed(members)} {words.replace('#', much)}")
+            words = COURSES[course][len(members) > 1].format("it" if said else subject)
+            said.append(f"{listed(members)} {words.replace('#', courses[members[0]][1])}")
     return "; ".join(said)
 
 
 def _course(rows: Sequence[Row], quantity: str) -> tuple[str, str]:
     """Return what happens on the way that the signal takes, and how much of it."""
     way = list(rows)[::-1] if quantity == "gradient" else list(rows)
-    for course, is_so in (("broken", _is_broken), ("zero", _is_zero)):
+    for course, is_so in (("broken", Row.is_broken), ("zero", Row.is_zero)):
         if is_so(way[-1]) or is_so(way[0]):
             return course, f"layer {next(row for row in way if is_so(row)).position}"
     if way[-1].saturated > HALF:
         return "saturates", f"layer {next(row for row in way if row.saturated > HALF).position}"
-    sizes = [float(row.summary.rms) for row in way if not _is_broken(row) and not _is_zero(row)]
+    sizes = [row.rms for row in way if not row.is_broken() and not row.is_zero()]
     factor = sizes[-1] / sizes[0]
-    if 1 / SAME < factor < SAME and max(sizes) < 1.5 * SAME * min(sizes):
-        return "keeps", ""
     if 1 / SAME < factor < SAME:
-        return "varies", f"up to {number(max(sizes) / min(sizes))} times"
+        varied = max(sizes) / min(sizes)
+        if varied < 1.5 * SAME:
+            return "keeps", ""
+        return "varies", f"up to {number(varied)} times"
     if factor > 1:
         return ("explodes" if factor > MUCH else "amplifies"), f"{number(factor)} times"
     return ("loses" if factor < 1 / MUCH else "shrinks"), f"{number(1 / factor)} times"
-
-
-def _is_broken(row: Row) -> bool:
-    return row.summary.nonfinite > 0 or not math.isfinite(row.summary.rms)
-
-
-def _is_zero(row: Row) -> bool:
-    return bool(row.summary.rms == 0)
 
 
 def over_steps(y: str, ends: Mapping[str, tuple[float, float, float, float]]) -> str:
@@ -94,23 +83,23 @@ def over_steps(y: str, ends: Mapping[str, tuple[float, float, float, float]]) ->
         y: Name of the result.
         ends: Name of a kind of run → its first median, and median, lowest and highest at the end.
     """
-    lost = [name for name, end in ends.items() if not math.isfinite(end[1])]
-    kept = {name: end for name, end in ends.items() if name not in lost}
+    kept = {name: end for name, end in ends.items() if math.isfinite(end[1])}
+    lost = [name for name in ends if name not in kept]
     if "" in ends:
-        first, last, *_ = ends[""]
-        return capital(f"{y} {_change(first, last)}" if kept else f"{y} is no number at the end")
-    falling = y == "loss"
-    order = sorted(kept, key=lambda name: kept[name][1], reverse=not falling)
+        return capital(f"{y} {_change(*ends[''][:2])}" if kept else f"{y} is no number at the end")
+    order = sorted(kept, key=lambda name: kept[name][1], reverse=y != "loss")
     said = []
-    if len(kept) == 1:
+    if len(order) == 1:
         said = [f"{order[0]}: {y} {_change(*kept[order[0]][:2])}"]
-    elif kept:
-        best, worst = (kept[name] for name in (order[0], order[-1]))
-        side = "lowest" if falling else "highest"
-        said = [f"{order[0]} ends {side}: {y} {number(best[1])}, {order[-1]} {number(worst[1])}"]
-        if alike(best[1], worst[1]) or _overlap(best[1:], worst[1:]):
-            said = [f"All end alike: {y} {_between(best[1], worst[1])}"]
-    return "; ".join([*said, *([f"{listed(lost)} diverged"] if lost else [])])
+    elif order:
+        best, worst = kept[order[0]][1:], kept[order[-1]][1:]
+        side = "lowest" if y == "loss" else "highest"
+        said = [f"{order[0]} ends {side}: {y} {number(best[0])}, {order[-1]} {number(worst[0])}"]
+        if alike(best[0], worst[0]) or _overlap(best, worst):
+            said = [f"All end alike: {y} {_between(best[0], worst[0])}"]
+    if lost:
+        said.append(f"{listed(lost)} diverged")
+    return "; ".join(said)
 
 
 def against_setting(
@@ -129,21 +118,22 @@ def against_setting(
         theory: The largest relative distance from theory; None where there is none.
     """
     if theory is not None and theory < 0.3:
-        return capital(f"{y}: theory (dashed) meets the dots within {_rounded_up(theory)}")
+        within = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3) if theory <= step)
+        return capital(f"{y}: theory (dashed) meets the dots within {percent(within)}")
     shared = set.intersection(*(set(line) for line in lines.values()))
     if len(lines) == 1 or not shared:
         name, line = next(iter(lines.items()))
         said = _one_line(x, y, {place: ends[0] for place, ends in line.items()})
         return capital(said + (f" ({name})" if len(lines) > 1 else ""))
-    medians = [ends[0] for line in lines.values() for ends in line.values()]
+    everywhere = _spread([ends[0] for line in lines.values() for ends in line.values()])
     parted: list[tuple[float, float, str, str]] = []  # spread, place, and who is high and low there
     for place in shared:
-        order = sorted(lines, key=lambda name: lines[name][place][0])
-        low, high = lines[order[0]][place], lines[order[-1]][place]
+        low, *_, high = sorted(lines, key=lambda name: lines[name][place][0])
+        ends = lines[high][place], lines[low][place]
         spread = _spread([line[place][0] for line in lines.values()])
-        little = alike(high[0], low[0]) or spread < 2 * ALIKE * _spread(medians) < math.inf
-        if not little and not _overlap(high, low):
-            parted.append((spread, place, order[-1], order[0]))
+        little = alike(ends[0][0], ends[1][0]) or spread < 2 * ALIKE * everywhere < math.inf
+        if not little and not _overlap(*ends):
+            parted.append((spread, place, high, low))
     if not parted:
         return capital(f"{y}: {listed(list(lines))} are alike at every {x}")
     _, place, *names = max(parted)
@@ -172,53 +162,45 @@ def setting(value: float) -> str:
 
 
 def _spread(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return math.inf if len(finite) < len(values) else max(finite) - min(finite)
-
-
-def _rounded_up(share: float) -> str:
-    return (
-        f"{next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3) if share <= step) * 100:.0f} %"
-    )
+    return max(values) - min(values) if all(map(math.isfinite, values)) else math.inf
 
 
 def directions(curves: Mapping[str, Sequence[float]]) -> str:
     """Say which matrices stretch every direction alike, and how far apart the others' are."""
-    said: dict[str, list[str]] = {"stretches all directions alike": []}
-    for name, one in curves.items():
-        lost = sum(value <= 1e-6 * one[0] for value in one)
-        words = f"loses {lost} of {len(one)} directions"
-        if not lost:
-            words = f"stretches unevenly, {number(one[0] / one[-1])} : 1"
-        if one[0] > 0 and one[-1] > 0.95 * one[0]:
-            words = next(iter(said))
-        said.setdefault(words, []).append(name)
-    return _joined(said)
+    said = {name: _stretching(one) for name, one in curves.items()}
+    return _joined({name: said[name] for name in sorted(said, key=lambda n: said[n] != ISOMETRY)})
+
+
+def _stretching(curve: Sequence[float]) -> str:
+    if curve[0] > 0 and curve[-1] > 0.95 * curve[0]:
+        return ISOMETRY
+    if lost := sum(value <= 1e-6 * curve[0] for value in curve):
+        return f"loses {lost} of {len(curve)} directions"
+    return f"stretches unevenly, {number(curve[0] / curve[-1])} : 1"
 
 
 def equal_rows(counts: Mapping[str, tuple[int, int]]) -> str:
     """Say in which matrices (distinct rows, rows) units are equal."""
-    said: dict[str, list[str]] = {}
+    said = {}
     for name, (distinct, rows) in counts.items():
-        words = f"has {distinct} different units among {rows}"
+        said[name] = f"has {distinct} different units among {rows}"
         if distinct == rows:
-            words = "has no two equal units"
+            said[name] = "has no two equal units"
         elif distinct == 1:
-            words = "has equal units only"
-        said.setdefault(words, []).append(name)
+            said[name] = "has equal units only"
     return _joined(said)
 
 
-def _joined(said: Mapping[str, Sequence[str]]) -> str:
-    """Join what is said of which names, as long as a headline has room for it."""
+def _joined(said: Mapping[str, str]) -> str:
+    """Join what is said of each name, as long as a headline has room for it."""
+    groups: dict[str, list[str]] = {}
+    for name, words in said.items():
+        groups.setdefault(words, []).append(name)
     whole = ""
-    for words, names in said.items():
-        part = f"{listed(names)} {words}" if names else ""
-        if names == [""]:
-            part = f"The matrix {words}"
-        elif len(names) > 1:
-            part = f"{listed(names)}: each {words}"
-        if part and len(whole) + len(part) < LETTERS:
+    for words, names in groups.items():
+        who = f"{listed(names)}: each" if len(names) > 1 else names[0] or "The matrix"
+        part = f"{who} {words}"
+        if len(whole) + len(part) < LETTERS:
             whole += ("; " if whole else "") + part
     return whole
 
@@ -270,9 +252,7 @@ def updates(ratios: Mapping[str, float], rule: float) -> str:
 
 def alike(one: float, other: float) -> bool:
     """Tell whether two values are so close that a headline calls them alike."""
-    if not (math.isfinite(one) and math.isfinite(other)):
-        return one == other
-    return abs(one - other) <= ALIKE * max(abs(one), abs(other))
+    return math.isclose(one, other, rel_tol=ALIKE)
 
 
 def _change(first: float, last: float) -> str:
@@ -286,19 +266,17 @@ def _between(*values: float) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _about(names: Sequence[str], one: str, several: str) -> str:
-    if not names:
-        return ""
-    words = one if len(names) == 1 else several
-    return capital(words) if list(names) == [""] else f"{listed(names)} {words}"
-
-
 def listed(names: Sequence[str], most: int = 3) -> str:
     """Write names as a sentence does: "a", "a and b", "a, b and 4 others"."""
     names = list(names)
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} others"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def about(name: str, words: str) -> str:
+    """Say what the words are about; what stands alone has no name."""
+    return f"{name}: {words}" if name else words
 
 
 def capital(text: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from initlab.format import number
@@ -46,9 +46,6 @@ def limits(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         ValueError: There is nothing to draw.
 
@@ -60,47 +57,33 @@ def limits(
     if not values:
         raise ValueError("values holds nothing to draw: got an empty dict.")
     ax = axes(ax)
-    places = dict(zip(values, range(1, len(values) + 1), strict=True))
-    outside = [n for n, value in values.items() if n in marked or not _inside(value, low, high)]
-    for names, look in (
-        ([name for name in values if name not in outside], look_of("healthy").dot),
-        (outside, look_of("ill").dot | {"markersize": 10}),
-    ):
-        _dots(ax, {places[name]: values[name] for name in names}, log, look)
+    floor = -math.inf if low is None else low
+    ceiling = math.inf if high is None else high
+    outside = [n for n, value in values.items() if n in marked or not floor <= value <= ceiling]
     if log:
-        every = [*values.values(), *(end for end in (low, high) if end is not None)]
-        log_axis(ax, [value for value in every if 0 < value < math.inf])
+        log_axis(ax, [n for n in (*values.values(), floor, ceiling) if 0 < n < math.inf])
     else:
         ax.set_ylim(-0.03, 1.03)
-    bottom, top = ax.get_ylim()
+    for place, (name, value) in enumerate(values.items(), start=1):
+        dot = look_of("healthy").dot
+        if name in outside:
+            dot = look_of("ill").dot | {"markersize": 10}
+        if math.isfinite(value) and (value > 0 or not log):
+            ax.plot(place, value, linestyle="", clip_on=False, zorder=3, **dot)
+        else:
+            at_edge(ax, [place], top=not value <= 0, **dot)
     limited = low is not None or high is not None
     if limited:
-        ends = (bottom if low is None else low, top if high is None else high)
-        ax.axhspan(*ends, color=BAND, zorder=0, label="_healthy")
-        middle = math.sqrt(ends[0] * ends[1]) if log else sum(ends) / 2
+        bottom, top = np.clip((floor, ceiling), *ax.get_ylim())
+        ax.axhspan(bottom, top, color=BAND, zorder=0, label="_healthy")
+        middle = math.sqrt(bottom * top) if log else (bottom + top) / 2
         ax.text(1.01, middle, "healthy", rotation=90, va="center", fontsize=FONT - 1,
                 transform=ax.get_yaxis_transform())  # fmt: skip
-        ax.set_ylim(bottom, top)
     ax.set(ylabel=quantity, xlim=(0.5, len(values) + 0.5))
     _name_places(ax, [*values])
     said = headlines.outside(outside, [*values.values()], limited=limited)
     tell(ax, said, _sentence(values, low, high, quantity, outside), headline)
     return ax
-
-
-def _inside(value: float, low: float | None, high: float | None) -> bool:
-    if math.isnan(value):
-        return False
-    return (low is None or value >= low) and (high is None or value <= high)
-
-
-def _dots(ax: Axes, values: dict[int, float], log: bool, look: dict[str, Any]) -> None:
-    shown = {x: y for x, y in values.items() if math.isfinite(y) and (y > 0 or not log)}
-    if shown:  # a line without points would count as one at the figure's corner
-        ax.plot([*shown], [*shown.values()], linestyle="", clip_on=False, zorder=3, **look)
-    lost = {x: y for x, y in values.items() if x not in shown}
-    at_edge(ax, [x for x, y in lost.items() if y <= 0], top=False, **look)
-    at_edge(ax, [x for x, y in lost.items() if not y <= 0], top=True, **look)
 
 
 def _name_places(ax: Axes, names: list[str]) -> None:
@@ -123,9 +106,8 @@ def _sentence(
     outside: list[str],
 ) -> str:
     names = [*values]
-    ends = [names[0]] if len(names) == 1 else [names[0], names[-1]]
-    said = ", ".join(f"{number(values[name])} at {name}" for name in ends)
-    words = f"{quantity}: {said}.".replace("\n", " ")
+    ends = ", ".join(f"{number(values[n])} at {n}" for n in dict.fromkeys([names[0], names[-1]]))
+    words = f"{quantity}: {ends}.".replace("\n", " ")
     limits = [f"at least {number(low)}"] if low is not None else []
     limits += [f"at most {number(high)}"] if high is not None else []
     some = ", ".join(outside[:6]) + (", ..." if len(outside) > 6 else "")

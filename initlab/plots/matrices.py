@@ -1,4 +1,4 @@
-"""What stands in a weight matrix? Each entry as a colour, and all of them as a histogram."""
+"""What does a weight matrix hold? Its entries as colours and histograms, its singular values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from initlab.format import number, percent
 from initlab.plots import headlines, records
-from initlab.plots.arrays import matrix
-from initlab.plots.axes import dress, few_ticks
+from initlab.plots.axes import Name, at_edge, axes, dress, few_ticks, log_axis, name_lines
 from initlab.plots.figure import WIDTH, picture, tell
 from initlab.plots.ridgeline import ridgeline
-from initlab.plots.style import FONT, diverging, look_of, themed
+from initlab.plots.style import FONT, diverging, look_of, looks, themed
 
 COLUMNS = 4
 TOLERANCE = 1e-4  # of the largest entry, or singular value: smaller differences count as rounding
@@ -40,9 +39,6 @@ def weights(
         headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
-    Returns:
-        The figure that was drawn on.
-
     Raises:
         TypeError: There is something else than numbers.
         ValueError: A weight has less than 2 dimensions, or there is none.
@@ -56,26 +52,21 @@ def weights(
     figure = figure or picture(WIDTH, 1.2 + 3.1 * lines)
     grid = figure.subplots(lines, columns, squeeze=False)
     limit = _limit(matrices.values())
-    counts = {name: _counts(values) for name, values in matrices.items()}
-    said = headlines.equal_rows(
-        {name: (distinct, len(matrices[name])) for name, (distinct, _) in counts.items()}
-    )
+    counts = {}
     words = ["Weights as colours."]
-    for place, (name, values) in enumerate(matrices.items()):
-        ax = grid.flat[place]
+    for place, (ax, (name, values)) in enumerate(zip(grid.flat, matrices.items(), strict=False)):
         image = _heat(ax, values, limit)
-        told = _told(*counts[name])
-        ax.set_title(
-            "\n".join(filter(None, [name, ", ".join(told)])), loc="left", fontsize=FONT - 1
-        )
+        distinct = _distinct_rows(values)
+        counts[name] = distinct, len(values)
+        told = f"{_many(distinct, 'distinct row')}, rank {_rank(values)}"
+        ax.set_title(f"{name}\n{told}".lstrip(), loc="left", fontsize=FONT - 1)
         ax.set_ylabel("unit" if place % columns == 0 else "")
-        about = f"{_size(values)}, {', '.join(told)}, {_reach(values)}."
-        words.append(_named(name, about))
+        words.append(headlines.about(name, f"{_size(values)}, {told}, {_reach(values)}."))
     for ax in grid.flat[len(matrices) :]:
         ax.set_axis_off()
     bar = figure.colorbar(image, ax=grid, shrink=0.8)
     bar.set_label("weight", fontsize=FONT)
-    tell(figure, said, " ".join(words), headline)
+    tell(figure, headlines.equal_rows(counts), " ".join(words), headline)
     return figure
 
 
@@ -98,9 +89,6 @@ def scheme_picture(
         headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
-    Returns:
-        The figure that was drawn on.
-
     Raises:
         TypeError: There is something else than numbers.
         ValueError: A weight has less than 2 dimensions, `limit` is not positive, or there are more
@@ -119,10 +107,10 @@ def scheme_picture(
         top, bottom = grid[:, place]
         reach = limit or _limit([values])
         _heat(top, values, reach)
-        title = [name, f"std {number(values.std())}"]
-        top.set_title("\n".join(filter(None, title)), loc="left", fontsize=FONT)
+        title = f"{name}\nstd {number(values.std())}".lstrip()
+        top.set_title(title, loc="left", fontsize=FONT)
         _histogram(bottom, values, reach)
-        words.append(_named(name, _moments(values)))
+        words.append(headlines.about(name, _moments(values)))
     grid[0, 0].set_ylabel("unit")
     grid[1, 0].set_ylabel("% of entries")
     tell(figure, said, " ".join(words), headline)
@@ -144,9 +132,6 @@ def distributions(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         TypeError: There is something else than numbers.
         ValueError: A weight has less than 2 dimensions, there is none, or `limit` is not positive.
@@ -166,10 +151,59 @@ def distributions(
     )  # fmt: skip
     ax.set_yticks(places, list(matrices))
     ax.set_xlabel("weight;  ▮ share of exact zeros")
-    told = [_named(name, _moments(values)).rstrip(".") for name, values in matrices.items()]
-    words = f"Entries of {len(matrices)} weights, one below the other. {'. '.join(told)}."
+    words = [f"Entries of {len(matrices)} weights, one below the other."]
+    words += [headlines.about(name, _moments(values)) for name, values in matrices.items()]
     said = f"Rms from {number(min(rms.values()))} to {number(max(rms.values()))}"
-    tell(ax, said, words, headline)
+    tell(ax, said, " ".join(words), headline)
+    return ax
+
+
+@themed()
+def spectrum(singular_values: Any, *, headline: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw singular values from the largest to the smallest on a log axis.
+
+    A flat line stretches every direction alike (an isometry); a steep one keeps a few directions
+    and forgets the others.
+
+    Args:
+        singular_values: The values of one matrix in any order, or name → values.
+        headline: What is to be seen; None computes it, "" writes none.
+        ax: Axes to draw on; None makes a figure.
+
+    Raises:
+        TypeError: There is something else than numbers.
+        ValueError: A value is negative, or there is none.
+
+    >>> from initlab.plots import alt_text
+    >>> alt_text(spectrum({"orthogonal": [1.0, 1.0], "normal": [1.5, 0.02]})).split(". ", 1)[1]
+    'Singular values, largest first, log axis. orthogonal: 1 to 1. normal: 1.5 to 0.02.'
+    """
+    named = records.named(
+        singular_values if hasattr(singular_values, "keys") else {"": singular_values},
+        what="singular_values",
+    )
+    curves = {name: _descending(values, name) for name, values in named.items()}
+    ax = axes(ax)
+    log_axis(ax, [value for values in curves.values() for value in values if value > 0])
+    ax.set(xlabel="place of the singular value (1 = largest)", ylabel="singular value")
+    ax.set_xticks(records.ticks(range(1, max(map(len, curves.values())) + 1)))
+    names = []
+    words = ["Singular values, largest first, log axis."]
+    for name, look in looks(curves).items():
+        values = curves[name]
+        above = [value for value in values if value > 0]
+        zeros = len(values) - len(above)
+        dot = look.dot | {"markevery": max(1, len(values) // 25)}
+        ax.plot(range(1, len(above) + 1), above, linewidth=1.5, label=name, **dot)
+        at_edge(ax, range(len(above) + 1, len(values) + 1), top=False, **dot)
+        sample = {"linestyle": "-", "linewidth": 1.5, **look.dot}
+        names.append(Name(name + f"\n{zeros} are 0" * bool(zeros), values[-1], sample))
+        said = [f"{number(above[0])} to {number(above[-1])}"] if above else []
+        said += [f"{zeros} of {len(values)} are 0"] if zeros else []
+        words.append(headlines.about(name, "; ".join(said) + "."))
+    if "" not in curves:
+        name_lines(ax, names)
+    tell(ax, headlines.directions(curves), " ".join(words), headline)
     return ax
 
 
@@ -181,11 +215,47 @@ def _check_limit(limit: float) -> None:
 def _matrices(weight: Any) -> dict[str, Matrix]:
     if isinstance(weight, (list, tuple)) and not hasattr(weight[0] if weight else 0, "ndim"):
         weight = {"": weight}  # nested lists of numbers are one matrix
-    several = records.named(weight, what="weight")
     return {
-        name: matrix(values, f"weight[{name!r}]" if name else "weight")
-        for name, values in several.items()
+        name: _matrix(values, f"weight[{name!r}]" if name else "weight")
+        for name, values in records.named(weight, what="weight").items()
     }
+
+
+def _matrix(values: Any, name: str) -> Matrix:
+    """Turn a weight into a matrix with one row for each unit: a kernel is laid out flat."""
+    found = _array(values, name)
+    if found.ndim < 2:
+        raise ValueError(
+            f"{name} must have at least 2 dimensions, (units, inputs, ...), "
+            f"got shape {found.shape}."
+        )
+    return found.reshape(len(found), -1)
+
+
+def _array(values: Any, name: str) -> NDArray[np.float64]:
+    """Turn a tensor (of any library that detaches), an array or a list into float64."""
+    detached = values.detach().cpu().double() if hasattr(values, "detach") else values
+    try:
+        found = np.asarray(detached, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} must be a tensor, an array or a list of numbers, "
+            f"got {values!r} of type {type(values).__name__}."
+        ) from None
+    if found.size == 0:
+        raise ValueError(f"{name} holds no numbers: its shape is {found.shape}.")
+    return found
+
+
+def _descending(values: Any, name: str) -> list[float]:
+    label = f"singular_values[{name!r}]" if name else "singular_values"
+    found = _array(values, label).ravel()
+    if not (found >= 0).all():
+        raise ValueError(
+            f"{label} must be at least 0, got {number(found[~(found >= 0)][0])}: "
+            "pass torch.linalg.svdvals(matrix), not the matrix or its eigenvalues."
+        )
+    return sorted(found.tolist(), reverse=True)
 
 
 def _limit(matrices: Any) -> float:
@@ -220,38 +290,31 @@ def _histogram(ax: Axes, values: Matrix, limit: float) -> None:
     few_ticks(ax)
 
 
-def _counts(values: Matrix) -> tuple[int, int | None]:
-    """Count the distinct rows and the rank, both up to `TOLERANCE`; no rank with nan or inf."""
+def _distinct_rows(values: Matrix) -> int:
+    """Count the rows that differ by more than `TOLERANCE` of the largest entry."""
     if not np.isfinite(values).all():
-        return len(np.unique(values, axis=0)), None
+        return len(np.unique(values, axis=0))
     near = TOLERANCE * _limit([values])
-    ordered = values[np.argsort(values.sum(axis=1), kind="stable")]
-    kept: list[Matrix] = []
-    for row in ordered:  # equal rows have equal sums: only such are compared
-        window = near * len(row)
-        close = (one for one in kept[::-1] if row.sum() - one.sum() <= window)
-        if not any(abs(row - one).max() <= near for one in close):
-            kept.append(row)
+    count = 0
+    while len(values):
+        values = values[abs(values - values[0]).max(axis=1) > near]
+        count += 1
+    return count
+
+
+def _rank(values: Matrix) -> int | str:
+    if not np.isfinite(values).all():
+        return "unknown"
     sizes = np.linalg.svd(values, compute_uv=False)
-    return len(kept), int((sizes > TOLERANCE * sizes.max()).sum())
+    return int((sizes > TOLERANCE * sizes.max()).sum())
 
 
-def _told(distinct: int, rank: int | None) -> tuple[str, str]:
-    known = "unknown" if rank is None else rank
-    return f"{distinct} distinct {_plural('row', distinct)}", f"rank {known}"
-
-
-def _named(name: str, words: str) -> str:
-    return f"{name}: {words}" if name else words
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else word + "s"
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _size(values: Matrix) -> str:
-    units, inputs = values.shape
-    return f"{units} {_plural('unit', units)} × {inputs} {_plural('input', inputs)}"
+    return f"{_many(values.shape[0], 'unit')} × {_many(values.shape[1], 'input')}"
 
 
 def _reach(values: Matrix) -> str:
@@ -261,11 +324,7 @@ def _reach(values: Matrix) -> str:
 
 def _moments(values: Matrix) -> str:
     zeros = float((values == 0).mean())
-    said = f"{_size(values)}, mean {_mean(values)}, std {number(values.std())}, {_reach(values)}"
+    chance = 4 * values.std() / np.sqrt(values.size)  # a mean below is as good as 0
+    mean = "about 0" if 0 < abs(values.mean()) < chance else number(values.mean())
+    said = f"{_size(values)}, mean {mean}, std {number(values.std())}, {_reach(values)}"
     return said + (f", {percent(zeros)} zeros." if zeros else ".")
-
-
-def _mean(values: Matrix) -> str:
-    """Say a mean that is only chance as "about 0": its digits would mean nothing."""
-    chance = 4 * values.std() / np.sqrt(values.size)
-    return "about 0" if 0 < abs(values.mean()) < chance else number(values.mean())

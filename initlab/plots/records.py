@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from statistics import median
 from typing import Any, NamedTuple
@@ -25,34 +25,47 @@ QUANTITIES = {  # quantity → the x or y label, with its unit
 
 
 class SeedBand(NamedTuple):
-    """One layer of several traces (seeds), in the place of its summary.
+    """One layer of several traces (seeds), in the place of its summary; inf is no number."""
 
-    Args:
-        rms: The median of the rms; infinite where it is no number.
-        low: The lowest.
-        high: The highest.
-        zeros: 1 where the median layer is all 0.
-        nonfinite: 1 where the median layer holds nan or inf.
-        min: Nothing is known of single elements.
-        max: The same.
-    """
-
-    rms: float
+    rms: float  # the median
     low: float
     high: float
-    zeros: bool
-    nonfinite: bool
-    min: float = math.nan
+    zeros: bool  # whether the median layer is all 0
+    nonfinite: bool  # whether it holds nan or inf
+    min: float = math.nan  # nothing is known of single elements
     max: float = math.nan
 
 
 class Row(NamedTuple):
-    """One layer as it is drawn: where on the layer axis, its name, its numbers."""
+    """One layer as it is drawn."""
 
-    position: int
+    position: int  # on the layer axis
     name: str
     summary: Any
     saturated: float = 0.0  # share of the activations
+
+    @property
+    def rms(self) -> float:
+        """The measured size; nan where nothing is finite."""
+        return float(self.summary.rms)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The lowest and the highest rms over the seeds."""
+        seeds = self.summary if isinstance(self.summary, SeedBand) else None
+        return (seeds.low, seeds.high) if seeds else (self.rms, self.rms)
+
+    def is_broken(self) -> bool:
+        """Tell whether some of the layer is nan or inf."""
+        return self.summary.nonfinite > 0 or not math.isfinite(self.rms)
+
+    def is_zero(self) -> bool:
+        """Tell whether all of the layer is exactly 0."""
+        return self.rms == 0 and not self.is_broken()
+
+    def fits_log(self) -> bool:
+        """Tell whether a log axis can show the rms."""
+        return 0 < self.rms < math.inf
 
 
 def named(records: Any, what: str = "trace") -> dict[str, Any]:
@@ -90,54 +103,42 @@ def seed_band(runs: Sequence[Sequence[Row]]) -> list[Row]:
     """Put the layers of several traces together: median, lowest and highest of each."""
     if len(runs) == 1:
         return list(runs[0])
-    names = [[row.name for row in rows] for rows in runs]
-    if any(one != names[0] for one in names):
+    if len({tuple(row.name for row in rows) for rows in runs}) > 1:
         raise ValueError(
             "trace has a list of traces whose layers differ: only networks of one kind make a band."
         )
     band = []
     for layer in zip(*runs, strict=True):
-        sizes = [_size(row.summary) for row in layer]
+        sizes = [math.inf if row.is_broken() else row.rms for row in layer]
         rms = median(sizes)
         seen = SeedBand(rms, min(sizes), max(sizes), zeros=rms == 0, nonfinite=rms == math.inf)
         saturated = median(row.saturated for row in layer)
-        band.append(Row(layer[0].position, layer[0].name, seen, saturated))
+        band.append(layer[0]._replace(summary=seen, saturated=saturated))
     return band
-
-
-def _size(summary: Any) -> float:
-    """Return the rms, infinite where some of the layer is no number."""
-    return math.inf if summary.nonfinite > 0 or math.isnan(summary.rms) else float(summary.rms)
 
 
 def picked(trace: Any, quantity: str, layers: Sequence[str] | str | None) -> list[Row]:
     """Choose the layers to draw: by name glob, else the nonlinearities if there are any."""
     if quantity not in QUANTITIES:
         allowed = ", ".join(map(repr, QUANTITIES))
-        near = difflib.get_close_matches(str(quantity), QUANTITIES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(quantity, QUANTITIES)
         raise ValueError(f"quantity must be one of {allowed}, got {quantity!r}.{hint}")
     known = [layer for layer in trace.layers if getattr(layer, quantity) is not None]
     if not known:
         need = " Give il.trace a loss that reaches them." if "gradient" in quantity else ""
         raise ValueError(f"the trace holds no {quantity} of any layer.{need}")
     if layers is not None:
-        chosen = _matching(known, [layers] if isinstance(layers, str) else list(layers))
+        chosen = _matching(known, [layers] if isinstance(layers, str) else layers)
     else:
         chosen = [layer for layer in known if layer.nonlinearity] or known
-    places = positions([layer.name for layer in chosen])
-    return [
-        Row(
-            place,
-            layer.name,
-            getattr(layer, quantity),
-            (layer.saturated or 0.0) if quantity == "activation" else 0.0,
-        )
-        for place, layer in zip(places, chosen, strict=True)
-    ]
+    rows = []
+    for place, layer in zip(positions([layer.name for layer in chosen]), chosen, strict=True):
+        saturated = layer.saturated if quantity == "activation" else None
+        rows.append(Row(place, layer.name, getattr(layer, quantity), saturated or 0.0))
+    return rows
 
 
-def _matching(known: list[Any], patterns: list[str]) -> list[Any]:
+def _matching(known: list[Any], patterns: Sequence[str]) -> list[Any]:
     names = [layer.name for layer in known]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -147,6 +148,12 @@ def _matching(known: list[Any], patterns: list[str]) -> list[Any]:
                 f"did you mean {' or '.join(map(repr, near))}?"
             )
     return [layer for layer in known if any(fnmatchcase(layer.name, one) for one in patterns)]
+
+
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
+    """Ask for the nearest name; empty if none is near."""
+    near = difflib.get_close_matches(str(name), [*known], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def positions(names: Sequence[str]) -> list[int]:
@@ -167,7 +174,8 @@ def ticks(places: Sequence[int], most: int = 9) -> list[int]:
     first, last = min(places), max(places)
     steps = (base * unit for base in (1, 10, 100, 1000, 10_000) for unit in (1, 2, 5))
     step = next(step for step in steps if last - first < most * step)
-    inside = range(first + math.ceil(0.75 * step), last - math.ceil(0.75 * step) + 1)
+    room = math.ceil(0.75 * step)
+    inside = range(first + room, last - room + 1)
     return sorted({first, *(place for place in inside if place % step == 0), last})
 
 
@@ -196,29 +204,29 @@ def state(summary: Any) -> str:
 
 def account(rows: Sequence[Row]) -> str:
     """Say the rms of the first and the last ordinary layer, and what is wrong with the others."""
-    states: dict[str, list[int]] = {}
+    states: dict[str, list[Row]] = {}
     for row in rows:
-        states.setdefault(state(row.summary), []).append(row.position)
-    ordinary = [row for row in rows if row.position in states.get("", [])]
+        states.setdefault(state(row.summary), []).append(row)
+    ordinary = states.pop("", [])
     ends = ordinary if len(ordinary) < 2 else [ordinary[0], ordinary[-1]]
-    said = [f"{number(row.summary.rms)} at layer {row.position}" for row in ends]
+    said = [f"{number(row.rms)} at layer {row.position}" for row in ends]
     parts = ["rms " + ", ".join(said)] if said else []
-    parts += [f"{word} at {span(places)}" for word, places in states.items() if word]
+    parts += [f"{word} at {span([row.position for row in some])}" for word, some in states.items()]
     return "; ".join(parts)
 
 
-def predictions(predicted: Any, names: Sequence[str]) -> dict[str, Any]:
+def predictions(predicted: Any, names: Sequence[str], what: str = "trace") -> dict[str, Any]:
     """Name of the trace → prediction that belongs to it; one alone belongs to every trace."""
     if predicted is None:
         return {}
     if not isinstance(predicted, Mapping):
         return dict.fromkeys(names, predicted)
-    unknown = [name for name in predicted if name not in names]
-    if unknown:
-        raise ValueError(
-            f"predicted has {unknown[0]!r}, which is no trace: "
-            f"the traces are {', '.join(map(repr, names))}."
-        )
+    for name in predicted:
+        if name not in names:
+            raise ValueError(
+                f"predicted has {name!r}, which is no {what}: "
+                f"the {what}s are {', '.join(map(repr, names))}."
+            )
     return dict(predicted)
 
 
@@ -235,12 +243,9 @@ def theory_curve(prediction: Any, rows: Sequence[Row], quantity: str) -> list[fl
         return [math.nan] * len(rows)
     known = dict(zip(prediction.names, getattr(prediction, quantity), strict=True))
     curve = [math.nan if known.get(row.name) is None else float(known[row.name]) for row in rows]
-    return _scaled(curve, rows) if quantity == "gradient" else curve
-
-
-def _scaled(curve: list[float], rows: Sequence[Row]) -> list[float]:
+    if quantity == "activation":
+        return curve
     for expected, row in zip(reversed(curve), reversed(rows), strict=True):
-        measured = row.summary.rms
-        if expected > 0 and math.isfinite(expected) and 0 < measured < math.inf:
-            return [value * measured / expected for value in curve]
+        if 0 < expected < math.inf and row.fits_log():
+            return [value * row.rms / expected for value in curve]
     return [math.nan] * len(curve)

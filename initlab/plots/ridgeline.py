@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -53,16 +53,16 @@ def histograms(
         headline: What is to be seen; None computes it, "" writes none.
         figure: Figure or subfigure to draw on; None makes one.
 
-    Returns:
-        The figure that was drawn on.
-
     Raises:
         TypeError: `trace` is no trace.
         ValueError: `quantity` is unknown, `layers` fits nothing, or there is nothing to draw.
     """
     traces = {name: runs[0] for name, runs in records.seeds(trace).items()}
     rows = {name: records.picked(one, quantity, layers) for name, one in traces.items()}
-    expected = records.predictions(predicted, list(traces))
+    curves = {
+        name: records.theory_curve(one, rows[name], quantity)
+        for name, one in records.predictions(predicted, list(traces)).items()
+    }
     limits = common_limits(list(rows.values()), quantity)
     columns = min(COLUMNS, len(traces))
     lines = math.ceil(len(traces) / columns)
@@ -75,13 +75,22 @@ def histograms(
     ticks = records.ticks(places, most=9 if lines == 1 else 5)
     words = [f"Histograms of {quantity.replace('_', ' ')} by layer."]
     for name, ax in zip(traces, grid.flat, strict=False):
-        curve = _curve(expected.get(name), rows[name], quantity)
+        curve = curves.get(name, [])
         _panel(ax, rows[name], limits, style[name].colour, curve, ticks)
         ax.set_title(name, loc="left", fontsize=FONT)
-        words.append(_sentence(name, rows[name], curve))
+        words.append(headlines.about(name, _sentence(rows[name], curve)))
     for ax in grid.flat[len(traces) :]:
         ax.set_axis_off()
-    _label(figure, grid, _x_label(quantity, rows, bool(expected)))
+    label = QUANTITIES[quantity]
+    if any(row.summary.zeros > 0 for one in rows.values() for row in one):
+        label += ";  ▮ share of exact zeros"
+    if curves:
+        label += ";  rms: ● measured, ╌ theory"
+    if grid.size == 1:
+        grid[0, 0].set(xlabel=label, ylabel="layer")
+    else:
+        figure.supxlabel(label, fontsize=FONT)
+        figure.supylabel("layer", fontsize=FONT)
     if columns > 2 or (columns > 1 and "gradient" in quantity):  # their numbers are long
         few_ticks(grid[0, 0])
     tell(figure, said, " ".join(words), headline)
@@ -184,10 +193,11 @@ def density(summary: Any, limits: Limits) -> NDArray[np.float64]:
     if summary.nonfinite == 1:
         return np.full(BINS, math.nan)
     grid = np.linspace(*limits, BINS + 1)
-    counts, edges = (np.asarray(part, float) for part in summary.histogram)
+    counts, edges = (np.array(part, float) for part in summary.histogram)
     if summary.min == summary.max:  # the bins around a single value are the recorder's choice
         counts, edges = np.array([counts.sum()]), np.array([summary.min, summary.max])
-    counts = _without_zeros(counts, edges, summary.zeros)
+    home = np.clip(np.searchsorted(edges, 0.0, side="right") - 1, 0, len(counts) - 1)
+    counts[home] = max(0.0, counts[home] - summary.zeros * counts.sum())
     held = np.concatenate([[0.0], np.cumsum(counts)])
     if not np.isfinite(edges).all():
         held, edges = np.zeros(2), np.array([0.0, 1.0])
@@ -196,16 +206,6 @@ def density(summary: Any, limits: Limits) -> NDArray[np.float64]:
     if highest > 0:
         heights *= heights.sum() / highest
     return heights
-
-
-def _without_zeros(
-    counts: NDArray[np.float64], edges: NDArray[np.float64], zeros: float
-) -> NDArray[np.float64]:
-    """Take exact zeros out of their bin: they are drawn as a bar of their own."""
-    home = int(np.clip(np.searchsorted(edges, 0.0, side="right") - 1, 0, len(counts) - 1))
-    left = counts.copy()
-    left[home] = max(0.0, left[home] - zeros * counts.sum())
-    return left
 
 
 def _panel(
@@ -218,10 +218,10 @@ def _panel(
 ) -> None:
     places = [row.position for row in rows]
     summaries = [row.summary for row in rows]
-    words = [records.state(one) or number(one.rms) for one in summaries]
     ridgeline(
-        ax, np.stack([density(one, limits) for one in summaries]), limits, colour=colour,
-        places=places, zeros=[one.zeros for one in summaries], ticks=ticks, notes=words,
+        ax, [density(one, limits) for one in summaries], limits, colour=colour, places=places,
+        zeros=[one.zeros for one in summaries], ticks=ticks,
+        notes=[records.state(one) or number(one.rms) for one in summaries],
     )  # fmt: skip
     if curve:
         ax.plot(curve, places, color=THEORY, linestyle="--", linewidth=2, zorder=5, label="theory")
@@ -229,31 +229,10 @@ def _panel(
                 zorder=5, label="measured")  # fmt: skip
 
 
-def _curve(prediction: Any, rows: Sequence[Row], quantity: str) -> list[float]:
-    return [] if prediction is None else records.theory_curve(prediction, rows, quantity)
-
-
-def _sentence(name: str, rows: Sequence[Row], curve: list[float]) -> str:
-    said = (f"{name}: " if name else "") + records.account(rows)
+def _sentence(rows: Sequence[Row], curve: list[float]) -> str:
+    said = records.account(rows)
     if rows[-1].summary.zeros not in (0, 1):
         said += f"; {percent(rows[-1].summary.zeros)} zeros at layer {rows[-1].position}"
     if any(map(math.isfinite, curve)):
         said += f"; theory {number(curve[0])} to {number(curve[-1])}"
     return said + "."
-
-
-def _x_label(quantity: str, panels: Mapping[str, Sequence[Row]], theory: bool) -> str:
-    words = [QUANTITIES[quantity]]
-    if any(row.summary.zeros > 0 for rows in panels.values() for row in rows):
-        words.append("▮ share of exact zeros")
-    if theory:
-        words.append("rms: ● measured, ╌ theory")
-    return ";  ".join(words)
-
-
-def _label(figure: Figure | SubFigure, grid: NDArray[Any], x_label: str) -> None:
-    if grid.size == 1:
-        grid[0, 0].set(xlabel=x_label, ylabel="layer")
-        return
-    figure.supxlabel(x_label, fontsize=FONT)
-    figure.supylabel("layer", fontsize=FONT)

@@ -8,6 +8,8 @@ measured, dashes are theory.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,16 +26,10 @@ FONT = 12.0  # points; at 100 pixels to an inch 16.7 pixels, as large as the tex
 
 
 class Look(NamedTuple):
-    """How one name is drawn.
+    """How one name is drawn."""
 
-    Args:
-        colour: Hexadecimal, as on a white page.
-        marker: Matplotlib's letter for the shape of a dot.
-        filled: Whether the dot is filled.
-    """
-
-    colour: str
-    marker: str
+    colour: str  # hexadecimal, as on a white page
+    marker: str  # matplotlib's letter for the shape of a dot
     filled: bool = True
 
     @property
@@ -103,6 +99,7 @@ OTHERS: tuple[Look, ...] = (  # for every name that stands in no table
 )
 MIDDLE = "#B5305F"  # between first and last
 
+NAMED = SCHEMES | MEANINGS
 COLOURS: dict[str, str] = {name: look.colour for name, look in SCHEMES.items()}
 """Scheme → colour, the same in every notebook and explorer."""
 THEORY = MEANINGS["theory"].colour
@@ -117,9 +114,7 @@ def look_of(name: str) -> Look:
     >>> look_of("orthogonal").colour, look_of("my_own") == look_of("my_own")
     ('#10883F', True)
     """
-    if name in SCHEMES or name in MEANINGS:
-        return SCHEMES.get(name) or MEANINGS[name]
-    return OTHERS[crc32(name.encode()) % len(OTHERS)]
+    return NAMED.get(name) or OTHERS[crc32(name.encode()) % len(OTHERS)]
 
 
 def colour_of(name: str) -> str:
@@ -162,7 +157,7 @@ def diverging() -> LinearSegmentedColormap:
 
 def palette() -> dict[str, dict[str, str]]:
     """Return the table for a page: "light" and "dark" → name → colour; classes: "class 0"."""
-    named = {name: look.colour for name, look in (SCHEMES | MEANINGS).items()}
+    named = {name: look.colour for name, look in NAMED.items()}
     named |= {f"class {place}": look.colour for place, look in enumerate(CLASSES)}
     return {"light": named, "dark": {name: on_dark(colour) for name, colour in named.items()}}
 
@@ -181,39 +176,38 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     ['#3b0f70', '#c08400']
     """
     names = list(names)
-    if numbers := _numbers(names):
-        order = sorted(range(len(names)), key=numbers.__getitem__)
-        colours = dict(zip(order, ramp(len(names)), strict=True))
-        return {
-            name: Look(colours[place], OTHERS[order.index(place) % len(OTHERS)].marker)
-            for place, name in enumerate(names)
-        }
     given: dict[str, Look] = {}
+    if numbers := _numbers(names):
+        order = sorted(names, key=numbers.__getitem__)
+        for name, colour, other in zip(order, ramp(len(names)), itertools.cycle(OTHERS)):
+            given[name] = Look(colour, other.marker)
+        return {name: given[name] for name in names}
     for name in sorted(names, key=lambda name: (name not in SCHEMES, _root(name) is None)):
-        own = look_of(_root(name) or name)
+        root = _root(name)
+        own = look_of(root or name)
         start = OTHERS.index(own) if own in OTHERS else 0
         rest = [*OTHERS[start:], *OTHERS[:start]]
-        every = [own, own._replace(filled=not own.filled)] if _root(name) else rest
+        every = [own, own._replace(filled=not own.filled)] if root else []
         every += [*rest, *(look._replace(filled=False) for look in rest), *SCHEMES.values()]
         free = [look for look in every if look not in given.values()] or [own]
         far = [look for look in free if all(_apart(look, other) for other in given.values())]
-        given[name] = free[0] if _root(name) else [*far, *free][0]
+        given[name] = free[0] if root else [*far, *free][0]
     return {name: given[name] for name in names}
 
 
 def _apart(look: Look, other: Look) -> bool:
     """Tell whether two colours are far enough from each other for one figure."""
-    return bool(np.linalg.norm(np.subtract(to_rgb(look.colour), to_rgb(other.colour))) > 0.31)
+    return math.dist(to_rgb(look.colour), to_rgb(other.colour)) > 0.31
 
 
-def _numbers(names: Sequence[str]) -> list[float]:
-    """Return the numbers by which names differ; nothing where they differ otherwise."""
+def _numbers(names: Sequence[str]) -> dict[str, float]:
+    """Return the number by which each name differs; nothing where they differ otherwise."""
     number = r"\d+(?:\.\d+)?(?:e-?\d+)?"
-    found = [re.findall(number, name) for name in names]
+    found = {name: re.findall(number, name) for name in names}
     roots = {re.sub(number, "#", name) for name in names}
-    if len(names) < 2 or len(roots) > 1 or any(len(one) != 1 for one in found):
-        return []
-    return [float(one) for (one,) in found]
+    if len(names) < 2 or len(roots) > 1 or any(len(one) != 1 for one in found.values()):
+        return {}
+    return {name: float(one) for name, (one,) in found.items()}
 
 
 def _root(name: str) -> str | None:
@@ -224,8 +218,8 @@ def _root(name: str) -> str | None:
         return "without"
     if re.match(r"with\b", name):
         return "with"
-    first = re.match(r"(\w+)(?=[,(]|$)", name)
-    return first[1] if first and first[1] in SCHEMES | MEANINGS else None
+    first = re.split("[,(]", name)[0]
+    return first if first in NAMED else None
 
 
 THEME: dict[Any, Any] = {  # `rcParams` while drawing

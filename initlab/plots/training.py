@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,16 @@ from numpy.typing import NDArray
 
 from initlab.format import number
 from initlab.plots import headlines, records
-from initlab.plots.axes import Name, at_edge, axes, hidden, log_axis, name_lines
+from initlab.plots.axes import (
+    CROSS,
+    Name,
+    at_edge,
+    axes,
+    hidden,
+    linear_axis,
+    log_axis,
+    name_lines,
+)
 from initlab.plots.figure import tell
 from initlab.plots.style import DASHES, INK, Look, looks, ramp, themed
 
@@ -36,7 +44,22 @@ class Band(NamedTuple):
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     runs: int
-    stopped: list[int]
+    stopped: list[int]  # the last steps of those that end early
+
+    @property
+    def alive(self) -> NDArray[np.intp]:
+        """The places of the steps at which some run is finite."""
+        return np.flatnonzero(np.isfinite(self.middle))
+
+    def stops(self) -> str:
+        """Say where runs end early; empty if none does."""
+        if not self.stopped:
+            return ""
+        first = f"step {min(self.stopped)}"
+        if self.runs == 1:
+            return f"ends at {first}"
+        of = f"{len(self.stopped)} of {self.runs} runs end"
+        return f"{of} at {first}" if len(set(self.stopped)) == 1 else f"{of}, the first at {first}"
 
 
 @themed()
@@ -64,9 +87,6 @@ def over_time(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         TypeError: `history` is neither a history nor rows.
         ValueError: `y` is no key of the rows, or there is nothing to draw.
@@ -76,35 +96,36 @@ def over_time(
     >>> alt_text(over_time({"normal": rows}, predicted={"ln 10": 2.3026})).split(". ", 1)[1]
     'loss over 2 steps. normal: 2.3 to 1.1. ln 10: 2.3 (theory).'
     """
-    named = records.named(history) if isinstance(history, Mapping) else {"": history}
+    named = records.named(history, "history") if isinstance(history, Mapping) else {"": history}
     kinds = {name: _runs(runs, y) for name, runs in named.items()}
-    last = max(run[-1][0] for runs in kinds.values() for run in runs)
+    last = max(max(run) for runs in kinds.values() for run in runs)
     bands = {name: _band(runs, last) for name, runs in kinds.items()}
     rules: dict[str, float] = {}
     if predicted is not None:
         rules |= predicted if isinstance(predicted, Mapping) else {"expected": predicted}
     ax = axes(ax)
-    ax.set(xlabel="step (updates)", ylabel=LABELS.get(y, y), xlim=_room(0, last))
-    _y_axis(ax, y, log, bands, rules)
+    _step_axis(ax, last)
+    ax.set_ylabel(LABELS.get(y, y))
+    _y_axis(ax, y, log, [*bands.values()], [*rules.values()])
     style = looks(bands)
-    below = hidden(ax, [(one.steps.tolist(), one.middle.tolist()) for one in bands.values()])
+    below = hidden(ax, [zip(one.steps, one.middle, strict=True) for one in bands.values()])
     names = []
     for place, (name, band) in enumerate(bands.items()):
         # A line that lies below another one is wider, so that both are seen.
         wide = 2.0 + 2.4 * below[place]
-        _line(ax, band, style[name], name or "measured", place, wide)
-        finite = band.middle[np.isfinite(band.middle)]
-        text = "\n".join(filter(None, [name or "measured", _stops(band) if band.stopped else ""]))
+        _draw(ax, band, style[name], name or "measured", place, wide)
+        text = "\n".join(filter(None, [name or "measured", band.stops()]))
+        end = float(band.middle[band.alive[-1]]) if len(band.alive) else math.inf
         look = {"linestyle": "-", "linewidth": min(wide, 5), **style[name].dot}
-        names.append(Name(text, float(finite[-1]) if len(finite) else math.inf, look))
+        names.append(Name(text, end, look))
     for (label, value), dashes in zip(rules.items(), itertools.cycle(["--", "-.", ":"])):
         look = DASHES | {"linestyle": dashes}
         ax.axhline(value, label=f"{label} (theory)", **look)
         names.append(Name(f"{label} (theory)", value, look))
-    if len(names) > 1 or "" not in bands or bands[""].stopped:
+    if len(names) > 1 or "\n" in names[0].text or "" not in bands:
         name_lines(ax, names)
     said = headlines.over_steps(y, {name: _ends(band) for name, band in bands.items()})
-    words = [(f"{name}: " if name else "") + _words(band) for name, band in bands.items()]
+    words = [headlines.about(name, _sentence(band)) for name, band in bands.items()]
     words += [f"{label}: {number(value)} (theory)." for label, value in rules.items()]
     tell(ax, said, " ".join([f"{y} over {last + 1} steps.", *words]), headline)
     return ax
@@ -131,9 +152,6 @@ def ranks(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         ValueError: Nothing was recorded, or a name is unknown.
     """
@@ -147,10 +165,20 @@ def ranks(
         [[getattr(record, quantity)[name] for record in seen] for name in names], float
     )
     ax = axes(ax, height=1.6 + 0.5 * len(names))
-    _table(ax, table, steps, names)
+    ax.grid(False)
+    darkest = max(10, 3 * np.nanmax(table, initial=1.0))
+    ax.imshow(table, cmap="Greys", vmin=0, vmax=darkest, aspect="auto")
+    shown = range(0, len(steps), -(-len(steps) // 14))
+    for line, column in itertools.product(range(len(names)), shown):
+        ax.text(column, line, f"{table[line, column]:.0f}", ha="center", va="center", color=INK)
+    ax.set_xticks(shown, [str(steps[column]) for column in shown])
+    ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="step (updates)")
     ends = {name: (row[0], row[-1]) for name, row in zip(names, table, strict=True)}
-    lines = [f"{name} {_change(row)}" for name, row in zip(names, table, strict=True)]
+    lines = [
+        f"{name} {' to '.join(dict.fromkeys(f'{count:.0f}' for count in pair))}"
+        for name, pair in ends.items()
+    ]
     about = f"{COUNTED[quantity]}, step {steps[0]} to {steps[-1]}: {', '.join(lines)}."
     tell(ax, headlines.counts_over_steps(COUNTED[quantity], ends), about, headline)
     return ax
@@ -175,9 +203,6 @@ def update_ratios(
         headline: What is to be seen; None computes it, "" writes none.
         ax: Axes to draw on; None makes a figure.
 
-    Returns:
-        The axes that were drawn on.
-
     Raises:
         ValueError: Nothing was recorded, or a name is unknown.
     """
@@ -190,7 +215,8 @@ def update_ratios(
     table = {name: np.array([record.update_ratio[name] for record in seen]) for name in names}
     drawn = [ratio for row in table.values() for ratio in row if 0 < ratio < math.inf]
     ax = axes(ax)
-    ax.set(xlabel="step (updates)", ylabel="‖Δw‖ / ‖w‖ of an update", xlim=_room(0, steps[-1]))
+    _step_axis(ax, steps[-1])
+    ax.set_ylabel("‖Δw‖ / ‖w‖ of an update")
     log_axis(ax, [*drawn, RULE_OF_THUMB])
     ended = []
     for (name, ratios), colour, marker in zip(
@@ -219,16 +245,21 @@ def _records(history: Any) -> list[Any]:
     return list(seen)
 
 
-def _room(low: float, high: float) -> tuple[float, float]:
-    room = 0.02 * (high - low) or 0.5
-    return low - room, high + room
+def _chosen(known: list[str], layers: Sequence[str] | str | None) -> list[str]:
+    wanted = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(
+                f"layers={name!r} is no layer with a weight: they are {', '.join(known)}."
+            )
+    return wanted
 
 
-def _runs(runs: Any, y: str) -> list[list[tuple[int, float]]]:
-    """One kind → its runs, each a list of (step, value)."""
-    first = runs[0] if isinstance(runs, Sequence) and len(runs) else None
-    one = hasattr(runs, "rows") or isinstance(first, Mapping)
-    return [_values(run, y) for run in ([runs] if one else _as_list(runs))]
+def _runs(runs: Any, y: str) -> list[dict[int, float]]:
+    """One kind → its runs, each as step → value."""
+    first = runs[0] if isinstance(runs, Sequence) and runs else None
+    is_one = hasattr(runs, "rows") or isinstance(first, Mapping)
+    return [_values(run, y) for run in ([runs] if is_one else _as_list(runs))]
 
 
 def _as_list(runs: Any) -> list[Any]:
@@ -242,118 +273,79 @@ def _as_list(runs: Any) -> list[Any]:
     return list(runs)
 
 
-def _values(run: Any, y: str) -> list[tuple[int, float]]:
+def _values(run: Any, y: str) -> dict[int, float]:
     rows = _as_list(run.rows() if hasattr(run, "rows") else run)
     keys = [key for key, value in rows[0].items() if value is not None]
     if y not in keys or "step" not in keys:
-        near = difflib.get_close_matches(y, keys, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = records.did_you_mean(y, keys)
         raise ValueError(f"y={y!r} is in no row: they hold {', '.join(map(repr, keys))}.{hint}")
-    return [(int(row["step"]), float(row[y])) for row in rows]
+    return {int(row["step"]): float(row[y]) for row in rows}
 
 
-def _band(runs: list[list[tuple[int, float]]], last: int) -> Band:
+def _band(runs: list[dict[int, float]], last: int) -> Band:
     """Take median and extremes at each step; a run that has ended is no longer counted."""
-    steps = sorted({step for run in runs for step, _ in run})
-    table = np.full((len(runs), len(steps)), math.nan)
-    column = {step: place for place, step in enumerate(steps)}
-    for row, run in zip(table, runs, strict=True):
-        for step, value in run:
-            row[column[step]] = value if math.isfinite(value) else math.nan
-    ends = [run[-1][0] if run[-1][0] < last else _last_finite(run) for run in runs]
-    alive = np.isfinite(table).any(axis=0)
-    middle, low, high = (np.full(len(steps), math.nan) for _ in range(3))
-    middle[alive] = np.nanmedian(table[:, alive], axis=0)
-    low[alive], high[alive] = np.nanmin(table[:, alive], axis=0), np.nanmax(table[:, alive], axis=0)
+    steps = sorted(set().union(*runs))
+    table = np.ma.masked_invalid([[run.get(step, math.nan) for step in steps] for run in runs])
+    middle, low, high = (
+        np.ma.filled(some, math.nan)
+        for some in (np.ma.median(table, axis=0), table.min(axis=0), table.max(axis=0))
+    )
+    ends = [max(run) if max(run) < last else _last_finite(run) for run in runs]
     stopped = [end for end in ends if end < last]
     return Band(np.array(steps, float), middle, low, high, len(runs), stopped)
 
 
-def _last_finite(run: list[tuple[int, float]]) -> int:
-    return max((step for step, value in run if math.isfinite(value)), default=run[0][0])
+def _last_finite(run: dict[int, float]) -> int:
+    return max((step for step, value in run.items() if math.isfinite(value)), default=min(run))
 
 
-def _line(ax: Axes, band: Band, look: Look, name: str, place: int, wide: float) -> None:
+def _step_axis(ax: Axes, last: float) -> None:
+    room = 0.02 * last or 0.5
+    ax.set(xlabel="step (updates)", xlim=(-room, last + room))
+
+
+def _y_axis(ax: Axes, y: str, log: bool, bands: Sequence[Band], rules: list[float]) -> None:
+    """Fit the axis to what trains: what diverges leaves it where it would flatten the rest."""
+    if y == "accuracy" and not log:
+        ax.set_ylim(0, 1.03)
+        return
+    calm = [band.middle for band in bands if len(band.stopped) < band.runs]
+    middles = calm or [band.middle for band in bands]
+    reach = (100 if log else FAR) * np.nanmax(np.concatenate([*middles, rules]), initial=0.0)
+    seen = np.concatenate([*(part for band in bands for part in band[1:4]), rules])
+    seen = seen[np.isfinite(seen)]
+    drawn = seen[seen <= reach] if reach > 0 else seen
+    if log:
+        log_axis(ax, drawn[drawn > 0].tolist())
+    elif len(drawn):
+        linear_axis(ax, drawn.tolist(), room=0.05)
+
+
+def _draw(ax: Axes, band: Band, look: Look, name: str, place: int, wide: float) -> None:
     every = max(1, len(band.steps) // 8)
     start = min(place * every // 4, len(band.steps) - 1)  # markers of two lines stand apart
     ax.plot(band.steps, band.middle, label=name, zorder=3, linewidth=wide,
             markevery=(start, every), **look.dot)  # fmt: skip
     if band.runs > 1:
         ax.fill_between(band.steps, band.low, band.high, color=look.colour, alpha=0.2, linewidth=0)
-    at_edge(ax, band.stopped, top=True, marker="x", color=look.colour, markersize=9,
-            markeredgewidth=2.5)  # fmt: skip
+    at_edge(ax, band.stopped, top=True, color=look.colour, **CROSS)
 
 
 def _ends(band: Band) -> tuple[float, float, float, float]:
     """Return the first median, and the last with its extremes; infinite where all ended early."""
-    alive = np.isfinite(band.middle)
-    if len(band.stopped) == band.runs or not alive.any():
+    if len(band.stopped) == band.runs or not len(band.alive):
         return (math.inf,) * 4
-    last = [float(values[alive][-1]) for values in (band.middle, band.low, band.high)]
-    return float(band.middle[alive][0]), last[0], last[1], last[2]
+    first, last = band.alive[0], band.alive[-1]
+    return band.middle[first], band.middle[last], band.low[last], band.high[last]
 
 
-def _stops(band: Band) -> str:
-    if band.runs == 1:
-        return f"ends at step {band.stopped[0]}"
-    first = f"step {min(band.stopped)}"
-    of = f"{len(band.stopped)} of {band.runs} runs end"
-    return f"{of} at {first}" if len(set(band.stopped)) == 1 else f"{of}, the first at {first}"
-
-
-def _y_axis(
-    ax: Axes, y: str, log: bool, bands: Mapping[str, Band], rules: Mapping[str, float]
-) -> None:
-    """Fit the axis to what trains: what diverges leaves it where it would flatten the rest."""
-    if y == "accuracy" and not log:
-        ax.set_ylim(0, 1.03)
-        return
-    every = [*bands.values()]
-    calm = [band.middle for band in every if len(band.stopped) < band.runs]
-    middles = np.concatenate([*(calm or [band.middle for band in every]), [*rules.values()]])
-    reach = (100 if log else FAR) * np.nanmax(middles, initial=0.0)
-    seen = np.concatenate([np.r_[band.low, band.middle, band.high] for band in every])
-    seen = np.concatenate([seen[np.isfinite(seen)], [*rules.values()]])
-    drawn = seen[seen <= reach] if reach > 0 else seen
-    if log:
-        log_axis(ax, drawn[drawn > 0].tolist())
-    elif len(drawn):
-        room = 0.05 * (drawn.max() - drawn.min()) or 0.1 * abs(drawn.max()) or 0.1
-        ax.set_ylim(drawn.min() - room, drawn.max() + room)
-
-
-def _words(band: Band) -> str:
-    finite = band.middle[np.isfinite(band.middle)]
-    said = f"{number(finite[0])} to {number(finite[-1])}" if len(finite) else "never finite"
-    if band.runs > 1 and len(finite):
-        ends = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
-        said += f" (median of {band.runs} runs{ends * math.isfinite(band.low[-1])})"
-    return said + (f"; {_stops(band)}" if band.stopped else "") + "."
-
-
-def _chosen(known: list[str], layers: Sequence[str] | str | None) -> list[str]:
-    wanted = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    for name in wanted:
-        if name not in known:
-            raise ValueError(
-                f"layers={name!r} is no layer with a weight: they are {', '.join(known)}."
-            )
-    return wanted
-
-
-def _table(ax: Axes, table: NDArray[np.float64], steps: list[int], names: list[str]) -> None:
-    ax.grid(False)
-    highest = np.nanmax(table, initial=1.0)
-    ax.imshow(table, cmap="Greys", vmin=0, vmax=max(10, 3 * highest), aspect="auto")
-    every = -(-len(steps) // 14)
-    for line, row in enumerate(table):
-        for column in range(0, len(steps), every):
-            word = "nan" if math.isnan(row[column]) else f"{row[column]:.0f}"
-            ax.text(column, line, word, ha="center", va="center", color=INK)
-    ax.set_xticks(range(0, len(steps), every), [str(step) for step in steps[::every]])
-    ax.set_yticks(range(len(names)), names)
-
-
-def _change(row: NDArray[np.float64]) -> str:
-    first, last = (("nan" if math.isnan(one) else f"{one:.0f}") for one in (row[0], row[-1]))
-    return f"{first}" if first == last else f"{first} to {last}"
+def _sentence(band: Band) -> str:
+    if not len(band.alive):
+        words = "never finite"
+    else:
+        first, last = band.middle[band.alive[[0, -1]]]
+        words = f"{number(first)} to {number(last)}"
+        if band.runs > 1:
+            reach = f"; at the end {number(band.low[-1])} to {number(band.high[-1])}"
+            words += f" (median of {band.runs} runs{reach * math.isfinite(band.low[-1])})"
+    return "; ".join(filter(None, [words, band.stops()])) + "."

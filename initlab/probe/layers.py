@@ -69,9 +69,7 @@ def _fits_nothing(entry: str | type[nn.Module], modules: Mapping[nn.Module, str]
 
 def kind_of(module: nn.Module) -> str:
     """Return the name of the module's class, the original one where it is parametrised."""
-    if "parametrizations" in module._modules:
-        return parametrize.type_before_parametrizations(module).__name__
-    return type(module).__name__
+    return parametrize.type_before_parametrizations(module).__name__
 
 
 def weights_of(module: nn.Module) -> Sequence[Tensor]:
@@ -81,10 +79,3 @@ def weights_of(module: nn.Module) -> Sequence[Tensor]:
         return [owned["weight"]]
     matrices = [parameter for parameter in owned.values() if parameter.dim() > 1]
     return matrices or [p for name, p in owned.items() if not name.startswith("bias")]
-
-
-def made_weight(module: nn.Module) -> nn.Module | None:
-    """Return the module that makes this one's weight, if it is parametrised."""
-    if "parametrizations" not in module._modules:
-        return None
-    return module.get_submodule("parametrizations")._modules.get("weight")

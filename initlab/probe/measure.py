@@ -1,13 +1,8 @@
-"""Which numbers describe this tensor? Exact moments over all elements, and a histogram.
-
-One way serves every device: numpy's arrays and torch's tensors are asked the same questions, and
-numpy answers those about small tensors on the CPU in half of the time.
-"""
+"""Which numbers describe this tensor? Exact moments over all elements, and a histogram."""
 
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -19,12 +14,11 @@ from torch import Tensor
 
 from initlab.probe.records import Summary, bin_range
 
-_PIECE = 1 << 13  # elements that are held in float64 at a time: for more, BLAS wakes its threads
-_PIECE_ON_DEVICE = 1 << 22
-
 
 def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     """Measure every element of a tensor.
+
+    The variance is the mean of squared deviations, in float64, so that nothing cancels.
 
     Args:
         tensor: Of any shape, layout, device and dtype; the parts of complex elements count alone.
@@ -41,13 +35,16 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
         rest = summarize(x[x.isfinite()], bins, sample)
         share = rest.count / count
         return replace(rest, count=count, zeros=rest.zeros * share, nonfinite=1 - share)
-    mean, variance, zeros = _moments(x)
-    if low == high:  # rounding would make something of it
-        mean, variance = low, 0.0
+    mean, std = low, 0.0
+    if low < high:  # of a constant, rounding would make something
+        wide = x.to(torch.float64, copy=True)
+        mean = wide.mean().item()
+        std = math.sqrt(wide.sub_(mean).square_().mean().item())
+    zeros = (count - int(x.count_nonzero())) / count
     if sample is not None and count > sample:
-        x = x.index_select(0, _places_on(count, sample, x.device))
+        x = x[torch.from_numpy(sample_places(count, sample)).to(x.device)]
     counts = _histogram(x.cpu().numpy(), low, high, bins)
-    return Summary(count, mean, math.sqrt(variance), low, high, zeros, 0.0, counts)
+    return Summary(count, mean, std, low, high, zeros, 0.0, counts)
 
 
 def _flat(tensor: Tensor) -> Tensor:
@@ -64,30 +61,6 @@ def _flat(tensor: Tensor) -> Tensor:
     return x.reshape(-1)
 
 
-def _moments(x: Tensor) -> tuple[float, float, float]:
-    """Return mean, variance, and the share of elements that are 0; all must be finite.
-
-    The variance is the mean of squared deviations, in float64, so that nothing cancels.
-    """
-    count = x.numel()
-    library: Any
-    values: Any
-    library, values, piece = (np, x.numpy(), _PIECE) if x.is_cpu else (torch, x, _PIECE_ON_DEVICE)
-    sizes, means, squares = [], [], 0.0
-    for start in range(0, count, piece):
-        wide = library.asarray(values[start : start + piece], dtype=library.float64)
-        sizes.append(len(wide))
-        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf: measured again without
-            means.append(float(wide.sum()) / len(wide))
-            deviations = wide - means[-1]
-            squares += float(deviations.dot(deviations))
-    mean = sum(map(operator.mul, sizes, means)) / count
-    if len(sizes) > 1:
-        squares += sum(n * (one - mean) ** 2 for n, one in zip(sizes, means, strict=True))
-    zeros = int(library.count_nonzero(values == 0)) / count
-    return mean, squares / count, zeros
-
-
 def _histogram(values: NDArray[Any], low: float, high: float, bins: int) -> NDArray[np.int64]:
     """Count values in equal bins from `low` to `high`."""
     low, high = bin_range(low, high)
@@ -98,10 +71,6 @@ def _histogram(values: NDArray[Any], low: float, high: float, bins: int) -> NDAr
 
 
 @lru_cache(maxsize=64)
-def _places_on(count: int, size: int, device: torch.device) -> Tensor:
-    return torch.from_numpy(sample_places(count, size)).to(device)
-
-
 def sample_places(count: int, size: int) -> NDArray[np.int64]:
     """Choose `size` of `count` places: one at random in each of `size` equal stretches.
 

@@ -10,10 +10,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from initlab.arguments import network, whole
 from initlab.probe import units
-from initlab.probe.layers import Filter, choose_layers, kind_of, made_weight, weights_of
+from initlab.probe.layers import Filter, choose_layers, kind_of, weights_of
 from initlab.probe.measure import summarize
 from initlab.probe.records import LayerTrace, Summary, Trace
 from initlab.probe.tensors import first_tensor
@@ -31,10 +32,9 @@ class Probe:
 
     Args:
         model: Any module.
-        layers: Which layers to record: names, name globs such as `"block*.act"`, module types.
-            `None` records every module without children, and every module that owns parameters.
-        histogram_sample: How many elements of a tensor its histogram counts, 1 or more: one at
-            random from each of as many equal stretches. `None` counts all.
+        layers: Which layers to record, as for `il.trace`.
+        histogram_sample: How many elements of a tensor its histogram counts, 1 or more; `None`
+            counts all.
         bins: Number of histogram bins, 1 or more.
 
     Raises:
@@ -64,8 +64,11 @@ class Probe:
         self._summarize = partial(summarize, bins=whole("bins", bins), sample=histogram_sample)
         self._model = model
         self._names = choose_layers(model, layers)
-        made = {module: made_weight(module) for module in self._names}
-        self._makers = {maker: module for module, maker in made.items() if maker is not None}
+        self._makers = {  # what computes a parametrised weight → the layer that it is for
+            module.get_submodule("parametrizations.weight"): module
+            for module in self._names
+            if parametrize.is_parametrized(module, "weight")
+        }
         self._module_hooks: list[Any] = []
         self._tensor_hooks: list[Any] = []
         self._begin()
@@ -90,18 +93,16 @@ class Probe:
         Args:
             loss: The loss of that pass, if the trace is to know it.
         """
-        uncalled = [m for m in self._names if m not in self._times]
         weights = {module: self._weight(module) for module in self._names}
 
-        def complete(module: nn.Module, record: LayerTrace) -> LayerTrace:
-            weight, gradient = weights[module]
-            return replace(record, weight=weight, weight_gradient=gradient)
+        def complete(records: list[tuple[nn.Module, LayerTrace]]) -> tuple[LayerTrace, ...]:
+            return tuple(
+                replace(record, weight=weights[module][0], weight_gradient=weights[module][1])
+                for module, record in records
+            )
 
-        return Trace(
-            layers=tuple(complete(module, record) for module, record in self._calls),
-            uncalled=tuple(complete(module, self._record(module)) for module in uncalled),
-            loss=loss,
-        )
+        uncalled = [(m, self._record(m)) for m in self._names if m not in self._times]
+        return Trace(layers=complete(self._calls), uncalled=complete(uncalled), loss=loss)
 
     def _weight(self, module: nn.Module) -> tuple[Summary | None, Summary | None]:
         """Measure a layer's weight and the gradient that it holds."""
@@ -117,9 +118,10 @@ class Probe:
             return self._summarize(tensors[0]) if tensors else None
         return self._summarize(torch.cat([tensor.detach().flatten() for tensor in tensors]))
 
-    def _record(self, module: nn.Module, time: int = 1) -> LayerTrace:
-        """Return a record without numbers, for the layer's first, second, ... call in this pass."""
-        name = self._names[module] if time == 1 else f"{self._names[module]}:{time}"
+    def _record(self, module: nn.Module) -> LayerTrace:
+        """Return a record without numbers, for the layer's present call in this pass."""
+        time = self._times[module]
+        name = self._names[module] if time < 2 else f"{self._names[module]}:{time}"
         nonlinearity = units.is_nonlinearity(module)
         return LayerTrace(name=name, kind=kind_of(module), nonlinearity=nonlinearity)
 
@@ -134,39 +136,50 @@ class Probe:
         self._times: Counter[nn.Module] = Counter()  # how often this pass has called a layer
         self._calls: list[tuple[nn.Module, LayerTrace]] = []
         self._made: dict[nn.Module, LayerTrace] = {}  # layer → the weight that was made for it
-        self._unheard: list[tuple[nn.Module, LayerTrace, list[float]]] = []  # see `_repeated`
+        self._unheard: list[tuple[nn.Module, LayerTrace, list[float]]] = []  # see `_awaiting`
         self._channels_first = False
 
     def _emitted(self, module: nn.Module, args: Any, output: Any) -> None:
         tensor = first_tensor(output)
         if not self._running:
-            self._repeated(module, tensor)
-            return
-        if module in self._makers:
+            record = self._awaiting(module, tensor)
+        elif module in self._makers:
             layer = self._makers[module]
             record = self._made[layer] = self._record(layer)
         else:
             self._times[module] += 1
-            record = self._record(module, self._times[module])
+            record = self._record(module)
             self._calls.append((module, record))
-        if tensor is None:
+        if tensor is None or record is None:
             return
-        record.activation = self._summarize(tensor)
-        if module not in self._makers:
-            self._count_units(module, record, tensor)
+        if self._running:
+            record.activation = self._summarize(tensor)
+            if module not in self._makers:
+                self._count_units(module, record, tensor)
         if tensor.requires_grad:
             self._tensor_hooks.append(tensor.register_hook(partial(self._returned, record)))  # type: ignore[no-untyped-call]
         elif not torch.is_grad_enabled():
             self._unheard.append((module, record, _first_elements(tensor)))
 
+    def _awaiting(self, module: nn.Module, tensor: Tensor | None) -> LayerTrace | None:
+        """Find the record of a layer that runs again in the backward pass: a reentrant checkpoint.
+
+        The first time it ran without a graph, so that its gradient can be awaited only now. A
+        layer that was called several times is matched by what it emitted.
+        """
+        if tensor is not None and tensor.requires_grad:
+            for place, (layer, record, emitted) in enumerate(self._unheard):
+                if layer is module and emitted == _first_elements(tensor):
+                    del self._unheard[place]
+                    return record
+        return None
+
     def _count_units(self, module: nn.Module, record: LayerTrace, tensor: Tensor) -> None:
         """Note dead and saturated units of a nonlinearity."""
         first = units.puts_units_first(module)
         self._channels_first = self._channels_first if first is None else first
-        if record.nonlinearity and record.activation is not None:
-            record.dead = 0.0
-            if record.activation.zeros:
-                record.dead = units.dead_share(tensor, channels_first=self._channels_first)
+        if record.nonlinearity:
+            record.dead = units.dead_share(tensor, channels_first=self._channels_first)
             ends = units.ends_of(module)
             if ends is not None:
                 record.saturated = units.saturated_share(tensor, ends)
@@ -176,20 +189,6 @@ class Probe:
 
     def _returned(self, record: LayerTrace, gradient: Tensor) -> None:
         record.gradient = self._summarize(gradient)
-
-    def _repeated(self, module: nn.Module, tensor: Tensor | None) -> None:
-        """Meet a layer again in the backward pass: a reentrant checkpoint runs it once more.
-
-        The first time it ran without a graph, so that its gradient can be awaited only now. A
-        layer that was called several times is matched by what it emitted.
-        """
-        if tensor is None or not tensor.requires_grad:
-            return
-        for place, (layer, record, emitted) in enumerate(self._unheard):
-            if layer is module and emitted == _first_elements(tensor):
-                del self._unheard[place]
-                self._tensor_hooks.append(tensor.register_hook(partial(self._returned, record)))  # type: ignore[no-untyped-call]
-                return
 
 
 def _first_elements(tensor: Tensor) -> list[float]:

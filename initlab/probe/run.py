@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def trace(
 
     Raises:
         TypeError: `model` is no module or holds TorchScript ones, `x` is an array, the target's
-            type fits no loss, the loss is no tensor, or an argument has the wrong type.
+            type fits no loss, or another argument has the wrong type.
         ValueError: `layers` fits nothing, the target's shape does not fit, the loss is not a
             scalar, the model has lazy or meta parameters. What the model itself raises passes
             through.
@@ -68,50 +68,24 @@ def trace(
     >>> [layer.name for layer in found.layers], found["1"].activation.count
     (['0', '1', '2'], 128)
     """
-    probe = Probe(
-        model,
-        layers=layers,
-        histogram_sample=histogram_sample,
-        bins=bins,
-    )
+    probe = Probe(model, layers=layers, histogram_sample=histogram_sample, bins=bins)
     return traced(model, x, target, loss=loss, probe=probe)
 
 
 def traced(model: nn.Module, x: Any, target: Any, *, loss: Loss | None, probe: Probe) -> Trace:
     """Trace with a probe that exists already, which saves time where there are many traces."""
-    with one_pass(model, x, target, loss=loss, probe=probe) as (_, value):
-        return probe.trace(loss=value.item())
-
-
-@contextmanager
-def one_pass(
-    model: nn.Module, x: Any, target: Any = None, *, loss: Loss | None = None, probe: Probe
-) -> Iterator[tuple[Any, Tensor]]:
-    """Run forwards and backwards, and undo all of it at the end.
-
-    Args:
-        model: Any module.
-        x: The batch, as for `trace`.
-        target: What the loss compares the output with, as for `trace`.
-        loss: As for `trace`.
-        probe: Records the pass.
-
-    Yields:
-        What the model emits, detached, and the loss. Inside, the parameters hold the gradients of
-        this pass.
-    """
-    with ExitStack() as undo:
-        undo.enter_context(torch.inference_mode(False))
-        undo.enter_context(torch.enable_grad())
-        start_from_no_gradients = undo.enter_context(preserving(model))
-        undo.enter_context(probe)
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        preserving(model) as start_from_no_gradients,
+        probe,
+    ):
         output = call_model(model, x)
         value = _loss(output, map_tensors(Tensor.detach, target), loss)
-        output = map_tensors(Tensor.detach, output)
         if value.requires_grad:
             start_from_no_gradients(value)
             value.backward()  # type: ignore[no-untyped-call]
-        yield output, value.detach()
+        return probe.trace(loss=value.item())
 
 
 def own_copy(x: Tensor) -> Tensor:
@@ -196,22 +170,18 @@ def usual_loss(logits: Tensor, target: Any) -> Tensor:
             f"got {type(target).__name__}."
         )
     if target.is_floating_point():
-        return _mean_squared_error(logits, target)
+        if logits.shape != target.shape:
+            raise ValueError(
+                f"target must have the output's shape {tuple(logits.shape)}, "
+                f"got {tuple(target.shape)}: reshape it."
+            )
+        return F.mse_loss(logits, target.to(logits.dtype))
     if target.is_complex() or target.dtype == torch.bool:
         raise TypeError(
             "target must hold class indices (torch.long) or values (a float dtype), "
             f"got {target.dtype}: convert it with .long() or .float()."
         )
     return _cross_entropy(logits, target.long())
-
-
-def _mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    if output.shape != target.shape:
-        raise ValueError(
-            f"target must have the output's shape {tuple(output.shape)}, "
-            f"got {tuple(target.shape)}: reshape it."
-        )
-    return F.mse_loss(output, target.to(output.dtype))
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:

@@ -6,10 +6,13 @@ A trace keeps numbers only, so these functions take the model, and leave it as i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.utils import parametrize
 
 from initlab.probe.layers import Filter, choose_layers, weights_of
 from initlab.probe.matrices import distinct_rows, rank, singular_values
@@ -28,15 +31,13 @@ def weight_singular_values(model: nn.Module, *, layers: Filter | None = None) ->
 
     Args:
         model: Any module.
-        layers: Which layers, as for `trace`; `None` takes every one with a matrix.
+        layers: Which layers, as for `trace`, with the same errors; `None` takes every one with a
+            matrix.
 
     Returns:
         Layer name → singular values in float64 on the CPU, NaN where the weight is not finite. A
         kernel of more than two dimensions counts as a matrix with a row for each output channel. A
         layer with several matrices (a recurrent one) has an entry for each, `layer.parameter`.
-
-    Raises:
-        ValueError: An entry of `layers` fits nothing.
 
     >>> weight_singular_values(nn.Sequential(nn.Linear(3, 2)))["0"].shape
     torch.Size([2])
@@ -54,16 +55,13 @@ def weight_rank(
 
     Args:
         model: Any module.
-        layers: Which layers, as for `trace`; `None` takes every one with a matrix.
+        layers: As for `weight_singular_values`.
         tolerance: Singular values up to this share of the largest one count as zero, 0 to 1.
             `None` is what rounding can make of zero, as in `torch.linalg.matrix_rank`.
 
     Returns:
         Layer name → rank, with names as in `weight_singular_values`; 0 where the weight is not
         finite.
-
-    Raises:
-        ValueError: An entry of `layers` fits nothing.
 
     >>> layer = nn.Linear(8, 4)
     >>> _ = nn.init.ones_(layer.weight)
@@ -83,14 +81,11 @@ def distinct_units(model: nn.Module, *, layers: Filter | None = None) -> dict[st
 
     Args:
         model: Any module.
-        layers: Which layers, as for `trace`; `None` takes every one with a matrix.
+        layers: As for `weight_singular_values`.
 
     Returns:
         Layer name → number of different rows of its weight (with the bias, if it has one),
         compared bit for bit.
-
-    Raises:
-        ValueError: An entry of `layers` fits nothing.
 
     >>> layer = nn.Linear(8, 4, bias=False)
     >>> _ = nn.init.ones_(layer.weight)
@@ -108,7 +103,8 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
         weights = [w for w in _present_weights(module) if w.dim() > 1 and w.numel()]
         names = {id(p): key for key, p in module._parameters.items()}
         for weight in weights:
-            rows = _rows(module, weight)
+            stored_in_out = isinstance(module, _ConvTransposeNd)
+            rows = (weight.transpose(0, 1) if stored_in_out else weight).detach().flatten(1)
             bias = getattr(module, "bias", None)
             if with_bias and isinstance(bias, Tensor) and bias.shape == rows.shape[:1]:
                 rows = torch.cat([rows, bias.detach()[:, None].to(rows)], dim=1)
@@ -118,16 +114,11 @@ def _matrices(model: nn.Module, layers: Filter | None, with_bias: bool = False) 
 
 def _present_weights(module: nn.Module) -> Sequence[Tensor]:
     """Return the module's weights as its forward pass would use them."""
-    if "parametrizations" in module._modules and isinstance(module.weight, Tensor):
+    if parametrize.is_parametrized(module, "weight"):
         with torch.no_grad(), preserving(module):
-            return [module.weight.detach()]
+            weight: Any = module.weight
+            return [weight.detach()]
     return weights_of(module)
-
-
-def _rows(module: nn.Module, weight: Tensor) -> Tensor:
-    if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
-        weight = weight.transpose(0, 1)  # stored as (in, out, ...)
-    return weight.detach().flatten(1)
 
 
 def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
@@ -171,8 +162,7 @@ def jacobian_singular_values(model: nn.Module, x: Any) -> Tensor:
             torch.autograd.grad(column.sum(), first, retain_graph=True)[0].flatten(1)
             for column in output.unbind(1)
         ]
-    jacobian = torch.stack(rows, dim=1)  # (batch, outputs, inputs)
-    return singular_values(jacobian)
+    return singular_values(torch.stack(rows, dim=1))  # (batch, outputs, inputs)
 
 
 def input_correlation(
@@ -195,7 +185,7 @@ def input_correlation(
         pairs are left out (NaN if none is left).
 
     Raises:
-        ValueError: An entry of `layers` fits nothing, or the batch has a single sample.
+        ValueError: The batch has a single sample, or an entry of `layers` fits nothing.
 
     >>> x = torch.eye(4)
     >>> input_correlation(nn.Sequential(nn.Identity()), x)
@@ -208,19 +198,12 @@ def input_correlation(
 def layer_outputs(model: nn.Module, x: Any, *, layers: Filter | None = None) -> dict[str, Tensor]:
     """Return what each layer emits, in the order of the forward pass.
 
-    All of it is kept at once, so this is for small batches.
-
-    Args:
-        model: Any module; it comes back as it was.
-        x: The batch, as for `trace`.
-        layers: Which layers, as for `trace`.
+    All of it is kept at once, so this is for small batches. The arguments are those of `trace`, and
+    the model comes back as it was.
 
     Returns:
         Layer name (`name:2` for a second call) → the tensor, detached. Layers that emit no tensor
         of floats are left out.
-
-    Raises:
-        ValueError: An entry of `layers` fits nothing.
 
     >>> layer_outputs(nn.Sequential(nn.ReLU()), torch.tensor([-1.0, 2.0]))
     {'0': tensor([0., 2.])}
@@ -235,22 +218,15 @@ def layer_outputs(model: nn.Module, x: Any, *, layers: Filter | None = None) -> 
             key = names[module] if times == 1 else f"{names[module]}:{times}"
             found[key] = tensor.detach().clone()  # the next layer may work in place
 
-    handles = [module.register_forward_hook(emitted) for module in names]
-    try:
-        with torch.no_grad(), preserving(model):
-            call_model(model, x)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), preserving(model), ExitStack() as hooks:
+        for module in names:
+            hooks.callback(module.register_forward_hook(emitted).remove)
+        call_model(model, x)
     return found
 
 
 def _mean_cosine(x: Tensor) -> float:
-    """Return the mean cosine over pairs of different rows.
-
-    Shape:
-        x (batch, ...).
-    """
+    """Return the mean cosine over pairs of different rows of x (batch, ...)."""
     if len(x) < 2:
         raise ValueError(f"x must hold two samples or more to compare, got {len(x)}.")
     rows = x.flatten(1).double()

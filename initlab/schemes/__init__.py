@@ -19,8 +19,8 @@ from typing import Any
 
 # The order of these imports is the teaching order of SCHEMES.
 # isort: off
-from initlab.arguments import unknown
-from initlab.schemes.base import SCHEMES, Reference, Scheme, check_parameters, fans, register
+from initlab.arguments import choice
+from initlab.schemes.base import SCHEMES, Reference, Scheme, fans, register
 from initlab.schemes.constant import Constant, Ones, Zeros
 from initlab.schemes.random import Normal, Sparse, TruncNormal, Uniform
 from initlab.schemes.scaled import (
@@ -95,9 +95,16 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
     if isinstance(which, type) and issubclass(which, Scheme):
         which = which()
     if isinstance(which, str):
-        which = _by_name(which)
+        if which == "pretrained":
+            raise ValueError(
+                "scheme='pretrained' needs the weights: "
+                "call il.initialize_from(model, state_dict_or_path) instead."
+            )
+        choice("scheme", which, SCHEMES)
+        which = SCHEMES[which]
     if isinstance(which, Scheme):
-        check_parameters(which.name, params, list(which.parameters()))
+        for name in params:
+            choice(f"parameter of {which.name}", name, which.parameters())
         return dataclasses.replace(which, **params) if params else which
     if callable(which):
         return own_scheme(which, params)
@@ -105,14 +112,3 @@ def scheme(which: str | Scheme | Callable[..., Any], **params: Any) -> Scheme:
         "scheme must be a name, a scheme, a function on a tensor or a variance (fan_in, fan_out) "
         f"-> variance, got {which!r} of type {type(which).__name__}."
     )
-
-
-def _by_name(name: str) -> Scheme:
-    if name == "pretrained":
-        raise ValueError(
-            "scheme='pretrained' needs the weights: "
-            "call il.initialize_from(model, state_dict_or_path) instead."
-        )
-    if name not in SCHEMES:
-        raise ValueError(unknown("scheme", name, SCHEMES))
-    return SCHEMES[name]

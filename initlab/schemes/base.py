@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -15,23 +15,16 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from initlab.arguments import number, unknown, whole
+from initlab.arguments import number, whole
 
 
 class Reference(NamedTuple):
-    """Where a scheme comes from.
+    """Where a scheme comes from: a paper, or a page of documentation."""
 
-    Args:
-        authors: Family names, as a text cites them.
-        year: Year of the first version.
-        title: Title of the paper, or of the page of documentation.
-        link: Address of an abstract page, a DOI or a page of documentation.
-    """
-
-    authors: str
-    year: int
+    authors: str  # family names, as a text cites them
+    year: int  # of the first version
     title: str
-    link: str
+    link: str  # to an abstract page, a DOI or a page of documentation
 
     def __str__(self) -> str:
         return f"{self.authors} ({self.year}), {self.title}. {self.link}"
@@ -77,20 +70,17 @@ class Scheme:
     A subclass says what it is (`name`, `formula`, `summary`, `reference`) and gives `variance`.
     That is enough: numbers are then drawn from a normal distribution with that variance.
     `draw_` is there for schemes that fill in another way.
+
+    Raises:
+        TypeError, ValueError: A parameter is not what its class states.
     """
 
-    name: ClassVar[str]
-    """The key in `SCHEMES`."""
-    formula: ClassVar[str]
-    """LaTeX, without dollar signs."""
-    summary: ClassVar[str]
-    """One sentence."""
+    name: ClassVar[str]  # the key in `SCHEMES`
+    formula: ClassVar[str]  # LaTeX, without dollar signs
+    summary: ClassVar[str]  # one sentence
     reference: ClassVar[Reference]
-    """Where it comes from."""
-    dims: ClassVar[tuple[int, int | None]] = (2, None)
-    """Fewest and most dimensions of a tensor that it can fill."""
-    always_shown: ClassVar[tuple[str, ...]] = ()
-    """Parameters that the repr shows although they have their default."""
+    dims: ClassVar[tuple[int, int | None]] = (2, None)  # fewest and most of a tensor that it fills
+    always_shown: ClassVar[tuple[str, ...]] = ()  # parameters, though they have their default
     distribution: ClassVar[str] = "normal"
     """How the entries are distributed: "normal", "uniform", "truncated normal", or, where
     entries have no density of their own, "constant", "sparse", "orthogonal" or "identity". A class
@@ -100,13 +90,14 @@ class Scheme:
         super().__init_subclass__()
         if "variance" in cls.__dict__:
             setattr(cls, "variance", _with_checked_fans(cls.variance))  # noqa: B010 (mypy)
-        if "__repr__" not in cls.__dict__:  # else `dataclass` writes one with every default
-            cls.__repr__ = Scheme.__repr__  # type: ignore[method-assign]
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign] # else `dataclass` writes one
+        if cls.__doc__ and "Reference:" not in cls.__doc__ and hasattr(cls, "reference"):
+            cls.__doc__ = f"{cls.__doc__.rstrip()}\n\n    Reference:\n        {cls.reference}\n"
         if "draw_" in cls.__dict__ and "distribution" not in cls.__dict__:
             cls.distribution = "unknown"
 
     def fill_(self, tensor: Tensor, generator: Generator | None = None) -> Tensor:
-        """Fill a tensor in place.
+        """Fill a tensor in place, and return it.
 
         Args:
             tensor: Weight to fill; a parameter keeps its `requires_grad`, and nothing is recorded.
@@ -114,9 +105,6 @@ class Scheme:
 
         Shape:
             tensor: `(out, in, *kernel)`; a few schemes also fill a vector.
-
-        Returns:
-            The same tensor.
 
         Raises:
             TypeError: It is not a tensor, or not one of floating-point numbers.
@@ -150,14 +138,7 @@ class Scheme:
         tensor.normal_(0.0, std, generator=generator)
 
     def expected_std(self, shape: Sequence[int]) -> float | None:
-        """Tell the standard deviation that an entry of a tensor of this shape is given.
-
-        Args:
-            shape: Shape of the tensor, `(out, in, *kernel)`.
-
-        Returns:
-            The root of `variance`, or None where that is None.
-        """
+        """Tell the standard deviation of an entry in this shape, or None where there is no one."""
         # Schemes that fill vectors have a variance that no fan changes.
         variance = self.variance(*(fans(shape) if len(shape) > 1 else (1, 1)))
         return None if variance is None else math.sqrt(variance)
@@ -166,11 +147,6 @@ class Scheme:
         self, values: NDArray[np.float64], fan_in: int, fan_out: int
     ) -> NDArray[np.float64] | None:
         """Tell which share of the entries lies below each of these values.
-
-        Args:
-            values: Where to ask.
-            fan_in: Inputs that a unit sums, at least 1.
-            fan_out: Units that an input reaches, at least 1.
 
         Returns:
             Shares from 0 to 1, in the shape of `values`; or None where entries have no density.
@@ -196,11 +172,12 @@ class Scheme:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def __repr__(self) -> str:
-        shown = [
-            f"{field.name}={_short(getattr(self, field.name))}"
-            for field in dataclasses.fields(self)
-            if field.name in self.always_shown or getattr(self, field.name) != field.default
-        ]
+        shown = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in self.always_shown or value != field.default:
+                text = f"{value:.4g}" if isinstance(value, float) else repr(value)
+                shown.append(f"{field.name}={text}")
         return f"{self.name}({', '.join(shown)})" if shown else self.name
 
     def check(self, tensor: Any, generator: Any = None) -> None:
@@ -229,14 +206,11 @@ class DrawnByTorch(Scheme):
         function(tensor, **self.parameters(), **source)
 
 
-Variance = Callable[[Any, int, int], float | None]
-
-
-def _with_checked_fans(variance: Variance) -> Variance:
+def _with_checked_fans(variance: Callable[..., Any]) -> Callable[..., Any]:
     """Let the formula that a scheme writes speak about fans that a layer can have only."""
 
     @functools.wraps(variance)
-    def checked(self: Any, fan_in: int, fan_out: int) -> float | None:
+    def checked(self: Any, fan_in: int, fan_out: int) -> Any:
         return variance(self, whole("fan_in", fan_in), whole("fan_out", fan_out))
 
     return checked
@@ -306,14 +280,3 @@ def check_ordered(a: Any, b: Any) -> None:
     number("b", b)
     if a > b:
         raise ValueError(f"a must not be above b, got a={a!r} and b={b!r}: swap them.")
-
-
-def check_parameters(name: str, params: Mapping[str, Any], allowed: Sequence[str]) -> None:
-    """Raise unless every key of `params` is a parameter that the scheme `name` has."""
-    for key in params:
-        if key not in allowed:
-            raise ValueError(unknown(f"parameter of {name}", key, allowed))
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)

@@ -10,11 +10,7 @@ from initlab.schemes.base import DrawnByTorch, register, torch_docs
 
 @dataclass(frozen=True, kw_only=True)
 class SameEverywhere(DrawnByTorch):
-    """A scheme that draws nothing: all entries are equal.
-
-    The variance of an entry is 0, since nothing is random; its square need not be, so a
-    forecast that reads only the variance is wrong here (`centred` is False).
-    """
+    """A scheme that draws nothing: an entry has variance 0, but its square need not be 0."""
 
     dims = (0, None)
     distribution = "constant"
@@ -32,9 +28,6 @@ class Zeros(SameEverywhere):
 
     With zeros in every layer, a ReLU or tanh network passes no gradient to any weight. In the
     last layer alone, or in the last layer of each residual branch, zeros are a good start.
-
-    Reference:
-        torch.nn.init.zeros_
 
     >>> import torch
     >>> Zeros().fill_(torch.empty(2))
@@ -54,20 +47,13 @@ class Ones(SameEverywhere):
 
     All units of a layer are then equal and get equal gradients. It is the right start for the
     weight of a normalisation layer.
-
-    Reference:
-        torch.nn.init.ones_
     """
 
     name = "ones"
     formula = r"w = 1"
     summary = "Every weight is 1, so all units of a layer are equal."
     reference = torch_docs("nn.init.html#torch.nn.init.ones_", "torch.nn.init.ones_")
-
-    @property
-    def centred(self) -> bool:
-        """Whether the mean is 0: it is 1."""
-        return False
+    centred = False
 
 
 @register
@@ -81,12 +67,6 @@ class Constant(SameEverywhere):
     Args:
         val: The value of every entry, any finite number. PyTorch has no default; ours is the
             small weight that the lessons use.
-
-    Raises:
-        ValueError: `val` is not finite.
-
-    Reference:
-        torch.nn.init.constant_
     """
 
     name = "constant"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from initlab.arguments import unknown
+from initlab.arguments import choice
 from initlab.schemes.base import Reference, Scheme
 
 
@@ -28,10 +28,7 @@ class Own(Scheme):
     function: Callable[..., Any]
 
     def __post_init__(self) -> None:
-        inner = self.function
-        while isinstance(inner, functools.partial):
-            inner = inner.func
-        name = getattr(inner, "__name__", type(inner).__name__)
+        name = _name(self.function)
         object.__setattr__(self, "name", "custom" if name == "<lambda>" else name)
 
     def __repr__(self) -> str:
@@ -40,21 +37,17 @@ class Own(Scheme):
         return f"{self.name}({shown})" if shown else self.name
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True)
 class OwnFunction(Own):
     """A function that fills a tensor, in place or by returning the values.
 
-    It gets `generator` if it has a parameter of that name. If it has none, what it draws from
-    PyTorch's global generator is taken from the given generator instead.
-
-    Args:
-        function: Takes the tensor; returns None, the tensor, or new values of its shape.
+    It takes the tensor and returns None, the tensor, or new values of its shape. It gets
+    `generator` if it has a parameter of that name. If it has none, what it draws from PyTorch's
+    global generator is taken from the given generator instead.
     """
 
     dims = (0, None)
-
-    def __repr__(self) -> str:
-        return Own.__repr__(self)
+    centred = False  # nobody said
 
     def draw_(self, tensor: Tensor, generator: Generator | None) -> None:
         """Call the function and take over what it returned."""
@@ -77,25 +70,13 @@ class OwnFunction(Own):
         """Give None: nobody said."""
         return None
 
-    @property
-    def centred(self) -> bool:
-        """Whether the mean is known to be 0: it is not."""
-        return False
 
-
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True)
 class OwnVariance(Own):
-    """A variance as a function (fan_in, fan_out); numbers are drawn from N(0, variance).
-
-    Args:
-        function: Takes the two fans, at least 1 each; returns a variance, at least 0.
-    """
+    """A variance as a function (fan_in, fan_out); numbers are drawn from N(0, variance)."""
 
     formula = r"w \sim \mathcal{N}(0, \mathrm{variance}(n_{in}, n_{out}))"
     summary = "A variance of your own, drawn from a normal distribution."
-
-    def __repr__(self) -> str:
-        return Own.__repr__(self)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,21 +102,11 @@ class OwnVariance(Own):
 
 
 def own_scheme(function: Callable[..., Any], params: dict[str, Any]) -> Own:
-    """Turn a callable into a scheme, by the number of arguments that it cannot do without.
-
-    Args:
-        function: On a tensor (one required argument), or a variance from two fans (two).
-        params: Fixed by name.
-
-    Raises:
-        ValueError: A name in `params` is not one of the function's.
-        TypeError: It needs none, or more than two arguments.
-    """
+    """Turn a callable into a scheme, by the number of arguments that it cannot do without."""
     known = _parameters(function)
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
-    for key in params:
-        if key not in known and not takes_any:
-            raise ValueError(unknown(f"parameter of {_name(function)}", key, known))
+    if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        for key in params:
+            choice(f"parameter of {_name(function)}", key, known)
     given = functools.partial(function, **params) if params else function
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     left = [p for name, p in known.items() if name not in params and p.default is p.empty]
@@ -179,4 +150,6 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def _name(function: Callable[..., Any]) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
     return getattr(function, "__name__", type(function).__name__)

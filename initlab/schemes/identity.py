@@ -15,15 +15,11 @@ class Identity(DrawnByTorch):
 
     distribution = "identity"
     random = False
+    centred = False
 
     def variance(self, fan_in: int, fan_out: int) -> None:
         """Give None: nothing is random, and two kinds of entry differ."""
         return None
-
-    @property
-    def centred(self) -> bool:
-        """Whether the mean is 0: it is not."""
-        return False
 
 
 @register
@@ -33,10 +29,6 @@ class Eye(Identity):
 
     Units differ though nothing is random, so the layer can learn. It is used for the weights
     that a recurrent ReLU layer applies to its own state.
-
-    Reference:
-        Le et al. (2015), A Simple Way to Initialize Recurrent Networks of Rectified Linear
-        Units. arXiv:1504.00941
     """
 
     name = "eye"
@@ -60,13 +52,6 @@ class Dirac(Identity):
         groups: Number of groups of channels, each with its own identity; at least 1, and a
             divisor of the number of output channels. `il.initialize` cuts a grouped layer
             into its groups by itself.
-
-    Raises:
-        ValueError: `groups` is not a positive whole number.
-
-    Reference:
-        Zagoruyko & Komodakis (2017), DiracNets: Training Very Deep Neural Networks Without
-        Skip-Connections. arXiv:1706.00388
     """
 
     name = "dirac"

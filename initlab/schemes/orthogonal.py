@@ -29,13 +29,6 @@ class Orthogonal(DrawnByTorch):
     Args:
         gain: The singular value, at least 0.
 
-    Raises:
-        ValueError: `gain` is negative or not finite.
-
-    Reference:
-        Saxe et al. (2013), Exact solutions to the nonlinear dynamics of learning in deep linear
-        neural networks. arXiv:1312.6120
-
     >>> Orthogonal().variance(fan_in=100, fan_out=30)
     0.01
     """
@@ -57,14 +50,11 @@ class Orthogonal(DrawnByTorch):
         number("gain", self.gain, low=0)
 
     def draw_(self, tensor: Tensor, generator: Generator | None) -> None:
-        """Draw as PyTorch does, by way of a dense float32 tensor where it needs one."""
+        """Draw as PyTorch does, by way of the dense float32 or float64 tensor that it needs."""
         dtype = torch.promote_types(tensor.dtype, torch.float32)
-        if tensor.dtype == dtype and tensor.is_contiguous():
-            return super().draw_(tensor, generator)
         dense = torch.empty(tensor.shape, dtype=dtype, device=tensor.device)
         super().draw_(dense, generator)
         tensor.copy_(dense)
-        return None
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell gain² / max(fan_in, fan_out), exact for a matrix."""
@@ -88,12 +78,6 @@ class DeltaOrthogonal(Scheme):
 
     Args:
         gain: The singular value of the centre, at least 0.
-
-    Raises:
-        ValueError: `gain` is negative or not finite.
-
-    Reference:
-        Xiao et al. (2018), Dynamical Isometry and a Mean Field Theory of CNNs. arXiv:1806.05393
 
     >>> DeltaOrthogonal().fill_(torch.empty(1, 1, 3)).abs()
     tensor([[[0., 1., 0.]]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -21,6 +20,8 @@ from initlab.schemes.base import (
     torch_docs,
 )
 
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,6 @@ class Uniform(DrawnByTorch):
     Args:
         a: Lower bound, finite.
         b: Upper bound, finite, not below `a`.
-
-    Raises:
-        ValueError: A bound is not finite, or `a` is above `b`.
-
-    Reference:
-        torch.nn.init.uniform_
 
     >>> Uniform(a=-1, b=2).variance(fan_in=100, fan_out=30)
     0.75
@@ -85,12 +80,6 @@ class Normal(DrawnByTorch):
         mean: Mean, finite.
         std: Standard deviation, at least 0.
 
-    Raises:
-        ValueError: A parameter is not finite, or `std` is negative.
-
-    Reference:
-        torch.nn.init.normal_
-
     >>> Normal(std=0.5).variance(fan_in=100, fan_out=30)
     0.25
     """
@@ -125,9 +114,8 @@ class Normal(DrawnByTorch):
         return self.mean == 0
 
 
-@functools.lru_cache(maxsize=256)
-def _truncated(mean: float, std: float, a: float, b: float) -> tuple[float, float, float]:
-    """Integrate N(mean, std²) on [a, b]: the share of [a, b] under the curve, mean, variance.
+def _truncated(mean: float, std: float, a: float, b: float) -> tuple[float, float]:
+    """Integrate N(mean, std²) on [a, b]: the share of [a, b] under the curve, and the variance.
 
     By quadrature, since the textbook formula loses all digits for narrow or far bounds.
     """
@@ -136,15 +124,14 @@ def _truncated(mean: float, std: float, a: float, b: float) -> tuple[float, floa
     reach = std * (math.sqrt(away**2 + 80) - away)  # beyond it, the density is below peak / e⁴⁰
     low, high = max(a, peak - reach), min(b, peak + reach)
     if low == high:
-        return 1.0, peak, 0.0
-    node, weight = np.polynomial.legendre.leggauss(100)
-    offset = (low - peak) + (high - low) * (node + 1) / 2  # from the peak
+        return 1.0, 0.0
+    offset = (low - peak) + (high - low) * (_NODES + 1) / 2  # from the peak
     step = offset / std
-    density = weight * np.exp(-step * (step / 2 + (peak - mean) / std))
+    density = _WEIGHTS * np.exp(-step * (step / 2 + (peak - mean) / std))
     mass = density.sum()
     shift = float((density * offset).sum() / mass)
     variance = float((density * (offset - shift) ** 2).sum() / mass)
-    return float(mass / 2 * (high - low) / (b - a)), peak + shift, variance
+    return float(mass / 2 * (high - low) / (b - a)), variance
 
 
 @register
@@ -162,11 +149,7 @@ class TruncNormal(DrawnByTorch):
         b: Upper bound, finite, not below `a`.
 
     Raises:
-        ValueError: A parameter is not finite, `std` is not positive, `a` is above `b`, or the
-            bounds hold so little of the distribution that drawing would hardly end.
-
-    Reference:
-        torch.nn.init.trunc_normal_
+        ValueError: The bounds hold so little of the distribution that drawing would hardly end.
 
     >>> round(TruncNormal().variance(fan_in=100, fan_out=30), 6)
     0.773741
@@ -199,7 +182,7 @@ class TruncNormal(DrawnByTorch):
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell the variance after the cut."""
-        return _truncated(self.mean, self.std, self.a, self.b)[2]
+        return _truncated(self.mean, self.std, self.a, self.b)[1]
 
     def cumulative(
         self, values: NDArray[np.float64], fan_in: int, fan_out: int
@@ -232,12 +215,6 @@ class Sparse(DrawnByTorch):
             PyTorch has no default.
         std: Standard deviation of the other entries, at least 0.
 
-    Raises:
-        ValueError: `sparsity` is outside [0, 1], or `std` is negative or not finite.
-
-    Reference:
-        Martens (2010), Deep learning via Hessian-free optimization.
-
     >>> Sparse(sparsity=0.75, std=2.0).variance(fan_in=100, fan_out=40)
     1.0
     """
@@ -268,13 +245,12 @@ class Sparse(DrawnByTorch):
     def draw_(self, tensor: Tensor, generator: Generator | None) -> None:
         """Draw as PyTorch does, but take the places of the zeros from `generator` too."""
         if generator is None:
-            return super().draw_(tensor, generator)
+            super().draw_(tensor, generator)
+            return
         tensor.normal_(0.0, self.std, generator=generator)
-        rows, columns = tensor.shape
-        for column in range(columns):
-            order = torch.randperm(rows, generator=generator, device=generator.device)
-            tensor[order[: self._zeros(rows)], column] = 0
-        return None
+        for column in tensor.T:
+            order = torch.randperm(len(column), generator=generator, device=generator.device)
+            column[order[: self._zeros(len(column))]] = 0
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell the variance over all entries, zeros included."""

@@ -56,9 +56,6 @@ class LeCun(Scheme):
     A unit sums fan_in products, so the variance of each must be 1 / fan_in of what is wanted.
     For self-normalising networks (SELU) this is the scheme to use.
 
-    Reference:
-        LeCun et al. (1998), Efficient BackProp. doi:10.1007/3-540-49430-8_2
-
     >>> LeCun().variance(fan_in=100, fan_out=30)
     0.01
     """
@@ -77,11 +74,7 @@ class LeCun(Scheme):
 @register
 @dataclass(frozen=True, kw_only=True)
 class LeCunUniform(LeCun):
-    """LeCun's variance, drawn evenly: U(±√(3 / fan_in)).
-
-    Reference:
-        LeCun et al. (1998), Efficient BackProp. doi:10.1007/3-540-49430-8_2
-    """
+    """LeCun's variance, drawn evenly: U(±√(3 / fan_in))."""
 
     name = "lecun_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm\sqrt{\frac{3}{n_{in}}}\right)"
@@ -95,11 +88,7 @@ class LeCunUniform(LeCun):
 @register
 @dataclass(frozen=True, kw_only=True)
 class LeCunNormal(LeCun):
-    """LeCun's variance, drawn from a normal distribution that is not truncated.
-
-    Reference:
-        LeCun et al. (1998), Efficient BackProp. doi:10.1007/3-540-49430-8_2
-    """
+    """LeCun's variance, drawn from a normal distribution that is not truncated."""
 
     name = "lecun_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{1}{n_{in}}\right)"
@@ -115,13 +104,6 @@ class Xavier(Scheme):
 
     Args:
         gain: Factor on the standard deviation, at least 0.
-
-    Raises:
-        ValueError: `gain` is negative or not finite.
-
-    Reference:
-        Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural
-        networks. PMLR 9:249-256
 
     >>> Xavier().variance(fan_in=100, fan_out=60)
     0.0125
@@ -149,11 +131,7 @@ class Xavier(Scheme):
 @register
 @dataclass(frozen=True, kw_only=True)
 class XavierUniform(DrawnByTorch, Xavier):
-    """Xavier's variance, drawn evenly: U(±gain·√(6 / (fan_in + fan_out))).
-
-    Reference:
-        Glorot & Bengio (2010), PMLR 9:249-256
-    """
+    """Xavier's variance, drawn evenly: U(±gain·√(6 / (fan_in + fan_out)))."""
 
     name = "xavier_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm g\,\sqrt{\frac{6}{n_{in} + n_{out}}}\right)"
@@ -163,11 +141,7 @@ class XavierUniform(DrawnByTorch, Xavier):
 @register
 @dataclass(frozen=True, kw_only=True)
 class XavierNormal(DrawnByTorch, Xavier):
-    """Xavier's variance, drawn from a normal distribution.
-
-    Reference:
-        Glorot & Bengio (2010), PMLR 9:249-256
-    """
+    """Xavier's variance, drawn from a normal distribution."""
 
     name = "xavier_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{2\,g^2}{n_{in} + n_{out}}\right)"
@@ -187,12 +161,6 @@ class Kaiming(Scheme):
         mode: "fan_in" keeps the forward pass level, "fan_out" the backward pass.
         nonlinearity: What follows the layer, by PyTorch's names. The default is PyTorch's,
             and with `a=0` it is ReLU.
-
-    Raises:
-        ValueError: `a` is not finite, or a name is unknown.
-
-    Reference:
-        He et al. (2015), Delving Deep into Rectifiers. arXiv:1502.01852
 
     >>> Kaiming(nonlinearity="relu").variance(fan_in=100, fan_out=30)
     0.02
@@ -227,16 +195,11 @@ class Kaiming(Scheme):
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Tell gain² / fan."""
         fan = fan_in if self.mode == "fan_in" else fan_out
-        return self.squared_gain() / fan
-
-    def squared_gain(self) -> float:
-        """Tell the square of PyTorch's gain for the nonlinearity, free of rounding by √."""
-        if self.nonlinearity == "leaky_relu":
-            return 2 / (1 + self.a**2)
-        return _SQUARED_GAIN[self.nonlinearity]
+        leak = self.a if self.nonlinearity == "leaky_relu" else 0.0
+        return _SQUARED_GAIN[self.nonlinearity] / (1 + leak**2) / fan
 
 
-_SQUARED_GAIN = {
+_SQUARED_GAIN = {  # of PyTorch, free of rounding by √
     "relu": 2.0,
     "leaky_relu": 2.0,  # for a = 0
     "tanh": 25 / 9,
@@ -250,11 +213,7 @@ _SQUARED_GAIN = {
 @register
 @dataclass(frozen=True, kw_only=True)
 class KaimingUniform(DrawnByTorch, Kaiming):
-    """Kaiming's variance, drawn evenly: U(±gain·√(3 / fan)).
-
-    Reference:
-        He et al. (2015), arXiv:1502.01852
-    """
+    """Kaiming's variance, drawn evenly: U(±gain·√(3 / fan))."""
 
     name = "kaiming_uniform"
     formula = r"w \sim \mathcal{U}\left(\pm g\,\sqrt{\frac{3}{n}}\right)"
@@ -264,11 +223,7 @@ class KaimingUniform(DrawnByTorch, Kaiming):
 @register
 @dataclass(frozen=True, kw_only=True)
 class KaimingNormal(DrawnByTorch, Kaiming):
-    """Kaiming's variance, drawn from a normal distribution.
-
-    Reference:
-        He et al. (2015), arXiv:1502.01852
-    """
+    """Kaiming's variance, drawn from a normal distribution."""
 
     name = "kaiming_normal"
     formula = r"w \sim \mathcal{N}\left(0, \frac{g^2}{n}\right)"

@@ -7,12 +7,10 @@ Each file answers one question; all of them rest on averages over a Gaussian (`q
     fixed_points  where do signals settle, how fast, and where is the edge of chaos?
     prediction    which curve should a trace of this network show?
     network       which layers does a signal pass, and in which order?
-    layers        what does theory say of one layer?
+    layers        what does a layer do to a signal, and to a gradient?
     batchnorm     by how much does BatchNorm make gradients grow?
     isometry      how far do singular values spread?
-    residual      how fast does a residual stream grow?
-    finite_width  what does a finite width change?
-    loss          which loss should a classifier start with?
+    closed_forms  residual streams, finite widths, the loss that a classifier starts with
 
 Legend of symbols (those of the papers):
 
@@ -38,7 +36,12 @@ from __future__ import annotations
 
 from initlab.theory.advice import GainReport, advice, gain_report
 from initlab.theory.batchnorm import batchnorm_factor
-from initlab.theory.finite_width import born_dead, log_norm_variance
+from initlab.theory.closed_forms import (
+    born_dead,
+    initial_loss,
+    log_norm_variance,
+    residual_growth,
+)
 from initlab.theory.fixed_points import FixedPoint, edge_of_chaos, fixed_point
 from initlab.theory.isometry import (
     largest_singular_value,
@@ -46,10 +49,8 @@ from initlab.theory.isometry import (
     singular_value_spread,
     singular_values,
 )
-from initlab.theory.loss import initial_loss
 from initlab.theory.maps import correlation_map, gain, gain_slope, variance_map
 from initlab.theory.prediction import Prediction, predict
-from initlab.theory.residual import residual_growth
 
 __all__ = [
     "FixedPoint",

@@ -9,8 +9,8 @@ import numpy as np
 
 from initlab.format import number
 from initlab.theory.functions import ActivationLike
-from initlab.theory.maps import gain, gain_slope
-from initlab.theory.quadrature import moments
+from initlab.theory.maps import gain
+from initlab.theory.quadrature import Moments, moments
 
 _NEUTRAL = 1e-3
 _LEVELS = 10.0 ** np.arange(-4, 4.25, 0.25)
@@ -47,12 +47,11 @@ def gain_report(activation: ActivationLike) -> GainReport:
         activation: A name, or any elementwise function or layer.
 
     Returns:
-        Gain, slope, χ₁, the kind of fixed point, and advice in two sentences: one about the way
-        forwards, one about the way back.
+        Gain, slope, χ₁, the kind of fixed point, and advice: one sentence about the way forwards,
+        one about the way back.
 
     Raises:
-        TypeError: `activation` is neither a name nor a function.
-        ValueError: As in `gain`.
+        TypeError, ValueError: As in `gain`.
 
     >>> gain_report("gelu").kind
     'repelling'
@@ -60,27 +59,19 @@ def gain_report(activation: ActivationLike) -> GainReport:
     relu, gain 1.4142: neutral. Each level is kept, so errors only add up with depth: this is as
     good as a plain network gets. Backwards χ₁ = 1: gradients keep their size.
     """
-    found = moments(activation)
-    level, slope = gain(activation), gain_slope(activation)
-    chi_1 = level**2 * found.averages(1.0).slope_square
-    kind = _kind(slope)
-    forwards = _forwards(activation, kind, slope)
-    text = f"{found.name}, gain {level:.4f}: {kind}. {forwards} {_backwards(chi_1)}"
+    level, found = gain(activation), moments(activation)
+    here = found.averages(1.0)
+    slope, chi_1 = here.elasticity, level**2 * here.slope_square
+    kind = "stable" if slope < 1 else "repelling"
+    if abs(slope - 1) <= _NEUTRAL:
+        kind = "neutral"
+    text = f"{found.name}, gain {level:.4f}: {kind}. "
+    text += f"{_forwards(found, kind, slope)} {_backwards(chi_1)}"
     return GainReport(found.name, level, slope, chi_1, kind, text)
 
 
 def advice(activation: ActivationLike) -> str:
-    """Say in words what the gain of an activation does, and what to do if none is stable.
-
-    Args:
-        activation: A name, or any elementwise function or layer.
-
-    Returns:
-        `gain_report(activation).advice`.
-
-    Raises:
-        TypeError: `activation` is neither a name nor a function.
-        ValueError: As in `gain`.
+    """Say in words what the gain of an activation does: `gain_report(activation).advice`.
 
     >>> "no gain keeps a deep plain network level" in advice("silu")
     True
@@ -88,13 +79,7 @@ def advice(activation: ActivationLike) -> str:
     return gain_report(activation).advice
 
 
-def _kind(slope: float) -> str:
-    if abs(slope - 1) <= _NEUTRAL:
-        return "neutral"
-    return "stable" if slope < 1 else "repelling"
-
-
-def _forwards(activation: ActivationLike, kind: str, slope: float) -> str:
+def _forwards(found: Moments, kind: str, slope: float) -> str:
     if kind == "stable":
         return f"An error in E[z²] is multiplied by {slope:.2f} in each layer."
     if kind == "neutral":
@@ -103,11 +88,9 @@ def _forwards(activation: ActivationLike, kind: str, slope: float) -> str:
             "network gets."
         )
     start = f"An error in E[z²] is multiplied by {slope:.3f} in each layer"
-    slopes = [moments(activation).averages(q).elasticity for q in _LEVELS]
-    best = int(np.argmin(slopes))
-    if slopes[best] < 1 - _NEUTRAL:
-        q = _LEVELS[best]
-        level = math.sqrt(q / moments(activation).averages(q).square)
+    q = min(_LEVELS, key=lambda level: found.averages(level).elasticity)
+    if found.averages(q).elasticity < 1 - _NEUTRAL:
+        level = math.sqrt(q / found.averages(q).square)
         return f"{start}; a gain of {level:.4f} holds E[z²] = {number(q, 3)} instead."
     return (
         f"{start}, and it repels at every other level too: no gain keeps a deep plain network "

@@ -49,7 +49,8 @@ def batchnorm_factor(activation: ActivationLike = "relu", batch_size: int | None
     """
     found = moments(activation)
     if batch_size is None:
-        return _large_batch(found)
+        here = found.averages(1.0)
+        return here.slope_square / (here.square - here.mean**2)
     whole("batch_size", batch_size, least=4)
     if not found.homogeneous:
         raise ValueError(
@@ -66,11 +67,6 @@ def small_batch_factor(found: Moments, batch_size: float) -> float:
     here, shared = found.averages(1.0), found.pair(-1 / (batch_size - 1), 1.0).item()
     within = (here.square - shared) * (1 - 1 / batch_size)  # the variance that BatchNorm finds
     return _small_batch(found, batch_size) * within / here.slope_square
-
-
-def _large_batch(found: Moments) -> float:
-    here = found.averages(1.0)
-    return here.slope_square / (here.square - here.mean**2)
 
 
 def _small_batch(found: Moments, b: float) -> float:

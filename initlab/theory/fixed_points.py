@@ -48,9 +48,6 @@ class FixedPoint:
 def fixed_point(activation: ActivationLike, weight_var: float, bias_var: float = 0.0) -> FixedPoint:
     """Find where q and c end in a deep network, χ₁ there, and the depth scales.
 
-    The search is bounded: the maps are evaluated on a fixed grid, and a sign change is halved a
-    fixed number of times.
-
     Args:
         activation: A name, or any elementwise function or layer.
         weight_var: σ_w² = n·Var(w), from 1e-20 to 1e20.
@@ -115,8 +112,11 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
     bias_var = number("bias_var", bias_var, low=0, high=_MOST)
     levels = bias_var + np.concatenate([[_LOW], _LEVELS, [_HIGH]])
 
-    def excess(q: float) -> float:
-        return _chi_at(found, q, bias_var) - 1
+    def excess(q: float) -> float:  # of χ₁, with the weights that make q a fixed point
+        here = found.averages(q)
+        if not 0 < here.square < math.inf:
+            return math.nan
+        return (q - bias_var) * here.slope_square / here.square - 1
 
     values = np.array([excess(q) for q in levels])
     levels, values = levels[np.isfinite(values)], values[np.isfinite(values)]
@@ -132,14 +132,6 @@ def edge_of_chaos(activation: ActivationLike, bias_var: float = 0.0) -> float:
         "no fixed point that attracts signals has χ₁ = 1. Normalisation layers or residual "
         "branches keep such a network trainable."
     )
-
-
-def _chi_at(found: Moments, q: float, bias_var: float) -> float:
-    """χ₁ of the network whose fixed point is q."""
-    here = found.averages(q)
-    if not 0 < here.square < math.inf:  # then no weights make it a fixed point
-        return math.nan
-    return (q - bias_var) * here.slope_square / here.square
 
 
 def _level(found: Moments, weight_var: float, bias_var: float) -> float:
@@ -170,23 +162,20 @@ def _correlation(
     if not level:  # nothing is emitted
         return 1.0, 0.0
     slope_at_one = chi_1 * q / level
-
-    def shared(c: Array) -> Array:
-        return (weight_var * found.pair(c, q) + bias_var) / level
-
     if slope_at_one <= 1 + _NEUTRAL:
         return 1.0, slope_at_one
 
-    def excess(c: float) -> float:
-        return float(shared(np.array([c]))[0] - c)
+    def shared(c: Array | float) -> Array:
+        return (weight_var * found.pair(c, q) + bias_var) / level
 
     grid = np.append(np.cos(np.linspace(np.pi / 2, 0, 12, endpoint=False)), 1 - 1e-6)
     values = shared(grid) - grid
-    is_odd = abs(values[0]) < 1e-9  # then 0 stays 0
-    root = 0.0 if is_odd else next(iter(_crossings(excess, grid, values)), 1.0)
+    roots = _crossings(lambda c: float(shared(c)) - c, grid, values)
+    if abs(values[0]) < 1e-9:  # φ is odd: 0 stays 0
+        roots = [0.0]
+    root = roots[0] if roots else 1.0
     low, high = max(root - 1e-4, 0.0), min(root + 1e-4, 1.0)
-    slope = np.diff(shared(np.array([low, high]))).item() / (high - low)
-    return root, slope
+    return root, float(shared(high) - shared(low)) / (high - low)
 
 
 def _crossings(function: Callable[[float], float], grid: Array, values: Array) -> list[float]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import overload
+import math
+from typing import TypeVar, cast
 
 import numpy as np
 
 from initlab.arguments import number
 from initlab.theory.functions import ActivationLike, Array
-from initlab.theory.quadrature import LARGEST, moments
+from initlab.theory.quadrature import LARGEST, Averages, moments
 
 _NOTHING = 1e-20
+Values = TypeVar("Values", float, Array)
 
 
 def gain(activation: ActivationLike) -> float:
@@ -43,8 +45,7 @@ def gain(activation: ActivationLike) -> float:
     >>> round(gain(torch.nn.functional.gelu), 4)
     1.5335
     """
-    level = _finite_square(activation)
-    return float(1 / np.sqrt(level))
+    return 1 / math.sqrt(_at_unit_variance(activation).square)
 
 
 def gain_slope(activation: ActivationLike) -> float:
@@ -61,8 +62,7 @@ def gain_slope(activation: ActivationLike) -> float:
         dV/dq at the fixed point q = 1, dimensionless.
 
     Raises:
-        TypeError: `activation` is neither a name nor a function.
-        ValueError: As in `gain`.
+        TypeError, ValueError: As in `gain`.
 
     Reference:
         Poole et al. (2016), Exponential expressivity in deep neural networks through transient
@@ -71,21 +71,12 @@ def gain_slope(activation: ActivationLike) -> float:
     >>> round(gain_slope("relu"), 6), round(gain_slope("gelu"), 3)
     (1.0, 1.144)
     """
-    _finite_square(activation)
-    return float(moments(activation).averages(1.0).elasticity)
+    return _at_unit_variance(activation).elasticity
 
 
-@overload
 def variance_map(
-    activation: ActivationLike, q: float, weight_var: float, bias_var: float = 0.0
-) -> float: ...
-@overload
-def variance_map(
-    activation: ActivationLike, q: Array, weight_var: float, bias_var: float = 0.0
-) -> Array: ...
-def variance_map(
-    activation: ActivationLike, q: float | Array, weight_var: float, bias_var: float = 0.0
-) -> float | Array:
+    activation: ActivationLike, q: Values, weight_var: float, bias_var: float = 0.0
+) -> Values:
     """Give E[z²] of the next layer, from q = E[z²] of this one: σ_w² E[φ(√q ζ)²] + σ_b².
 
     ζ is a standard Gaussian number: a pre-activation is a sum of many independent terms.
@@ -112,29 +103,18 @@ def variance_map(
     1.0
     """
     found = moments(activation)
-    checked = check_variances(q=q, weight_var=weight_var, bias_var=bias_var)
-    return _number_or_array(weight_var * found.square(checked) + bias_var)
+    levels = _variances(q, weight_var, bias_var)
+    moved = weight_var * found.square(levels) + bias_var
+    return cast(Values, moved if np.ndim(moved) else float(moved))
 
 
-@overload
-def correlation_map(
-    activation: ActivationLike, c: float, q: float, weight_var: float, bias_var: float = 0.0
-) -> float: ...
-@overload
 def correlation_map(
     activation: ActivationLike,
-    c: Array,
-    q: float | Array,
+    c: Values,
+    q: float | Values,
     weight_var: float,
     bias_var: float = 0.0,
-) -> Array: ...
-def correlation_map(
-    activation: ActivationLike,
-    c: float | Array,
-    q: float | Array,
-    weight_var: float,
-    bias_var: float = 0.0,
-) -> float | Array:
+) -> Values:
     """Give the correlation of two inputs one layer on, from their correlation c in this one.
 
     Both inputs have E[z²] = q here. Where the map lies above the diagonal, inputs grow alike
@@ -164,7 +144,7 @@ def correlation_map(
     0.3183
     """
     found = moments(activation)
-    levels = check_variances(q=q, weight_var=weight_var, bias_var=bias_var)
+    levels = _variances(q, weight_var, bias_var)
     if not (levels > 0).all():
         raise ValueError(f"q must be above 0 (without signals there is no correlation), got {q}.")
     cosines = np.asarray(c, dtype=float)
@@ -173,34 +153,32 @@ def correlation_map(
     if not weight_var and not bias_var:
         raise ValueError("weight_var and bias_var are both 0: the next layer emits only zeros.")
     shared = weight_var * found.pair(cosines, levels) + bias_var
-    return _number_or_array(shared / (weight_var * found.square(levels) + bias_var))
+    moved = shared / (weight_var * found.square(levels) + bias_var)
+    return cast(Values, moved if np.ndim(moved) else float(moved))
 
 
-def check_variances(q: float | Array, **scalars: float) -> Array:
+def _variances(q: float | Array, weight_var: float, bias_var: float) -> Array:
     """Refuse variances that are negative or not finite, and give `q` as an array."""
     values = np.asarray(q, dtype=float)
     if not ((values >= 0) & (values <= LARGEST)).all():
         raise ValueError(f"q must be a finite variance of at least 0 (and up to 1e150), got {q}.")
-    for name, value in scalars.items():
-        number(name, value, low=0)
+    number("weight_var", weight_var, low=0)
+    number("bias_var", bias_var, low=0)
     return values
 
 
-def _finite_square(activation: ActivationLike) -> float:
+def _at_unit_variance(activation: ActivationLike) -> Averages:
+    """Average over a standard Gaussian, where a gain is defined."""
     found = moments(activation)
-    level = found.averages(1.0).square
-    if level < _NOTHING:
+    here = found.averages(1.0)
+    if here.square < _NOTHING:
         raise ValueError(
             f"activation={found.name} emits next to nothing where z has variance 1, so no gain is "
             "defined. Shift it, or use it where signals are larger."
         )
-    if not np.isfinite(level):
+    if not math.isfinite(here.square):
         raise ValueError(
             f"activation={found.name} grows so fast that E[φ(z)²] is infinite, "
             "so no gain is defined. Bound its input or its output."
         )
-    return level
-
-
-def _number_or_array(values: Array) -> float | Array:
-    return values if np.ndim(values) else float(values)
+    return here

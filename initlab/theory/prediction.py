@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from initlab import schemes
+from initlab import models, schemes
 from initlab.arguments import number, whole
 from initlab.format import number as write
-from initlab.theory import network
 from initlab.theory.functions import ActivationLike
-from initlab.theory.layers import Affine, Norm, NoTheory, Same, Signal
-from initlab.theory.network import Step
+from initlab.theory.layers import Affine, Norm, NoTheory, Passed, Same, Signal, add_noise
+from initlab.theory.network import Reader, Step, leaf_names
 from initlab.theory.quadrature import LARGEST, SMALLEST, moments
 
 _MOST_NOISE = 4.0
@@ -50,14 +51,9 @@ class Prediction:
 
     def rows(self) -> list[dict[str, Any]]:
         """Give one plain dict for each layer, for a table."""
+        columns = ("activation", "gradient", "spread", "gradient_spread")
         return [
-            {
-                "name": name,
-                "activation": self.activation[i],
-                "gradient": self.gradient[i],
-                "spread": self.spread[i],
-                "gradient_spread": self.gradient_spread[i],
-            }
+            {"name": name, **{column: getattr(self, column)[i] for column in columns}}
             for i, name in enumerate(self.names)
         ]
 
@@ -119,50 +115,82 @@ def predict(
     >>> round(curve.activation[-2] / curve.activation[1] * 2**14.5, 6)
     1.0
     """
-    reading = network.Reading(
+    given = 0.0 if bias_var is None or bias_var == "torch_default" else bias_var
+    if isinstance(given, str) or not 0 <= given < math.inf:
+        raise ValueError(
+            'bias_var must be None, "torch_default" or a finite variance of at least 0, '
+            f"got {bias_var!r}."
+        )
+    reader = Reader(
         None if scheme is None else schemes.scheme(scheme),
-        _bias_var(bias_var),
-        _batch_size(batch_size),
-        activation,
+        bias_var,
+        math.inf if batch_size is None else whole("batch_size", batch_size, least=4),
+        None if activation is None else moments(activation),
     )
-    if activation is not None:
-        moments(activation)  # raises where it is not fit
     start = _input(x, input_rms)
-    if isinstance(model_or_depth, nn.Module):
-        names = network.leaf_names(model_or_depth)
-    else:
-        depth, widths = _sizes(model_or_depth, n_in=n_in, width=width, n_out=n_out)
-        names = []
+    model = model_or_depth
+    if not isinstance(model, nn.Module):
+        model = _mlp(model, width=width, n_in=n_in, n_out=n_out, norm=norm)
+        if scheme is None:
+            raise ValueError(
+                "scheme is missing: a depth has no weights of its own. Give a scheme such as "
+                "'kaiming_normal', or pass a model."
+            )
     try:
-        if isinstance(model_or_depth, nn.Module):
-            steps = network.model_steps(model_or_depth, reading)
-        else:
-            which = moments(activation or "relu")
-            steps = network.mlp_steps(depth, widths, _norm(norm), which, reading)
-            names = [step.name for step in steps if step.name]
-        return _propagate(steps, start)
+        return _propagate(reader.steps(model), start)
     except NoTheory as silence:
+        names = leaf_names(model)
         nothing: list[float | None] = [None] * len(names)
         reason = f"Theory does not apply: {silence}"
         return Prediction(names, nothing, nothing, nothing, nothing, applies=False, reason=reason)
 
 
+@lru_cache(maxsize=4, typed=True)  # a slider asks again and again for the same one
+def _mlp(depth: object, **about: Any) -> nn.Module:
+    """Build the network that a depth means, without memory for its weights."""
+    if isinstance(depth, bool) or not isinstance(depth, int):
+        raise TypeError(
+            "model_or_depth must be a torch.nn.Module or a whole number of hidden layers, "
+            f"got {depth!r} of type {type(depth).__name__}."
+        )
+    with torch.device("meta"):
+        return models.mlp(whole("model_or_depth", depth), **about)
+
+
+def _input(x: Tensor | None, input_rms: float) -> Signal:
+    if x is None:
+        square = number("input_rms", input_rms, low=0) ** 2
+        return Signal(square=square, contrast=square, width=1)
+    if not isinstance(x, Tensor) or x.dim() < 2 or len(x) < 2:
+        raise ValueError("x must be a batch of at least two inputs, of shape (B, ...).")
+    batch = x.detach().double().flatten(1)
+    return Signal(
+        square=batch.square().mean().item(), contrast=batch.var(dim=0).mean().item(), width=1
+    )
+
+
 def _propagate(steps: list[Step], start: Signal) -> Prediction:
-    signals = _forward(steps, start)
-    gradients, noises = _backward(steps, signals)
-    reference = _last_hidden(steps)
-    _check_noise(max(signal.noise for signal in signals), steps)
-    _check_noise(max(noises) - noises[reference], steps)
+    signals, passed = _forward(steps, start)
+    gradients, noises = _backward(steps, passed)
+    linear = [step for step in steps if isinstance(step.rule, Affine)]
+    if not linear:
+        raise NoTheory("the model has no linear layer.")
+    hidden = linear[-1].inputs[0]  # the signal that the head gets
+    for noise in (max(signal.noise for signal in signals), max(noises) - noises[hidden]):
+        if not noise <= _MOST_NOISE:
+            factor = write(math.exp(math.sqrt(noise) / 2))
+            raise NoTheory(
+                f"{len(linear)} linear layers are too many for their width: networks drawn anew "
+                f"differ by a factor of {factor} in rms, so no one curve fits."
+            )
     places = _named_places(steps)
-    unit = gradients[reference]
+    unit = gradients[hidden]
     return Prediction(
         names=list(places),
         activation=[math.sqrt(signals[i].square) for i in places.values()],
         gradient=[math.sqrt(gradients[i] / unit) if unit else None for i in places.values()],
         spread=[math.sqrt(signals[i].noise) / 2 for i in places.values()],
-        gradient_spread=[
-            math.sqrt(abs(noises[i] - noises[reference])) / 2 for i in places.values()
-        ],
+        gradient_spread=[math.sqrt(abs(noises[i] - noises[hidden])) / 2 for i in places.values()],
     )
 
 
@@ -179,96 +207,37 @@ def _named_places(steps: list[Step]) -> dict[str, int]:
     return places
 
 
-def _forward(steps: list[Step], start: Signal) -> list[Signal]:
-    needs_contrast = any(isinstance(step.rule, Norm) and step.rule.over_batch for step in steps)
-    if not needs_contrast:  # a NaN: only BatchNorm asks, and a correlation map takes time
-        start = Signal(start.square, math.nan, start.width)
-    signals = [start]
+def _forward(steps: list[Step], start: Signal) -> tuple[list[Signal], list[Passed]]:
+    """Give the signal at each place, and what each step does to gradients."""
+    if not any(isinstance(step.rule, Norm) and step.rule.over_batch for step in steps):
+        # Only BatchNorm asks for the contrast, and a correlation map takes time.
+        start = replace(start, contrast=math.nan)
+    signals, passed = [start], []
     for step in steps:
-        signal = step.rule.forward(*[signals[i] for i in step.inputs])
-        if signal.square and not SMALLEST < signal.square < LARGEST:
+        passed.append(step.rule(*[signals[i] for i in step.inputs]))
+        square = passed[-1].signal.square
+        if square and not SMALLEST < square < LARGEST:
             raise NoTheory(f"the second moment after {step.name} leaves the range of float64.")
-        signals.append(signal)
-    return signals
+        signals.append(passed[-1].signal)
+    return signals, passed
 
 
-def _backward(steps: list[Step], signals: list[Signal]) -> tuple[list[float], list[float]]:
+def _backward(steps: list[Step], passed: list[Passed]) -> tuple[list[float], list[float]]:
     """Mean squared gradients at each signal (1 at the output), and Var ln of them."""
-    gradients, noises = [0.0] * len(signals), [0.0] * len(signals)
-    gradients[-1] = 1.0
+    gradients, noises = [0.0] * len(steps) + [1.0], [0.0] * (len(steps) + 1)
     for place in range(len(steps), 0, -1):
-        step = steps[place - 1]
-        inputs = [signals[i] for i in step.inputs]
-        arriving = gradients[place] * step.rule.backward(*inputs) if gradients[place] else 0.0
-        noise = noises[place] + step.rule.backward_noise(*inputs) if arriving else 0.0
+        step, (_, factor, noise) = steps[place - 1], passed[place - 1]
+        if not gradients[place]:
+            continue
+        if not math.isfinite(factor):
+            raise NoTheory(f"{step.name} jumps, or is so steep that its squared slope has no mean.")
+        arriving = gradients[place] * factor
         for i in step.inputs:
             total = gradients[i] + arriving
             share = arriving / total if 0 < total < math.inf else 1.0
-            noises[i] = (share * noise**0.5 + (1 - share) * noises[i] ** 0.5) ** 2
+            if arriving:
+                noises[i] = add_noise(share, noises[place] + noise, noises[i])
             gradients[i] = total
     if not math.isfinite(max(gradients)):
         raise NoTheory("gradients leave the range of float64.")
     return gradients, noises
-
-
-def _last_hidden(steps: list[Step]) -> int:
-    """Find the signal that enters the last linear layer."""
-    for step in reversed(steps):
-        if isinstance(step.rule, Affine):
-            return step.inputs[0]
-    raise NoTheory("the model has no linear layer.")
-
-
-def _check_noise(noise: float, steps: list[Step]) -> None:
-    if not noise <= _MOST_NOISE:
-        depth = sum(isinstance(step.rule, Affine) for step in steps)
-        raise NoTheory(
-            f"{depth} linear layers are too many for their width: networks drawn anew differ by "
-            f"a factor of {write(math.exp(math.sqrt(noise) / 2))} in rms, so no one curve fits."
-        )
-
-
-def _input(x: Tensor | None, input_rms: float) -> Signal:
-    if x is None:
-        number("input_rms", input_rms, low=0)
-        return Signal(square=input_rms**2, contrast=input_rms**2, width=1)
-    if not isinstance(x, Tensor) or x.dim() < 2 or len(x) < 2:
-        raise ValueError("x must be a batch of at least two inputs, of shape (B, ...).")
-    batch = x.detach().double().flatten(1)
-    return Signal(
-        square=batch.square().mean().item(), contrast=batch.var(dim=0).mean().item(), width=1
-    )
-
-
-def _sizes(depth: Any, **widths: int) -> tuple[int, tuple[int, int, int]]:
-    if isinstance(depth, bool) or not isinstance(depth, int):
-        raise TypeError(
-            "model_or_depth must be a torch.nn.Module or a whole number of hidden layers, "
-            f"got {depth!r} of type {type(depth).__name__}."
-        )
-    for name, value in {"model_or_depth": depth, **widths}.items():
-        whole(name, value)
-    return depth, (widths["n_in"], widths["width"], widths["n_out"])
-
-
-def _norm(norm: str | None) -> str | None:
-    if norm not in (None, "batch", "layer"):
-        raise ValueError(f'norm must be None, "batch" or "layer", got {norm!r}.')
-    return norm
-
-
-def _bias_var(bias_var: float | str | None) -> float | str | None:
-    if bias_var is None or bias_var == "torch_default":
-        return bias_var
-    if isinstance(bias_var, str) or not (math.isfinite(bias_var) and bias_var >= 0):
-        raise ValueError(
-            'bias_var must be None, "torch_default" or a finite variance of at least 0, '
-            f"got {bias_var!r}."
-        )
-    return bias_var
-
-
-def _batch_size(batch_size: int | None) -> float:
-    if batch_size is None:
-        return math.inf
-    return whole("batch_size", batch_size, least=4)

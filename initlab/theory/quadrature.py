@@ -102,7 +102,7 @@ class Moments:
     def _averages(self, q: float) -> Averages:
         """All averages that a curve needs, at one variance."""
         root = min(q, LARGEST) ** 0.5
-        z, weights = self._nodes(root)
+        z, weights = _panels(self._own_edges(root))
         x = root * z
         with np.errstate(over="ignore", invalid="ignore"):
             values, slopes = self._values(x), self._slopes(x) ** 2
@@ -120,10 +120,10 @@ class Moments:
     def _expand(self, q: float) -> _Series:
         """Find the terms of Mehler's formula."""
         root = min(max(q, SMALLEST), LARGEST) ** 0.5
-        z, weights = self._nodes(root)
+        own = self._own_edges(root)
+        z, weights = _panels(own)
         values = self._values(root * z)
-        basis = _hermite(z, weights) if len(self.edges) else _common_basis()
-        terms = (basis @ (np.sqrt(weights) * values)) ** 2
+        terms = (_hermite(own) @ (np.sqrt(weights) * values)) ** 2
         ends = (weights * values) @ values, (weights * values) @ values[::-1]
         beyond = ends[0] - terms.sum(), ends[1] - terms[::2].sum() + terms[1::2].sum()
         if beyond[0] > _MOST_BEYOND * ends[0]:
@@ -134,12 +134,9 @@ class Moments:
             )
         return _Series(terms, beyond)
 
-    def _nodes(self, root: float) -> tuple[Array, Array]:
-        """Give places of ζ, symmetric about 0, and the weights that a mean has there."""
-        if not len(self.edges):
-            return _common_nodes()
-        own = self.edges[np.abs(self.edges) < _REACH * root] / root
-        return _panels(np.concatenate([_EDGES, own, -own]))
+    def _own_edges(self, root: float) -> tuple[float, ...]:
+        """Tell at which ζ within reach panels must end too, since φ(root · ζ) bends or jumps."""
+        return tuple((self.edges[np.abs(self.edges) < _REACH * root] / root).tolist())
 
     def _values(self, x: Array) -> Array:
         return functions.to_array(self._function(torch.from_numpy(x)))
@@ -193,34 +190,27 @@ def _named(name: str) -> Moments:
     return Moments(name)
 
 
-def _panels(edges: Array) -> tuple[Array, Array]:
-    """Give nodes between the edges, and the Gaussian's weights there."""
-    edges = np.unique(edges)
+@lru_cache(maxsize=8)
+def _panels(own: tuple[float, ...]) -> tuple[Array, Array]:
+    """Give places of ζ, symmetric about 0, and the weights that a mean has there."""
+    edges = np.unique([*_EDGES, *own, *(-edge for edge in own)])
     half = np.diff(edges)[:, None] / 2
     z = (edges[:-1, None] + half + half * _NODES).ravel()
     weights = (half * _WEIGHTS).ravel() * np.exp(-0.5 * z * z)
     return z, weights / weights.sum()
 
 
-def _hermite(z: Array, weights: Array) -> Array:
+@lru_cache(maxsize=1)
+def _hermite(own: tuple[float, ...]) -> Array:
     """Give Hermite polynomials that are orthonormal for a Gaussian, times √ of its weights.
 
     Shape:
-        z and weights (nodes,); answer (terms, nodes).
+        (terms, nodes)
     """
+    z, weights = _panels(own)
     found = np.empty((_TERMS, len(z)))
     found[0] = np.sqrt(weights)
     found[1] = z * found[0]
     for n in range(2, _TERMS):
         found[n] = (z * found[n - 1] - (n - 1) ** 0.5 * found[n - 2]) / n**0.5
     return found
-
-
-@lru_cache(maxsize=1)
-def _common_nodes() -> tuple[Array, Array]:
-    return _panels(_EDGES)
-
-
-@lru_cache(maxsize=1)
-def _common_basis() -> Array:
-    return _hermite(*_common_nodes())

@@ -1,4 +1,4 @@
-"""Which facts mean illness? One class for each: its limit, why it matters, test, cures, picture.
+"""Which facts mean illness? One class for each: its limit, why it matters, test and cures.
 
 A limit is either a theorem about a start, or lies between what trained and what did not on the
 measured set (`tests/sick_networks.py`, variant A: seed 0, width 64). The other variants of that

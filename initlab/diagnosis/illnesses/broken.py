@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
-
-from torch import nn
 
 from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case, float_tensors
@@ -34,7 +30,8 @@ class NonFinite(Restarted):
         data = self._data(case)
         buffers = self._buffers(case)
         gets = [la.name for la in facts.trace.layers if la.gradient and la.gradient.nonfinite]
-        emits = [name for name, share in self._emits(case).items() if share]
+        shares = facts.each(lambda la: la.activation.nonfinite if la.activation else None)
+        emits = [name for name, share in shares.items() if share]
         if not (broken or data or buffers or gets or not math.isfinite(facts.loss)):
             return None
         names = tuple(broken) or data or buffers or self._huge(case) or tuple(emits or gets)
@@ -56,7 +53,9 @@ class NonFinite(Restarted):
             "layers": float(len(emits)),
             "parameters": float(len(broken)),
         }
-        return Seen(summary, evidence, names)
+        what = "share of nan or inf\nin what a layer emits"
+        shown = Measured(what, shares or {"the model": 1.0}, high=0.0, log=False)
+        return Seen(summary, evidence, names, [shown])
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Fill what is broken, and leave the rest alone."""
@@ -66,8 +65,7 @@ class NonFinite(Restarted):
         for name in self._buffers(case):
             owner = name.rpartition(".")[0]
             if is_norm(held[owner]):
-                call = f"{case.names.path(owner)}.reset_running_stats()"
-                yield Cure(call=call, apply=partial(_reset_statistics, owner))
+                yield Cure(call=f"{case.names.path(owner)}.reset_running_stats()")
         named = {p.name: p for p in case.facts.parameters if p.name in seen.layers}
         if named and all(p.trainable for p in named.values()):
             yield cures.refill(case, [*named])
@@ -88,22 +86,6 @@ class NonFinite(Restarted):
         if self._buffers(case):
             return f"give {several(seen.layers)} its values again: a buffer is no parameter"
         return super().otherwise(case, seen)
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the share in what each layer emits."""
-        emits = self._emits(case)
-        return (
-            Measured(
-                quantity="share of nan or inf\nin what a layer emits",
-                values=emits or {"the model": 1.0},
-                high=0.0,
-                log=False,
-            ),
-        )
-
-    def _emits(self, case: Case) -> dict[str, float]:
-        layers = case.facts.trace.layers
-        return {la.name: la.activation.nonfinite for la in layers if la.activation is not None}
 
     def _data(self, case: Case) -> tuple[str, ...]:
         names = case.names
@@ -145,19 +127,19 @@ class NoGradient(Illness):
             what = f"no gradient comes back to {len(cut)} of {len(trainable)} trainable parameters"
         else:
             what = f"all {len(called)} parameters are frozen (requires_grad=False)"
+        names = tuple(p.name for p in (cut or called))
+        norms = {p.name: p.gradient or 0.0 for p in called}
         return Seen(
             f"{what}.",
             {"trainable": float(len(trainable)), "without gradient": float(len(cut))},
-            tuple(p.name for p in (cut or called)),
+            names,
+            [Measured("norm of the gradient\n(0: none came back)", norms, marked=names)],
         )
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Unfreeze a network that is all frozen."""
         if not seen.evidence["trainable"]:
-            yield Cure(
-                call=f"{case.names.model}.requires_grad_(True)",
-                apply=lambda model: model.requires_grad_(True),
-            )
+            yield Cure(call=f"{case.names.model}.requires_grad_(True)")
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say where to look for the cut."""
@@ -167,22 +149,6 @@ class NoGradient(Illness):
             f"after {after}, or pass a loss= that uses every output"
         )
 
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the gradient of each parameter."""
-        called = [p for p in case.facts.parameters if p.called]
-        return (
-            Measured(
-                quantity="norm of the gradient\n(0: none came back)",
-                values={p.name: p.gradient or 0.0 for p in called},
-                marked=seen.layers,
-            ),
-        )
-
     def right(self, case: Case) -> str:
         """Tell that all is reached."""
         return "a gradient reaches every trainable layer"
-
-
-def _reset_statistics(owner: str, model: nn.Module) -> None:
-    norm: Any = model.get_submodule(owner)
-    norm.reset_running_stats()

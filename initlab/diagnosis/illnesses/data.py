@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
@@ -70,13 +70,6 @@ class Scale:
             at = "0" if self.over == (0,) else f"{self.over}, keepdim=True"
             return f"{w} = ({w} - {w}.mean({at})) / {w}.std({at}).clamp(min=1e-6)"
         return f"{w} = ({w} - {w}.mean()) / {w}.std()"
-
-    def standardised(self, t: Tensor) -> Tensor:
-        """Do what the line says."""
-        if self.over:
-            mean, std = t.mean(self.over, keepdim=True), t.std(self.over, keepdim=True)
-            return (t - mean) / std.clamp(min=1e-6)
-        return (t - t.mean()) / t.std()
 
 
 class Data(Illness):
@@ -162,19 +155,12 @@ class Data(Illness):
 
     def standardised(self, case: Case) -> Case:
         """Give the same network standardised data."""
-        by_name = {s.where: s for s in self.suspects(case)}
-
-        def change(where: str, t: Any) -> Any:
-            return by_name[where].standardised(t) if where in by_name else t
-
-        x: Any = case.x
-        if isinstance(x, Tensor):
-            x = change(case.names.x, x)
-        elif isinstance(x, tuple):
-            x = tuple(change(f"{case.names.x}[{k}]", t) for k, t in enumerate(x))
-        elif isinstance(x, dict):
-            x = {key: change(f'{case.names.x}["{key}"]', t) for key, t in x.items()}
-        return case.on(x, change(case.names.target, case.target))
+        x = list(case.x) if isinstance(case.x, tuple) else copy.copy(case.x)
+        names = {case.names.x: x, case.names.target: case.target}
+        exec("\n".join(s.line for s in self.suspects(case)), names)
+        x = names[case.names.x]
+        x = tuple(x) if isinstance(case.x, tuple) else x
+        return replace(case, x=x, target=names[case.names.target])
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Where only the targets' mean is far from 0, the output layer can start there."""

@@ -1,14 +1,14 @@
-"""What is an illness? A limit, why it matters, a test, its cures and its picture, in one class."""
+"""What is an illness? A limit, why it matters, a test and its cures, in one class."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from initlab.diagnosis.case import Case
-from initlab.diagnosis.facts import Facts, before_output, rms_of
+from initlab.diagnosis.facts import Facts
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.trial import Outcome
 from initlab.format import number
@@ -22,12 +22,14 @@ class Seen:
         summary: One sentence with the main numbers.
         evidence: Name of a number → the number.
         layers: Where, in the model's order: layers, parameters, or "x" and "y" for the data.
+        measured: The numbers that its picture shows, a part of the picture for each.
         illness: Another name than that of the class.
     """
 
     summary: str
     evidence: dict[str, float]
     layers: tuple[str, ...]
+    measured: Sequence[Measured] = ()
     illness: str = ""
 
 
@@ -61,10 +63,6 @@ class Illness(ABC):
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say what helps where no cure does."""
 
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Give the numbers that a picture of it shows."""
-        return ()
-
     def partial(self, seen: Seen) -> bool:
         """Say whether the rest of the network trains, so that care is enough."""
         return False
@@ -89,50 +87,23 @@ class Illness(ABC):
 
 def leverages(facts: Facts, low: float | None, high: float) -> Measured:
     """Picture the leverage of each weight."""
-    return Measured(
-        quantity="leverage of each weight\n(losses of a guess)",
-        values=facts.leverage,
-        low=low,
-        high=high,
-    )
+    return Measured("leverage of each weight\n(losses of a guess)", facts.leverage, low, high)
 
 
 def signals(facts: Facts) -> Measured:
     """Picture the size of what each layer emits."""
-    return Measured(quantity="rms of what\neach layer emits (no unit)", values=rms_of(facts))
-
-
-def gradient_of(facts: Facts) -> dict[str, float]:
-    """Give the rms of the gradient at what each layer emits."""
-    return {
-        layer.name: layer.gradient.rms for layer in facts.trace.layers if layer.gradient is not None
-    }
-
-
-def growth(facts: Facts) -> tuple[float, float]:
-    """Return by what factor the signal grows forwards, and the gradient backwards.
-
-    Each is the largest rms of a hidden layer over that where the way begins; for a recurrent layer
-    also that of a step over the first one.
-    """
-    signal = [v for v in before_output(facts, rms_of(facts)).values() if v > 0]
-    back = [v for v in before_output(facts, gradient_of(facts)).values() if v > 0]
-    forwards = max(signal) / signal[0] if signal else 1.0
-    forwards = max([forwards, *facts.through_time.values()])
-    backwards = max(back) / back[-1] if back else 1.0
-    return forwards, backwards
+    return Measured("rms of what\neach layer emits (no unit)", facts.signal)
 
 
 def in_order(names: Sequence[str], facts: Facts) -> list[str]:
     """Sort parameters by when their layer is first called, which need not be their order."""
-    places: dict[str, int] = {}
-    for place, layer in enumerate(facts.trace.layers):
-        places.setdefault(layer.name.split(":")[0], place)
+    called = [layer.name.split(":")[0] for layer in facts.trace.layers]
+    places = {name: place for place, name in reversed([*enumerate(called)])}
     owner = {p.name: p.layer for p in facts.parameters}
     return sorted(names, key=lambda name: places.get(owner[name], -1))
 
 
-def several(names: Any, most: int = 3) -> str:
+def several(names: Iterable[str], most: int = 3) -> str:
     """Write a few names in a sentence."""
     names = list(names)
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -12,7 +12,7 @@ from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import Parameter
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.illnesses.illness import Illness, Seen, in_order, several
-from initlab.diagnosis.illnesses.signals import Restarted, Vanishing
+from initlab.diagnosis.illnesses.signals import Dead, Restarted, Saturated, Vanishing
 from initlab.format import number
 
 
@@ -38,7 +38,7 @@ class Symmetric(Restarted):
         gates = [p for p in facts.parameters if p.name in facts.asleep and _is_gate(p)]
         equal = [
             p
-            for p in self._rows(case).values()
+            for p in self._rows(case)
             if _or_one(p.rows_differ) < self.equal
             and _or_one(p.pull_apart) < self.pull * case.facts.unit
             and not (p.size == 0 and gates)  # then it is the gate that must open
@@ -46,6 +46,7 @@ class Symmetric(Restarted):
         if not equal:
             return None
         worst = min(equal, key=lambda p: _or_one(p.rows_differ))
+        shown = {p.name: _or_one(p.rows_differ) for p in self._rows(case)}
         differ = _or_one(worst.rows_differ)
         same = "are equal" if differ == 0 else f"differ by {number(differ)} of their size"
         what = "all 0" if worst.size == 0 else f"its {worst.units} units {same}"
@@ -53,14 +54,11 @@ class Symmetric(Restarted):
             f"{worst.name}: {what}, and so is the gradient that comes back to them.",
             {"rows differ": differ, "pull apart": _or_one(worst.pull_apart)},
             tuple(p.name for p in equal),
+            [Measured("relative difference\nbetween the units of a weight", shown, low=self.equal)],
         )
 
-    def _rows(self, case: Case) -> dict[str, Parameter]:
-        return {
-            p.name: p
-            for p in case.facts.parameters
-            if p.rows_differ is not None and p.trainable and p.called and not p.embedding
-        }
+    def _rows(self, case: Case) -> list[Parameter]:
+        return [p for p in case.facts.weights if p.rows_differ is not None and not p.embedding]
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Draw one side of each product of zeros; or what is equal; or the whole network."""
@@ -83,16 +81,6 @@ class Symmetric(Restarted):
             "fill these where the model is built, and keep one side of each product at 0"
         )
 
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the difference between the units of each weight."""
-        return (
-            Measured(
-                quantity="relative difference\nbetween the units of a weight",
-                values={name: _or_one(p.rows_differ) for name, p in self._rows(case).items()},
-                low=self.equal,
-            ),
-        )
-
     def right(self, case: Case) -> str:
         """Tell that units differ."""
         return "the units of each layer differ" if self._rows(case) else ""
@@ -113,8 +101,6 @@ class Asleep(Illness):
         names = case.facts.asleep
         if not names or case.facts.stands_in:
             return None
-        from initlab.diagnosis.illnesses.signals import Dead, Saturated
-
         if any(other.test(case) for other in (Symmetric(), Dead(), Saturated(), Vanishing())):
             return None
         trainable = [p for p in case.facts.parameters if p.trainable and p.called]
@@ -189,11 +175,10 @@ class Copies(Illness):
     def _groups(self, case: Case) -> list[list[str]]:
         held = dict(case.model.named_parameters())
         by_look: dict[tuple[object, ...], list[str]] = defaultdict(list)
-        for p in case.facts.parameters:
+        for p in case.facts.weights:
             w = held[p.name].detach()
             varies = p.rows_differ is not None and p.rows_differ > Symmetric.equal
-            usable = p.matrix and p.trainable and p.called and varies and w.numel() >= 16
-            if usable and w.std() > 0:
+            if varies and w.numel() >= 16 and w.std() > 0:
                 by_look[(w.shape, *w.flatten()[:4].tolist())].append(p.name)
         return [
             names
@@ -209,7 +194,7 @@ class Copies(Illness):
             if len(set(parts)) > 1:
                 break
             common.append(parts[0])
-        scheme = next(cures.schemes(case))[0]
+        scheme, _ = next(cures.starts(case))
         where = case.names.path(".".join(common))
         return f'il.initialize({where}, "{scheme}")  # draws each of them anew'
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import takewhile
 
 from torch import nn
 
 from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case
-from initlab.diagnosis.facts import before_output, rms_of
+from initlab.diagnosis.facts import Facts
 from initlab.diagnosis.findings import Cure, Measured
-from initlab.diagnosis.illnesses.illness import Illness, Seen, growth, in_order, leverages, signals
+from initlab.diagnosis.illnesses.illness import Illness, Seen, in_order, leverages, signals
 from initlab.diagnosis.trial import Outcome
 from initlab.format import number, percent
+from initlab.probe.tensors import first_tensor
 
 SQUASHING = {"Sigmoid", "Softplus", "Hardsigmoid", "LogSigmoid", "Exp"}  # their mean is not 0
 
@@ -84,32 +86,17 @@ class Dead(Restarted):
             f"{percent(shares[worst])} of the units of {worst} are 0 for every input.",
             {"dead share": shares[worst], "layers": float(len(ill))},
             tuple(ill),
+            [Measured("share of dead units", shares, high=self.limit, log=False)],
         )
 
     def _shares(self, case: Case) -> dict[str, float]:
-        layers = before_output(
-            case.facts, {la.name: i for i, la in enumerate(case.facts.trace.layers)}
-        )
-        found = {la.name: la.dead for la in case.facts.trace.layers if la.name in layers}
-        return {name: share for name, share in found.items() if share is not None}
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the share in each layer."""
-        return (
-            Measured(
-                quantity="share of dead units",
-                values=self._shares(case),
-                high=self.limit,
-                log=False,
-            ),
-        )
+        hidden = case.facts.hidden(case.facts.signal)
+        return case.facts.each(lambda layer: layer.dead if layer.name in hidden else None)
 
     def right(self, case: Case) -> str:
         """Tell the largest share."""
-        shares = self._shares(case)
-        return (
-            f"at most {percent(max(shares.values()))} of a layer's units are dead" if shares else ""
-        )
+        worst = max(self._shares(case).values(), default=None)
+        return "" if worst is None else f"at most {percent(worst)} of a layer's units are dead"
 
 
 class Saturated(Restarted):
@@ -127,9 +114,8 @@ class Saturated(Restarted):
 
     def test(self, case: Case) -> Seen | None:
         """Look at the mean over all bounded layers."""
-        shares = self._shares(case)
+        shares, mean = self._shares(case)
         ill = [name for name, share in shares.items() if share > self.limit]
-        mean = sum(shares.values()) / len(shares) if shares else 0.0
         if mean <= self.limit:
             return None
         worst = max(ill, key=lambda name: shares[name])
@@ -138,27 +124,16 @@ class Saturated(Restarted):
             f"({percent(mean)} over all such layers).",
             {"saturated share": shares[worst], "mean share": mean},
             tuple(ill),
+            [Measured("share of saturated values", shares, high=self.limit, log=False)],
         )
 
-    def _shares(self, case: Case) -> dict[str, float]:
-        found = {layer.name: layer.saturated for layer in case.facts.trace.layers}
-        return {n: share for n, share in found.items() if share is not None} | case.facts.gates
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the share in each layer."""
-        return (
-            Measured(
-                quantity="share of saturated values",
-                values=self._shares(case),
-                high=self.limit,
-                log=False,
-            ),
-        )
+    def _shares(self, case: Case) -> tuple[dict[str, float], float]:
+        shares = case.facts.each(lambda layer: layer.saturated) | case.facts.gates
+        return shares, sum(shares.values()) / max(len(shares), 1)
 
     def right(self, case: Case) -> str:
         """Tell the mean share."""
-        shares = self._shares(case)
-        mean = sum(shares.values()) / len(shares) if shares else 0.0
+        shares, mean = self._shares(case)
         return f"{percent(mean)} of bounded values are saturated" if shares else ""
 
 
@@ -178,35 +153,19 @@ class Collapsed(Restarted):
 
     def test(self, case: Case) -> Seen | None:
         """Look at what enters the output layer."""
-        apart = {name: s for name, s in self._apart(case).items() if not math.isnan(s)}
-        if not apart or not [*apart.values()][-1] < self.limit or case.facts.entered >= self.limit:
+        hidden = case.facts.hidden(case.facts.apart)
+        apart = {name: s for name, s in hidden.items() if not math.isnan(s)}
+        last = next(reversed(apart), None)
+        if last is None or apart[last] >= self.limit or case.facts.entered >= self.limit:
             return None
-        ill: list[str] = []
-        for name in reversed(apart):
-            if apart[name] >= self.limit:
-                break
-            ill.insert(0, name)
-        last = [*apart][-1]
+        ill = [*takewhile(lambda name: apart[name] < self.limit, reversed(apart))][::-1]
         cosine = f"1 - {number(apart[last])}" if apart[last] else "1"
         return Seen(
             f"different inputs look alike: their mean cosine is {cosine} at {last}, "
             f"from {ill[0]} on.",
             {"1 - cosine at the end": apart[last], "1 - cosine of x": case.facts.input_spread},
             tuple(ill),
-        )
-
-    def _apart(self, case: Case) -> dict[str, float]:
-        return before_output(case.facts, case.facts.apart)
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show how far apart inputs are in each layer."""
-        known = {n: s for n, s in self._apart(case).items() if not math.isnan(s)}
-        if not known:
-            return ()
-        return (
-            Measured(
-                quantity="1 - mean cosine\nbetween different inputs", values=known, low=self.limit
-            ),
+            [Measured("1 - mean cosine\nbetween different inputs", apart, low=self.limit)],
         )
 
 
@@ -233,7 +192,7 @@ class Exploding(Restarted):
         if not leverage:
             return None
         strongest = max(leverage, key=lambda name: leverage[name])
-        forwards, backwards = growth(case.facts)
+        forwards, backwards = self._growth(case.facts)
         if not leverage[strongest] > self.limit or max(forwards, backwards) < self.growth:
             return None
         way = "the signal" if forwards >= backwards else "the gradient, on its way back,"
@@ -248,11 +207,19 @@ class Exploding(Restarted):
                 "loss": case.facts.loss,
             },
             tuple(name for name, value in leverage.items() if value > self.limit),
+            [leverages(case.facts, Vanishing.weak, self.limit), signals(case.facts)],
         )
 
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show leverages and signals."""
-        return leverages(case.facts, Vanishing.weak, self.limit), signals(case.facts)
+    def _growth(self, facts: Facts) -> tuple[float, float]:
+        """Return by what factor the signal grows forwards, and the gradient backwards.
+
+        Each is the largest rms of a hidden layer over that where the way begins; for a recurrent
+        layer also that of a step over the first one.
+        """
+        signal = [v for v in facts.hidden(facts.signal).values() if v > 0] or [1.0]
+        back = [v for v in facts.hidden(facts.gradient).values() if v > 0] or [1.0]
+        forwards = max([max(signal) / signal[0], *facts.through_time.values()])
+        return forwards, max(back) / back[-1]
 
 
 class Vanishing(Restarted):
@@ -278,13 +245,16 @@ class Vanishing(Restarted):
         facts, leverage = case.facts, case.facts.leverage
         if not leverage:
             return None
-        limit = self._limit(case)
+        plain = not facts.woken and not any(
+            "Norm" in type(m).__name__ for m in case.model.modules()
+        )
+        limit = self.faint if plain and max(leverage.values()) < self.faint else self.weak
         first = in_order([*leverage], facts)[: max(1, len(leverage) // 3)]
         best = max(first, key=lambda name: leverage[name])
         if not leverage[best] < limit:
             return None
         weak = [name for name, value in leverage.items() if value < limit]
-        rms = list(before_output(facts, rms_of(facts)).values()) or [math.nan]
+        rms = [*facts.hidden(facts.signal).values()] or [math.nan]
         return Seen(
             f"{len(weak)} of {len(leverage)} weights have next to no effect: if {best} changes by "
             f"100 %, the loss changes by only {number(leverage[best])} of that of a guess.",
@@ -294,19 +264,8 @@ class Vanishing(Restarted):
                 "signal, last over first": rms[-1] / rms[0] if rms[0] else math.nan,
             },
             tuple(weak),
+            [leverages(facts, limit, Exploding.limit), signals(facts)],
         )
-
-    def _limit(self, case: Case) -> float:
-        facts = case.facts
-        plain = not facts.woken and not any(
-            "Norm" in type(m).__name__ for m in case.model.modules()
-        )
-        faint = plain and max(facts.leverage.values(), default=0.0) < self.faint
-        return self.faint if faint else self.weak
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show leverages and signals."""
-        return leverages(case.facts, self._limit(case), Exploding.limit), signals(case.facts)
 
 
 class WrongLoss(Illness):
@@ -327,11 +286,22 @@ class WrongLoss(Illness):
         if unit is None or not facts.loss > self.limit * unit:
             return None
         head = facts.last.split(":")[0]
-        guess = {} if facts.guess.zero is None else {"loss of the output 0": facts.guess.zero}
+        x = first_tensor(case.x)
+        evidence = {
+            "loss": facts.loss,
+            "loss of a guess": unit,
+            "rms of x": math.nan
+            if x is None
+            else float(x.detach().abs().double().square().mean().sqrt()),
+        }
+        if facts.guess.zero is not None:
+            evidence["loss of the output 0"] = facts.guess.zero
+        losses = {"a guess": unit, "this network": facts.loss}
         return Seen(
             f"the loss starts at {number(facts.loss)}; a guess has {number(unit)}.",
-            {"loss": facts.loss, "loss of a guess": unit, "rms of x": facts.input_rms} | guess,
+            evidence,
             facts.graph.head_parameters or ((head,) if head else ()),
+            [Measured("loss at the start", losses, high=self.limit * unit)],
         )
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
@@ -354,15 +324,4 @@ class WrongLoss(Illness):
         return (
             f"no initialisation brings the loss down: look at what is done to the output after "
             f"{where} (a factor, an exponential), and at the scale of the targets"
-        )
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the two losses."""
-        unit = case.facts.unit
-        return (
-            Measured(
-                quantity="loss at the start",
-                values={"a guess": unit, "this network": case.facts.loss},
-                high=self.limit * unit,
-            ),
         )

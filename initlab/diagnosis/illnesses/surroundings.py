@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 
 from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case
-from initlab.diagnosis.facts import value_of
+from initlab.diagnosis.facts import copied, value_of
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.guess import column_of
 from initlab.diagnosis.illnesses.illness import Illness, Seen
@@ -45,7 +44,7 @@ class Output(Illness):
         """Look at the function that makes the output, at the loss and at the targets."""
         facts, name = case.facts, self._function(case)
         output = facts.output
-        if output is None or facts.stands_in or not name or not math.isfinite(facts.loss):
+        if facts.stands_in or not name or not math.isfinite(facts.loss):
             return None
         low, high = self._RANGES[name]
         shown = {"SafeSoftmax": "Softmax", "Relu": "ReLU"}.get(name, name)
@@ -84,7 +83,7 @@ class Output(Illness):
     def _function(self, case: Case) -> str:
         name = case.facts.graph.function
         output = case.facts.output
-        if output is None or output.is_complex():
+        if output.is_complex():
             return ""
         if name in ("Clamp", "ClampMin", "Threshold"):
             return "Relu" if float(output.min()) >= 0 else ""
@@ -96,15 +95,13 @@ class Output(Illness):
 
     def _takes_scores(self, case: Case) -> bool:
         """Say whether the loss contains a softmax or a sigmoid, by what it gives."""
-        target, output = case.target, case.facts.output
-        assert output is not None
-        loss_of = partial(value_of, loss=case.loss)
-        if not isinstance(target, Tensor) or case.loss is None:
+        target, output, loss = case.target, case.facts.output, case.loss
+        if not isinstance(target, Tensor) or loss is None:
             return isinstance(target, Tensor) and not target.is_floating_point()
 
         def tried(o: Tensor) -> float:
             try:
-                return float(loss_of(o, target))
+                return float(loss(o, target))
             except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
                 return math.nan
 
@@ -126,29 +123,14 @@ class Output(Illness):
         """Take away what ends a Sequential; or let a ReLU's outputs start above 0."""
         if self._function(case) == "Relu" and "targets out of reach" not in seen.evidence:
             yield from cures.output_bias(case)
-        last = case.model
-        path: list[str] = []
+        last, path, where = case.model, "", ""
         while isinstance(last, nn.Sequential) and len(last):
-            path.append([*last._modules][-1])
+            where = f"{case.names.path(path)}[{len(last) - 1}]"
+            path += f".{[*last._modules][-1]}"
             last = last[-1]
-        kinds = (
-            nn.Softmax,
-            nn.Sigmoid,
-            nn.Tanh,
-            nn.ReLU,
-            nn.Softplus,
-            nn.Hardsigmoid,
-            nn.LogSigmoid,
-        )
-        if path and isinstance(last, kinds):
-            *above, name = path
-
-            def apply(model: nn.Module) -> None:
-                setattr(model.get_submodule(".".join(above)), name, nn.Identity())
-
-            index = len(case.model.get_submodule(".".join(above))) - 1  # type: ignore[arg-type]
-            target = f"{case.names.path('.'.join(above))}[{index}]"
-            yield Cure(call=f"{target} = torch.nn.Identity()", apply=apply)
+        kinds = nn.Softmax, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.Softplus, nn.Hardsigmoid, nn.LogSigmoid
+        if where and isinstance(last, kinds):
+            yield Cure(call=f"{where} = torch.nn.Identity()")
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say what to take away."""
@@ -192,12 +174,15 @@ class Mode(Illness):
         if stale:
             worst = max(stale, key=lambda name: stale[name])
             shift, ratio = case.facts.statistics[worst]
+            shifts = {name: shift for name, (shift, _) in case.facts.statistics.items()}
+            what = "shift of the mean\n(stored standard deviations)"
             return Seen(
                 f"{worst} is a BatchNorm in eval() with statistics that are not the batch's: the "
                 f"mean is {number(shift)} standard deviations away, the variance {number(ratio)} "
                 "times the stored one.",
                 {"shift": shift, "ratio of variances": ratio, "loss": case.facts.loss},
                 tuple(stale),
+                [Measured(what, shifts, high=self.shift, marked=tuple(stale))],
             )
         other = self._other_loss(case)
         if other is None:
@@ -207,11 +192,13 @@ class Mode(Illness):
         floor = max(train, case.facts.unit)
         if not evaluation > self.loss * floor:
             return None
+        losses = {"train()": train, "eval()": evaluation}
         return Seen(
             f"the loss is {number(evaluation)} in eval(), and {number(train)} in train(), on the "
             "same batch.",
             {"loss in eval()": evaluation, "loss in train()": train},
             tuple(case.norms) or ("the model",),
+            [Measured("loss in each mode", losses, marked=("eval()",))],
         )
 
     def _stale(self, case: Case) -> dict[str, float]:
@@ -233,28 +220,20 @@ class Mode(Illness):
         own = any(not type(m).__module__.startswith("torch.nn.") for m in case.model.modules())
         if fresh or not (own or case.norms) or case.facts.stands_in:
             return None
-        modes = [(module, module.training) for module in case.model.modules()]
+        twin = copied(case.model).train(not case.model.training)
 
         def without_gradient(output: Any, target: Any) -> Tensor:
             return value_of(output, target, case.loss).detach()
 
         try:
-            case.model.train(not case.model.training)
-            kind = type(case.model)
-            return trace(case.model, case.x, case.target, loss=without_gradient, layers=kind).loss
+            return trace(twin, case.x, case.target, loss=without_gradient, layers=type(twin)).loss
         except (RuntimeError, ValueError, TypeError, AttributeError, KeyError):
             return None  # made for one mode only
-        finally:
-            for module, mode in modes:
-                module.training = mode
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Train in train()."""
         if self._stale(case):
-            yield Cure(
-                call=f"{case.names.model}.train()",
-                apply=lambda model: model.train(),
-            )
+            yield Cure(call=f"{case.names.model}.train()")
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say what to do before the network is evaluated."""
@@ -277,21 +256,3 @@ class Mode(Illness):
         if not self.partial(seen):
             return super().care(case, seen)
         return "training itself is not affected; what is evaluated is another network."
-
-    def picture(self, case: Case, seen: Seen) -> tuple[Measured, ...]:
-        """Show the losses, or the shifts."""
-        if "shift" in seen.evidence:
-            values = {name: shift for name, (shift, _) in case.facts.statistics.items()}
-            return (
-                Measured(
-                    quantity="shift of the mean\n(stored standard deviations)",
-                    values=values,
-                    high=self.shift,
-                    marked=seen.layers,
-                ),
-            )
-        losses = {
-            "train()": seen.evidence["loss in train()"],
-            "eval()": seen.evidence["loss in eval()"],
-        }
-        return (Measured(quantity="loss in each mode", values=losses, marked=("eval()",)),)
