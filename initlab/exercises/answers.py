@@ -84,10 +84,8 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
             raise NotAttempted("It raises NotImplementedError.") from None
         if isinstance(error, TypeError) and "ellipsis" in str(error).lower():
             raise NotAttempted(f"There is still a `...` to fill in: {_where(error)}") from None
-        raise Rejected(
-            "raised",
-            f"Your code raised {type(error).__name__}: {error}\n{_where(error)}",
-        ) from None
+        said = f"Your code raised {type(error).__name__}: {error}\n{_where(error)}"
+        raise Rejected("raised", said) from None
     if value is ... or value is NotImplemented:
         raise NotAttempted("It returns `...`.")
     return value
@@ -211,11 +209,8 @@ def _numbers(value: Any, whole: bool) -> Entries:
 
 def _where(error: Exception) -> str:
     """The learner's own line that raised; frames of the checker and of libraries are left out."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_HERE)
-    ]
+    passed = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in passed if not frame.filename.startswith(_HERE)]
     if not frames:
         return "(raised before a line of yours ran)"
     mine = [frame for frame in frames if frame.filename == frames[0].filename][-1]

@@ -18,7 +18,6 @@ import traitlets
 from initlab.exercises.display import BAD, GOOD, OPEN, Note, as_html, box
 
 _HERE = Path(__file__).parent
-_KEYS = {"text", "because"}
 _NO_FEEDBACK = {"kind": "", "text": ""}
 _predicted: dict[str, str] = {}
 
@@ -113,8 +112,7 @@ class Prediction(Choices):
         """Put the measurement beside the prediction, where there is one.
 
         Args:
-            measured: What came out. Where it is one of the options, the note says whether the
-                prediction agrees.
+            measured: What came out: if one of the options, the note says whether both agree.
             because: Why, in a sentence or two.
         """
         found = f"Measured: {measured}."
@@ -184,7 +182,8 @@ def read_quiz(source: str) -> tuple[Question, ...]:
     for asked in tomllib.loads(source)["question"]:
         options = asked["option"]
         right = [place for place, option in enumerate(options) if option.get("right")]
-        if len(right) != 1 or any(option.keys() - {"right"} != _KEYS for option in options):
+        keys = [option.keys() - {"right"} for option in options]
+        if len(right) != 1 or any(found != {"text", "because"} for found in keys):
             raise ValueError(
                 f"question {asked['asks']!r} must have options with text and because, one of them "
                 f"with right = true, got {options}."

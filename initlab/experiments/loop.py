@@ -39,16 +39,6 @@ class Loop:
 
     A network whose loss is no number any more is lost: it gets no further update, so that it stays
     as `il.train` leaves it, and the others go on. An optimizer of somebody's own has its own rates.
-
-    >>> from initlab.data import digits
-    >>> from initlab.models import mlp
-    >>> recipe, data = Recipe(steps=3, lr=0.1), digits()
-    >>> loop = Loop(Ensemble([mlp(depth=2, width=8, seed=seed) for seed in range(4)]), recipe)
-    >>> for batch in recipe.batches(data):
-    ...     losses, accuracies = loop.gradients(batch)
-    ...     loop.update()
-    >>> loop.done, len(losses), len(loop.scores(data).accuracies)
-    (3, 4, 4)
     """
 
     def __init__(
@@ -59,7 +49,7 @@ class Loop:
         self.count = self.ensemble.count if self.ensemble else 1
         self.optimizer = optimizer or recipe.optimizer_for(network)
         self.done = 0  # updates so far
-        self.lr = recipe.lr_at(0)  # of the latest step
+        self.lr = math.nan  # of the latest step
         self.lost: dict[int, int] = {}  # network → the step at which its loss was lost
         self._held: dict[int, list[Tensor]] = {}  # its numbers at that step
 

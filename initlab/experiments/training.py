@@ -103,13 +103,8 @@ def run(
 ) -> list[History]:
     """Train one network, or an ensemble, in place; return the history of each network.
 
-    Args:
-        network: In training mode.
-        data: All of it.
-        recipe: How to train.
-        after_step: What it raises ends the run.
-        recorder: For one network, not for an ensemble.
-        keep_interrupted: Whether an interrupt ends the run with what there is; else it is raised.
+    What `after_step` raises ends the run, and so does an interrupt: it is raised, too, unless what
+    there is is to be kept. A recorder looks at one network, not at an ensemble.
     """
     loop = Loop(network, recipe)
     histories = [History() for _ in range(loop.count)]
