@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,51 +15,50 @@ from torch import Tensor
 from initlab.probe.records import Summary, bin_range
 
 
+@np.errstate(invalid="ignore", over="ignore")  # nan and inf are counted, not warned of
 def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
     """Measure every element of a tensor, of any shape, layout, device and dtype.
 
     The parts of complex elements count alone. The variance is the mean of squared deviations, in
     float64, so that nothing cancels. The histogram counts a sample of so many; `None` counts all.
     """
-    x = _flat(tensor)
-    count = x.numel()
+    values = _flat(tensor)
+    count = len(values)
     if not count:
         nan = math.nan
         return Summary(0, nan, nan, nan, nan, 0.0, 0.0, np.zeros(bins, np.int64))
-    low, high = (end.item() for end in torch.aminmax(x))
+    low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        rest = summarize(x[x.isfinite()], bins, sample)
+        rest = summarize(torch.from_numpy(values[np.isfinite(values)]), bins, sample)
         share = rest.count / count
         return replace(rest, count=count, zeros=rest.zeros * share, nonfinite=1 - share)
     mean, std = low, 0.0
     if low < high:  # of a constant, rounding would make something
-        wide = x.to(torch.float64, copy=True)
-        mean = wide.mean().item()
-        std = math.sqrt(wide.sub_(mean).square_().mean().item())
-    zeros = (count - int(x.count_nonzero())) / count
+        wide = values.astype(np.float64)
+        mean = float(wide.mean())
+        wide -= mean
+        std = math.sqrt(wide.dot(wide) / count)
+    zeros = int(np.count_nonzero(values == 0)) / count
     if sample is not None and count > sample:
-        x = x[torch.from_numpy(sample_places(count, sample)).to(x.device)]
+        values = values[sample_places(count, sample)]
     start, end = bin_range(low, high)
-    places = ((x.cpu().numpy().astype(np.float64) - start) * (bins / (end - start))).astype(
-        np.int64
-    )
+    places = ((values.astype(np.float64) - start) * (bins / (end - start))).astype(np.int64)
     counts = np.bincount(places, minlength=bins + 1)
     counts[bins - 1] += counts[bins]  # the largest value belongs to the last bin
     return Summary(count, mean, std, low, high, zeros, 0.0, counts[:bins])
 
 
-def _flat(tensor: Tensor) -> Tensor:
+def _flat(tensor: Tensor) -> NDArray[Any]:
     """Return all elements in one dimension, in float32 or float64."""
     x = tensor.detach()
     if x.layout is not torch.strided:
         x = x.to_dense()
     if x.is_complex():
         x = torch.view_as_real(x.resolve_conj())
-    if x.device.type == "mps":
-        x = x.cpu()  # there is no float64 there
+    x = x.cpu()
     if x.dtype is not torch.float32 and x.dtype is not torch.float64:
         x = x.float() if x.is_floating_point() else x.double()
-    return x.reshape(-1)
+    return x.reshape(-1).numpy()
 
 
 @lru_cache(maxsize=64)
