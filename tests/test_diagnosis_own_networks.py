@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import pytest
@@ -144,6 +145,57 @@ def test_an_answer_of_several_tensors_is_judged_as_a_whole():
     one_unused = il.diagnose(TwoAnswers(), *DIGITS)
     assert one_unused.illness == "no gradient"
     assert "loss= that uses every output" in one_unused[0].call
+
+
+def test_an_answer_of_one_number_for_each_sample_needs_no_target():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0))
+    assert il.diagnose(net, DIGITS.x).illness == "healthy"
+
+
+def test_a_part_whose_key_is_no_identifier_is_fixed_by_a_line_that_runs():
+    class Parts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleDict({"layer-1": nn.Linear(64, 64), "head": nn.Linear(64, 10)})
+
+        def forward(self, x):
+            return self.parts["head"](self.parts["layer-1"](x).relu())
+
+    torch.manual_seed(0)
+    net = Parts()
+    nn.init.constant_(net.parts["layer-1"].weight, float("nan"))
+    finding = il.diagnose(net, *DIGITS)[0]
+    assert (finding.illness, finding.mendable) == ("non-finite", True)
+    assert finding.call.startswith("il.initialize(net.parts['layer-1'], ")
+    exec(finding.call, {"il": il, "net": net})
+    assert il.diagnose(net, *DIGITS).healthy
+
+
+def test_a_line_for_many_weights_leaves_the_others_alone():
+    """Factors of low rank beside frozen weights, whose names end as theirs do."""
+
+    class Adapted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.base = nn.Linear(64, 64).requires_grad_(False)
+            self.down, self.up = nn.Linear(64, 4, bias=False), nn.Linear(4, 64, bias=False)
+            il.initialize(self.down, "zeros")
+            il.initialize(self.up, "zeros")
+
+        def forward(self, x):
+            return (self.base(x) + self.up(self.down(x))).relu()
+
+    torch.manual_seed(0)
+    net = nn.Sequential(*(Adapted() for _ in range(6)), nn.Linear(64, 10))
+    pasted = copy.deepcopy(net)
+    finding = il.diagnose(net, *DIGITS)[0]
+    assert (finding.illness, finding.mendable) == ("symmetric", True)
+    exec(finding.call, {"il": il, "torch": torch, "net": pasted})
+    changed = {
+        name for name, p in net.named_parameters() if not p.equal(pasted.get_parameter(name))
+    }
+    assert changed == {f"{block}.down.weight" for block in range(6)}
 
 
 def test_a_target_of_pictures_is_met_channel_by_channel():

@@ -10,7 +10,7 @@ in which order. Reading order:
     watch        what does a trace not keep?
     graph        what is each parameter used for, and what makes the output?
     guess        what is a loss compared with?
-    cures        which lines could fix it? Candidates
+    cures        which lines could fix it? Candidates, each run on a copy
     trial        does it train better? A few steps of a copy
     findings     what is shown, in text and in HTML
     chart        which numbers tell illnesses apart? For readers who judge alone

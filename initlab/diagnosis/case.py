@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.diagnosis.facts import Facts, Parameter, examine
+from initlab.diagnosis.facts import Facts, Parameter, examine, zeros_of
 from initlab.diagnosis.trial import LEARNT, STEPS, Outcome, is_large, try_steps
 from initlab.diagnosis.watch import is_norm
 from initlab.probe.run import Loss
@@ -42,8 +42,11 @@ class Names:
 
     def path(self, name: str) -> str:
         """Write a module's or parameter's name as Python: `model.layers[3].weight`."""
-        parts = [f"[{part}]" if part.isdigit() else f".{part}" for part in name.split(".") if part]
-        return self.model + "".join(parts)
+        text = self.model
+        for part in filter(None, name.split(".")):
+            index = part if part.isdigit() else repr(part)
+            text += f".{part}" if part.isidentifier() else f"[{index}]"
+        return text
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,7 @@ class Case:
 
     def trial(self, model: nn.Module, only: str = "", steps: int = STEPS) -> Outcome:
         """Train copies of a network for a few steps, by every recipe or by one."""
-        unit = self.facts.unit
-        return try_steps(model, self.x, self.target, self.loss, unit, only=only, steps=steps)
+        return try_steps(model, self.x, self.target, self.loss, self.facts.unit, only, steps)
 
     @cached_property
     def untouched(self) -> Outcome:
@@ -104,13 +106,8 @@ class Case:
         A zero head, LoRA's B, the last norm of a branch, ReZero's factors: each gets a gradient at
         the start, or its partner does.
         """
-        held = dict(self.model.named_parameters())
-        asleep = {p.name for p in self.facts.parameters if not p.gradient}
-        return frozenset(
-            name
-            for name, p in held.items()
-            if p.numel() and not p.detach().any() and not _is_bias(name) and name not in asleep
-        )
+        awake = {p.name for p in self.facts.parameters if p.gradient}
+        return frozenset(awake.intersection(zeros_of(self.model)))
 
     @cached_property
     def trained(self) -> frozenset[str]:
@@ -130,10 +127,6 @@ class Case:
     def raw(self) -> Iterator[Parameter]:
         """Trainable parameters that `il.initialize` does not know."""
         return (p for p in self.facts.parameters if p.trainable and not p.known)
-
-
-def _is_bias(name: str) -> bool:
-    return "bias" in name.rpartition(".")[2]
 
 
 def looks_trained(weight: Tensor) -> bool:
@@ -181,12 +174,11 @@ def _largest_singular_value(w: Tensor) -> float:
     return math.sqrt(float(v.norm()))
 
 
-def float_tensors(x: Any) -> Mapping[str, Tensor]:
-    """Give the tensors of floats in a batch, by how they are reached: `""`, `[0]`, `["pixels"]`."""
-    if isinstance(x, Tensor):
-        return {"": x} if x.is_floating_point() else {}
+def float_tensors(name: str, x: Any) -> dict[str, Tensor]:
+    """Give the tensors of floats in a batch, as they are written: `x`, `x[0]`, `x["pixels"]`."""
+    items = {name: x}
     if isinstance(x, Mapping):
-        items = {f'["{key}"]': value for key, value in x.items()}
-    else:
-        items = {f"[{k}]": value for k, value in enumerate(x)} if isinstance(x, tuple) else {}
+        items = {f'{name}["{key}"]': value for key, value in x.items()}
+    elif isinstance(x, tuple):
+        items = {f"{name}[{k}]": value for k, value in enumerate(x)}
     return {k: v for k, v in items.items() if isinstance(v, Tensor) and v.is_floating_point()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
@@ -163,9 +163,9 @@ def _fill_of(p: Parameter, case: Case) -> str:
     return "one" if "factor" in p.uses and "added" not in p.uses else "added"
 
 
-def refill(case: Case, names: Sequence[str], fill: str | None = None) -> Cure:
+def refill(case: Case, names: Collection[str], fill: str | None = None) -> Cure:
     """Fill only these parameters: whole layers that `il.initialize` knows, or raw ones."""
-    parameters = [p for p in case.facts.parameters if p.name in set(names)]
+    parameters = case.facts.named(names)
     raw = [p for p in parameters if fill or not p.known]
     known = dict.fromkeys(p.layer for p in parameters if p not in raw)
     parts = [layers(case, [*known])] if known else []

@@ -16,17 +16,8 @@ from initlab.arguments import loss_function, network
 from initlab.diagnosis.case import Case, Names
 from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
-from initlab.diagnosis.illnesses import (
-    ALL,
-    Data,
-    Exploding,
-    Illness,
-    Mode,
-    Output,
-    Seen,
-    Vanishing,
-)
-from initlab.diagnosis.illnesses.illness import leverages, signals
+from initlab.diagnosis.illnesses import ALL, Data, Exploding, Illness, Mode, Output, Seen, Vanishing
+from initlab.diagnosis.illnesses.illness import leverage_and_signal
 from initlab.diagnosis.trial import CLEAR, STEPS, Outcome, is_large, kept_random_state
 from initlab.format import number
 from initlab.probe.run import Loss
@@ -124,20 +115,27 @@ def judge(case: Case) -> Iterator[Finding]:
 
 
 def _finding(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Finding:
-    severity, care = WILL_NOT, ""
-    learns = not illness.ends and illness.steps(case).best < LEARNS
-    if illness.partial(seen) or learns:
-        severity, care = WITH_CARE, illness.care(case, seen)
+    trains = seen.partial or (not illness.ends and illness.steps(case).best < LEARNS)
     return Finding(
         illness=seen.illness or illness.name,
-        severity=severity,
+        severity=WITH_CARE if trains else WILL_NOT,
         summary=seen.summary,
         evidence=seen.evidence,
         layers=seen.layers,
         why=illness.why,
-        care=care,
+        care=_care(illness, case, seen) if trains else "",
         cure=cure,
-        measured=tuple(seen.measured),
+        measured=seen.measured,
+    )
+
+
+def _care(illness: Illness, case: Case, seen: Seen) -> str:
+    """Say with which care a network that has an illness trains all the same."""
+    tried = illness.steps(case)
+    return seen.care or (
+        f"in {len(tried.final)} trials of {tried.steps} steps, {tried.recipe} did best: "
+        f"{number(tried.first)} → {number(tried.best)} losses of a guess. "
+        "Warm the learning rate up, or keep the first one small."
     )
 
 
@@ -174,16 +172,12 @@ def _try(illness: Illness, case: Case, seen: Seen, cure: Cure) -> Case | None:
         return after
     if is_large(case.model):
         return after if _better(after.untouched, case.untouched, cure) else None
-    recipe = after.untouched.recipe
     again = _changed_copy(case, cure, seed=2)  # another draw must do it as well
     if again is None or not after.untouched.best < WELL:
         return None
     for steps in (STEPS, 3 * STEPS):  # where the few do not tell, some more do
-        base = case.untouched
-        outcomes = [after.untouched, case.trial(again, recipe)]
-        if steps > STEPS:
-            base = case.trial(case.model, base.recipe, steps)
-            outcomes = [case.trial(one, recipe, steps) for one in (twin, again)]
+        base = case.trial(case.model, case.untouched.recipe, steps)
+        outcomes = (case.trial(one, after.untouched.recipe, steps) for one in (twin, again))
         if all(_better(outcome, base, cure) for outcome in outcomes):
             return after
     return None
@@ -201,8 +195,8 @@ def _changed_copy(case: Case, cure: Cure, seed: int) -> nn.Module | None:
     try:
         with kept_random_state(seed):
             case.run(cure.call, twin)
-    except (ValueError, TypeError, RuntimeError, AttributeError, SyntaxError):
-        return None
+    except Exception:
+        return None  # whatever a line raises, it is no cure
     return twin
 
 
@@ -245,9 +239,8 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
     facts = case.facts
     why_not = facts.guess.why_not
     unknown = bool(why_not) and "same" not in why_not and case.loss is not None
-    asked = {type(illness) for illness, _ in refuted}
-    notes = [illness.right(case) for illness in ALL if type(illness) not in asked]
-    notes = [note for note in notes if note]
+    asked = [illness for illness, _ in refuted]
+    notes = (illness.right(case) for illness in ALL if illness not in asked)
     said = "no loss is given" if facts.stands_in else f"the loss is {number(facts.loss)}"
     if facts.guess.unit:
         said += f" (a guess has {number(facts.guess.unit)})"
@@ -264,7 +257,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
     care = ""
     if refuted:
         illness, seen = refuted[0]
-        care = f"{seen.summary} It trains all the same: {illness.care(case, seen)}"
+        care = f"{seen.summary} It trains all the same: {_care(illness, case, seen)}"
     return Finding(
         illness="not judged" if unknown else "healthy",
         severity=WITH_CARE if refuted else "not judged" if unknown else HEALTHY,
@@ -273,7 +266,7 @@ def _sound(case: Case, refuted: list[tuple[Illness, Seen]]) -> Finding:
         layers=(),
         why="Each layer hears from the data and from the loss, neither too little nor too much.",
         care=care,
-        measured=(leverages(facts, Vanishing.weak, Exploding.limit), signals(facts)),
-        notes=tuple(notes),
+        measured=leverage_and_signal(facts, Vanishing.weak, Exploding.limit),
+        notes=tuple(filter(None, notes)),
         not_judged=_not_judged(case),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,11 +30,8 @@ class Parameter:
     """What one parameter is, and what came back to it.
 
     Args:
-        name: Its name in the model.
-        layer: Name of its module.
         known: Whether `il.initialize` knows what it is.
         called: Whether the forward pass called that module, or a gradient came back to it.
-        trainable: Whether it requires a gradient.
         matrix: Whether its rows are units: a weight that a product takes, and no norm's.
         embedding: Whether its rows are looked up, not multiplied.
         uses: What the pass uses it for, as in `Graph.uses`.
@@ -80,8 +77,6 @@ class Facts:
     """All that one examination saw.
 
     Args:
-        trace: The pass, layer by layer.
-        parameters: One record for each parameter, in the model's order.
         graph: What the pass computed, operation by operation.
         spread: Layer name → 1 - mean cosine between what it emits for different inputs.
         apart: Layer name → the larger of `spread` and ‖h - h̄‖² / ‖h‖² over the inputs, which,
@@ -92,8 +87,6 @@ class Facts:
             first step.
         statistics: BatchNorm layer → how far its running statistics are from the batch's: the
             shift of the mean in standard deviations, and the ratio of the variances.
-        loss: The loss.
-        guess: What it is compared with.
         stands_in: Whether nobody gave a loss, so that a random mixture of the outputs stood in.
         last: The record of `trace` that is the output layer; empty where a function makes it.
         entered: The larger of the two spreads of what enters it.
@@ -124,6 +117,10 @@ class Facts:
     def unit(self) -> float:
         """What losses are counted in; 1 where no guess is known."""
         return self.guess.unit or 1.0
+
+    def named(self, names: Collection[str]) -> list[Parameter]:
+        """Look parameters up."""
+        return [p for p in self.parameters if p.name in names]
 
     @property
     def weights(self) -> list[Parameter]:
@@ -167,8 +164,7 @@ def examine(
     that of the network as it is.
     """
     first = _pass(model, x, target, loss)
-    zeros = wake and _has_zeros(model)
-    still = _asleep(first) if wake else ()
+    zeros, still = (zeros_of(model), _asleep(first)) if wake else ([], ())
     if not (zeros or still) or not math.isfinite(first.loss):
         return first
     twin = copied(model)
@@ -180,12 +176,13 @@ def examine(
     return replace(awake, loss=first.loss, output=first.output, woken=True, asleep=asleep)
 
 
-def _has_zeros(model: nn.Module) -> bool:
-    """Whether a trainable weight is all 0."""
-    return any(
-        p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
+def zeros_of(model: nn.Module) -> list[str]:
+    """Name the trainable weights that are all 0."""
+    return [
+        name
         for name, p in model.named_parameters()
-    )
+        if p.requires_grad and p.numel() and "bias" not in name.rpartition(".")[2] and not p.any()
+    ]
 
 
 def _asleep(facts: Facts) -> tuple[str, ...]:
@@ -247,23 +244,6 @@ def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
     )
 
 
-@contextmanager
-def _gradients(model: nn.Module) -> Iterator[dict[int, Tensor]]:
-    """Collect the gradient of each parameter during a pass, by `id`."""
-    found: dict[int, Tensor] = {}
-
-    def note(key: int, gradient: Tensor) -> None:
-        dense = gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
-        found[key] = found[key] + dense if key in found else dense  # a checkpoint comes twice
-
-    with ExitStack() as stack:
-        for p in model.parameters():
-            if p.requires_grad:
-                handle = p.register_hook(partial(note, id(p)))  # type: ignore[no-untyped-call]
-                stack.callback(handle.remove)
-        yield found
-
-
 def copied(model: nn.Module) -> nn.Module:
     """Copy a model, also where a hook keeps a weight as an attribute that is no parameter."""
     memo: dict[int, Any] = {}
@@ -280,20 +260,35 @@ def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> No
         with _gradients(model) as gradients:
             trace(model, x, target, loss=partial(value_of, loss=loss), layers=type(model))
         with torch.no_grad():
-            for p in model.parameters():
-                if id(p) in gradients:
-                    p.sub_(TRIAL_RATE * torch.sgn(gradients[id(p)]))
+            for p, g in gradients.items():
+                p.sub_(TRIAL_RATE * torch.sgn(g))
+
+
+@contextmanager
+def _gradients(model: nn.Module) -> Iterator[dict[Tensor, Tensor]]:
+    """Collect what comes back to each parameter during a pass."""
+    found: dict[Tensor, Tensor] = {}
+
+    def note(p: Tensor, gradient: Tensor) -> None:
+        dense = gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
+        found[p] = found[p] + dense if p in found else dense  # a checkpoint comes twice
+
+    with ExitStack() as undo:
+        for p in model.parameters():
+            if p.requires_grad:
+                undo.callback(p.register_hook(partial(note, p)).remove)  # type: ignore[no-untyped-call]
+        yield found
 
 
 def _parameters(
-    model: nn.Module, called: set[nn.Module], gradients: Mapping[int, Tensor], graph: Graph
+    model: nn.Module, called: set[nn.Module], gradients: dict[Tensor, Tensor], graph: Graph
 ) -> Iterator[Parameter]:
     """Describe each parameter once, with the gradient that came back to it."""
     modules = dict(model.named_modules())
     for name, p in model.named_parameters():
         layer, _, key = name.rpartition(".")
         module = modules[layer]
-        kind, w, g = kinds_of(module).get(key), p.detach(), gradients.get(id(p))
+        kind, w, g = kinds_of(module).get(key), p.detach(), gradients.get(p)
         uses = graph.uses.get(name, frozenset())
         embedding = isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or "lookup" in uses
         matrix = w.dim() > 1 and not isinstance(kind, (Fixed, Bias))
@@ -327,8 +322,6 @@ def _rows(kind: Kind | None, w: Tensor, g: Tensor | None) -> tuple[float | None,
     differ = max(_apart(rows) / (float(rows.norm()) or 1.0) for rows in parts)
     if g is None:
         return differ, None
-    if not differ < 0.1:  # only near-equal units are asked for their gradients
-        return differ, math.inf
     return differ, max(_apart(rows) * math.sqrt(len(rows)) for rows in _flat(kind, g))
 
 
@@ -352,12 +345,15 @@ def _stand_in(output: Any) -> Tensor:
     square of the output would not do: behind a LayerNorm it is the same whatever the weights are,
     so that no gradient would come back.
     """
-    generator = torch.Generator().manual_seed(0)
-    total = torch.zeros(())
-    for tensor in outputs_of(output):
-        real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-        rows = real.flatten(1) if tensor.dim() else real[None]
+    generator, total = torch.Generator().manual_seed(0), torch.zeros(())
+    for real in real_outputs(output):
+        rows = real.reshape(len(real) if real.dim() else 1, -1)
         signs = (torch.rand(rows.shape, generator=generator) < 0.5).to(rows) * 2 - 1
         size = max(len(rows), 1) * math.sqrt(rows[0].numel())
         total = total + (rows * signs).float().sum() / size
     return total
+
+
+def real_outputs(output: Any) -> list[Tensor]:
+    """Give all that a model says, complex numbers as pairs."""
+    return [torch.view_as_real(t) if t.is_complex() else t for t in outputs_of(output)]

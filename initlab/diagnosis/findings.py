@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -15,6 +15,7 @@ from initlab.probe.records import Trace
 BAD, CARE, GOOD = "#d1495b", "#b8770b", "#2e8b57"  # 3 : 1 on white and on JupyterLab's dark ground
 WILL_NOT, WITH_CARE, HEALTHY = "will not train", "trains with care", "healthy"
 SHOWN = 6  # names of layers in a line
+CODE = ("where", "fix")  # parts of a finding that are written as they are
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Finding:
     why: str
     care: str = ""
     cure: Cure | None = None
-    measured: tuple[Measured, ...] = field(default=())
+    measured: Sequence[Measured] = ()
     notes: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
 
@@ -130,10 +131,7 @@ class Finding:
         with plots.themed():
             axes = figure.subplots(1, len(self.measured), squeeze=False)[0]
         for ax, one in zip(axes, self.measured, strict=True):
-            plots.limits(
-                one.values, low=one.low, high=one.high, log=one.log, quantity=one.quantity,
-                marked=one.marked, ax=ax,
-            )  # fmt: skip
+            plots.limits(**vars(one), ax=ax)
         return figure
 
     @property
@@ -149,35 +147,37 @@ class Finding:
         """Write it down; what is fixed together with another finding says so, and no more."""
         parts = self._parts()
         if like:
-            parts = [p for p in parts if p[0] in ("where", "why")]
-            first, *rest = self.call.split("\n")
-            parts.append(("fix", "\n".join([f"as for {like.upper()}: {first}", *rest])))
-        return "\n".join([f"{self.title}: {self.summary}", *(_line(*part) for part in parts)])
+            parts = {label: parts[label] for label in ("where", "why") if label in parts}
+            parts["fix"] = f"as for {like.upper()}: {self.call}"
+        return "\n".join([f"{self.title}: {self.summary}", *map(_line, parts, parts.values())])
 
-    def _parts(self) -> list[tuple[str, str]]:
-        parts = [
-            ("where", _names(self.layers)),
-            ("why", self.why),
-            ("care", self.care),
-            ("fix", self.call),
-            ("tried", self.cure.proof if self.cure else ""),
-            ("right", "; ".join(self.notes)),
-            ("not judged", "; ".join(self.not_judged)),
-        ]
-        return [(label, text) for label, text in parts if text]
+    def _parts(self) -> dict[str, str]:
+        more = len(self.layers) - SHOWN
+        parts = {
+            "where": ", ".join(self.layers[:SHOWN]) + (f" and {more} more" if more > 0 else ""),
+            "why": self.why,
+            "care": self.care,
+            "fix": self.call,
+            "tried": self.cure.proof if self.cure else "",
+            "right": "; ".join(self.notes),
+            "not judged": "; ".join(self.not_judged),
+        }
+        return {label: text for label, text in parts.items() if text}
 
     def _repr_html_(self) -> str:
         colour = {HEALTHY: GOOD, WITH_CARE: CARE}.get(self.severity, BAD)
         rows = "".join(
             f'<tr><th scope="row" style="text-align:left; vertical-align:top">{label}</th>'
-            f'<td style="text-align:left">{_html(text, code=label in ("where", "fix"))}</td></tr>'
-            for label, text in self._parts()
+            f'<td style="text-align:left">{_html(label, text)}</td></tr>'
+            for label, text in self._parts().items()
         )
         picture = ""
         if self.measured:
+            from matplotlib import pyplot
+
             figure = self.plot()
             picture = figure._repr_html_()
-            _forget(figure)
+            pyplot.close(figure)  # else a notebook shows it once more
         return (
             f'<div style="border-left: 5px solid {colour}; padding: 2px 0 2px 12px; '
             f'margin: 4px 0"><strong>{escape(self.title)}</strong>: '
@@ -185,7 +185,7 @@ class Finding:
         )
 
 
-class Findings(Sequence[Finding]):
+class Findings(list[Finding]):
     """All findings on one network, worst first; a healthy network has one, "healthy".
 
     Args:
@@ -193,15 +193,9 @@ class Findings(Sequence[Finding]):
         trace: The pass that they rest on.
     """
 
-    def __init__(self, findings: Sequence[Finding], trace: Trace) -> None:
-        self._findings = list(findings)
+    def __init__(self, findings: Iterable[Finding], trace: Trace) -> None:
+        super().__init__(findings)
         self.trace = trace
-
-    def __len__(self) -> int:
-        return len(self._findings)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._findings[index]
 
     @property
     def healthy(self) -> bool:
@@ -211,54 +205,36 @@ class Findings(Sequence[Finding]):
     @property
     def severity(self) -> str:
         """That of the worst finding."""
-        return self._findings[0].severity
+        return self[0].severity
 
     @property
     def illness(self) -> str:
         """The name of the worst finding."""
-        return self._findings[0].illness
+        return self[0].illness
 
     @property
     def illnesses(self) -> list[str]:
         """The names of all findings, worst first."""
-        return [finding.illness for finding in self._findings]
+        return [finding.illness for finding in self]
 
     def __repr__(self) -> str:
         first: dict[str, str] = {}  # what fixes several findings is written once
         texts = []
-        for finding in self._findings:
+        for finding in self:
             like = first.setdefault(finding.call, finding.illness) if finding.call else ""
             texts.append(finding.text(like if like != finding.illness else ""))
         return "\n\n".join(texts)
 
     def _repr_html_(self) -> str:
-        return "".join(finding._repr_html_() for finding in self._findings)
-
-
-def _names(layers: Sequence[str]) -> str:
-    shown = ", ".join(layers[:SHOWN])
-    more = len(layers) - SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+        return "".join(finding._repr_html_() for finding in self)
 
 
 def _line(label: str, text: str) -> str:
-    lead = f"  {label:5} "
-    wrap = label not in ("where", "fix")
-    wrapped = [
-        part
-        for line in text.split("\n")
-        for part in (textwrap.wrap(line, 88, break_long_words=False) if wrap else [line])
-    ]
-    return "\n".join([lead + wrapped[0], *(" " * 8 + line for line in wrapped[1:])])
+    if label not in CODE:
+        text = textwrap.fill(text, 88, break_long_words=False)
+    return f"  {label:5} " + text.replace("\n", "\n" + " " * 8)
 
 
-def _html(text: str, *, code: bool) -> str:
+def _html(label: str, text: str) -> str:
     safe = escape(text).replace("\n", "<br>")
-    return f"<code>{safe}</code>" if code else safe
-
-
-def _forget(figure: Any) -> None:
-    """Close a figure, so that a notebook does not show it once more."""
-    from matplotlib import pyplot
-
-    pyplot.close(figure)
+    return f"<code>{safe}</code>" if label in CODE else safe

@@ -63,7 +63,8 @@ def read(
         emitted: Node that made what a module emits → name of the module; layers with weights only.
         parameters: `id` of a parameter → its name.
     """
-    function, node = _last_function(output.grad_fn, emitted)
+    *_, node = _through(output.grad_fn, _RESHAPES, emitted)
+    function = _kind(node) if _kind(node) in _FUNCTIONS else ""
     head: str = ""
     names: tuple[str, ...] = ()
     for step in _through(node, _RESHAPES | _SCALES | _FUNCTIONS, emitted):
@@ -75,33 +76,24 @@ def read(
             break
     users: dict[Any, list[Any]] = defaultdict(list)
     leaves: dict[Any, str] = {}
-    seen: set[Any] = set()
-    waiting = [root.grad_fn, output.grad_fn]
+    seen: set[Any] = {None}
+    waiting: list[Any] = [root.grad_fn, output.grad_fn]
     for node in waiting:
-        if node is None or node in seen:
+        if node in seen:
             continue
         seen.add(node)
-        variable = getattr(node, "variable", None)
-        if variable is not None and id(variable) in parameters:
-            leaves[node] = parameters[id(variable)]
+        name = _parameter(node, parameters)
+        if name:
+            leaves[node] = name
         for following, _ in node.next_functions:
-            if following is not None:
-                users[following].append(node)
-                waiting.append(following)
+            users[following].append(node)
+            waiting.append(following)
     uses = {name: frozenset(_uses(leaf, users)) for leaf, name in leaves.items()}
-    return Graph(function, head, names, uses, frozenset(_kind(node) for node in seen))
+    return Graph(function, head, names, uses, frozenset(map(_kind, seen - {None})))
 
 
 def _kind(node: Any) -> str:
     return re.sub(r"Backward\d*$", "", node.name().rpartition("::")[2])
-
-
-def _last_function(node: Any, emitted: Mapping[Any, str]) -> tuple[str, Any]:
-    for step in _through(node, _RESHAPES, emitted):
-        if _kind(step) in _FUNCTIONS:
-            return _kind(step), step
-        node = step
-    return "", node
 
 
 def _through(node: Any, passed: set[str], emitted: Mapping[Any, str]) -> Iterator[Any]:
@@ -117,12 +109,16 @@ def _through(node: Any, passed: set[str], emitted: Mapping[Any, str]) -> Iterato
 
 def _leaves_near(node: Any, parameters: Mapping[int, str]) -> Iterator[str]:
     for following, _ in node.next_functions:
-        variable = getattr(following, "variable", None)
-        if variable is not None:
-            if id(variable) in parameters:
-                yield parameters[id(variable)]
+        name = _parameter(following, parameters)
+        if name:
+            yield name
         elif following is not None and _kind(following) in _RESHAPES | _SCALES:
             yield from _leaves_near(following, parameters)
+
+
+def _parameter(node: Any, parameters: Mapping[int, str]) -> str:
+    """Name the parameter that a node stands for; empty if it is an operation."""
+    return parameters.get(id(getattr(node, "variable", None)), "")
 
 
 def _uses(node: Any, users: Mapping[Any, list[Any]]) -> Iterator[str]:

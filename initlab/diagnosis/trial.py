@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.diagnosis.facts import copied, value_of
+from initlab.diagnosis.facts import copied, real_outputs, value_of
 from initlab.probe.preserving import keep_random_states
-from initlab.probe.run import Loss, call_model, outputs_of, own_loss
+from initlab.probe.run import Loss, call_model, own_loss
 from initlab.probe.tensors import map_tensors
 
 ROWS = 128  # of the batch, taken from all over it
@@ -79,25 +79,11 @@ class Outcome:
 
 
 def try_steps(
-    model: nn.Module,
-    x: Any,
-    target: Any,
-    loss: Loss | None,
-    unit: float,
-    *,
-    only: str = "",
-    steps: int = STEPS,
+    model: nn.Module, x: Any, target: Any, loss: Loss | None, unit: float, only: str, steps: int
 ) -> Outcome:
-    """Train copies of a model.
+    """Train copies of a model on some rows, by one recipe or, where `only` is empty, by all.
 
-    Args:
-        model: The network.
-        x: The batch, of which some rows are taken.
-        target: Its target, or None.
-        loss: The caller's loss, or None.
-        unit: The loss of a guess.
-        only: The one recipe to train by; empty for all, or two for a large model.
-        steps: How many.
+    `unit` is the loss of a guess. A large model takes fewer rows, and the middle two recipes.
     """
     large = is_large(model)
     x, target = some_rows(x, target, 16 if large else ROWS)
@@ -117,10 +103,7 @@ def try_steps(
 
 
 def _losses(
-    model: nn.Module,
-    loss_of: Callable[[nn.Module], Tensor],
-    update: Callable[..., None],
-    steps: int,
+    model: nn.Module, loss_of: Callable[..., Tensor], update: Callable[..., None], steps: int
 ) -> list[float]:
     """Take the steps; return the loss before each and after the last."""
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -143,13 +126,11 @@ def _losses(
 
 def _random_targets(output: Any) -> Tensor:
     """Without a target, ask for random values: what trains can come nearer to them."""
-    generator = torch.Generator().manual_seed(0)
-    total: Any = 0
-    for tensor in outputs_of(output):
-        real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    generator, total = torch.Generator().manual_seed(0), torch.zeros(())
+    for real in real_outputs(output):
         wanted = torch.randn(real.shape, generator=generator).to(real)
         total = total + (real - wanted).float().square().mean()
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 def some_rows(x: Any, target: Any, most: int) -> tuple[Any, Any]:
@@ -170,12 +151,10 @@ def some_rows(x: Any, target: Any, most: int) -> tuple[Any, Any]:
 @contextmanager
 def kept_random_state(seed: int) -> Iterator[None]:
     """Draw from a seed inside, and leave the global random states as they were."""
-    put_back = keep_random_states()
-    try:
+    with ExitStack() as undo:
+        undo.callback(keep_random_states())
         torch.manual_seed(seed)
         yield
-    finally:
-        put_back()
 
 
 def is_large(model: nn.Module) -> bool:

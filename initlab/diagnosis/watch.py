@@ -100,7 +100,7 @@ class Watch:
         if emitted is None:
             return
         entering = first_tensor(inputs)
-        if isinstance(module, _NormBase) and is_norm(module):
+        if is_norm(module):
             self._compare_statistics(name, module, entering)
         if module._modules and not any(p is not None for p in module._parameters.values()):
             return
@@ -120,15 +120,13 @@ class Watch:
             if emitted.grad_fn is not None:
                 self.nodes[emitted.grad_fn] = name
 
-    def _compare_statistics(self, name: str, norm: _NormBase, x: Tensor | None) -> None:
+    def _compare_statistics(self, name: str, norm: Any, x: Tensor | None) -> None:
         if x is None or x.dim() < 2:
             return
         others = [d for d in range(x.dim()) if d != 1]
         values = x.detach().double()
         mean, var = values.mean(others), values.var(others, correction=0)
         held, wide = norm.running_mean, norm.running_var
-        assert held is not None
-        assert wide is not None
         shift = (mean - held).abs() / (wide + norm.eps).sqrt()
         ratio = (var + norm.eps) / (wide + norm.eps)
         self.statistics[name] = float(shift.square().mean().sqrt()), float(ratio.median())

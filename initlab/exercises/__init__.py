@@ -4,8 +4,7 @@ The machinery; what is asked stands in `initlab.lessons`.
 
 Where to look:
 
-    exercise         what an exercise declares
-    outcome          how an answer is judged
+    exercise         what an exercise declares, and how an answer is judged
     answers          how the learner's code is called and its arrays are read
     values           a common kind: functions with known values
     random_matrices  another: matrices of independent random numbers
@@ -20,8 +19,7 @@ from __future__ import annotations
 from initlab.exercises.choices import Choices, Prediction, Question, Quiz, ask, read_quiz
 from initlab.exercises.course import Course
 from initlab.exercises.display import Note
-from initlab.exercises.exercise import Exercise, Mistake
-from initlab.exercises.outcome import Outcome
+from initlab.exercises.exercise import Exercise, Mistake, Outcome
 
 __all__ = [
     "Choices",

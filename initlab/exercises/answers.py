@@ -6,6 +6,7 @@ import dis
 import inspect
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,9 @@ from initlab.format import percent
 
 Array = NDArray[np.float64]
 
+A_ROW_FOR_INPUTS = (
+    "one row for each input. What does `nn.Linear(fan_in, fan_out).weight` have a row for?"
+)
 _HERE = str(Path(__file__).parent)
 
 
@@ -30,12 +34,7 @@ class NothingDone(NotAttempted):
 
 
 class Rejected(Exception):  # noqa: N818 (a verdict, not an error of ours)
-    """The answer cannot be measured, because of its form.
-
-    Args:
-        mistake: The mistake's name, such as "transposed".
-        message: The sentence that the learner reads.
-    """
+    """The answer cannot be measured, because of its form: the mistake's name, and what it is."""
 
     def __init__(self, mistake: str, message: str) -> None:
         super().__init__(message)
@@ -43,26 +42,10 @@ class Rejected(Exception):  # noqa: N818 (a verdict, not an error of ours)
 
 
 class Entries(NamedTuple):
-    """The numbers of an array, and how finely its dtype can tell them apart.
-
-    Args:
-        values: The numbers in float64, in the shape that they came in.
-        eps: Spacing of the dtype that they came in, relative to 1.
-    """
+    """The numbers of an array in float64, and the spacing of the dtype that they came in."""
 
     values: Array
     eps: float
-
-
-def takes(function: Callable[..., Any], count: int) -> bool:
-    """Can it be called with so many positional arguments? Yes, where Python cannot tell."""
-    try:
-        inspect.signature(function).bind(*[None] * count)
-    except TypeError:
-        return False
-    except ValueError:  # written in C, without a signature
-        return True
-    return True
 
 
 _IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "STORE_FAST", "RETURN_CONST", "RETURN_VALUE"}
@@ -74,16 +57,6 @@ def is_stub(answer: Any) -> bool:
     return code is not None and {step.opname for step in dis.get_instructions(code)} <= _IDLE
 
 
-def fills_in_place(function: Callable[..., Any]) -> bool:
-    """Does it need one argument only, as `torch.nn.init.xavier_uniform_` does: the tensor?"""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # written in C, without a signature
-        return False
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return sum(p.default is p.empty for p in positional) == 1
-
-
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call the learner's function.
 
@@ -91,13 +64,18 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         NotAttempted: It returns `...`, raises `NotImplementedError`, or has a `...` left in a line.
         Rejected: It raises anything else, or takes another number of arguments.
     """
-    if not takes(function, len(arguments)):
-        raise Rejected(
-            "signature",
-            f"Your function is `{_name(function)}{inspect.signature(function)}`, but the check "
-            f"calls it with {len(arguments)} argument{'s' * (len(arguments) != 1)}. What does the "
-            "task say that it takes?",
-        )
+    with suppress(ValueError):  # written in C, without a signature
+        signature = inspect.signature(function)
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            name = getattr(function, "__name__", type(function).__name__)
+            raise Rejected(
+                "signature",
+                f"Your function is `{name}{signature}`, but the check calls it with "
+                f"{len(arguments)} argument{'s' * (len(arguments) != 1)}. What does the task say "
+                "that it takes?",
+            ) from None
     try:
         value = function(*arguments)
     except Exception as error:
@@ -106,10 +84,8 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
             raise NotAttempted("It raises NotImplementedError.") from None
         if isinstance(error, TypeError) and "ellipsis" in str(error).lower():
             raise NotAttempted(f"There is still a `...` to fill in: {_where(error)}") from None
-        raise Rejected(
-            "raised",
-            f"Your code raised {type(error).__name__}: {error}\n{_where(error)}",
-        ) from None
+        said = f"Your code raised {type(error).__name__}: {error}\n{_where(error)}"
+        raise Rejected("raised", said) from None
     if value is ... or value is NotImplemented:
         raise NotAttempted("It returns `...`.")
     return value
@@ -133,31 +109,39 @@ def in_place(function: Callable[..., Any], tensor: Tensor, *arguments: Any) -> A
     return tensor if value is None else value
 
 
-def as_entries(value: Any, shape: tuple[int, ...]) -> Entries:
+def as_entries(
+    value: Any, shape: tuple[int, ...], *, whole: bool = False, transposed: str = A_ROW_FOR_INPUTS
+) -> Entries:
     """Read a torch tensor, a numpy array or nested lists as finite real numbers of that shape.
 
     Args:
         value: What the learner's function made; any float dtype, with or without a gradient.
         shape: The shape that the task asks for; `()` also takes an array of one number.
+        whole: Whether integers may be right.
+        transposed: What to say of the transposed shape.
 
     Raises:
         Rejected: It is no array of numbers, or its dtype, shape or a number in it is wrong.
     """
-    entries = _numbers(value)
-    if shape == () and entries.values.size == 1:
-        entries = Entries(entries.values.reshape(()), entries.eps)
-    if entries.values.shape != shape:
-        raise _wrong_shape(entries.values.shape, shape)
-    if not np.isfinite(entries.values).all():
-        share = 1 - np.isfinite(entries.values).mean()
-        what = f"{percent(share)} of your numbers are nan or infinite"
+    values, eps = _numbers(value, whole)
+    if shape == () and values.size == 1:
+        values = values.reshape(())
+    if values.shape != shape:
+        wrong = f"The task asks for shape {shape}, yours is {values.shape}"
+        if len(shape) == 2 and values.shape == shape[::-1]:
+            raise Rejected("transposed", f"{wrong}: {transposed}")
+        raise Rejected("shape", f"{wrong}.")
+    if not np.isfinite(values).all():
+        share = percent(1 - np.isfinite(values).mean())
+        what = (
+            f"{share} of your numbers are nan or infinite" if shape else f"Your number is {values}"
+        )
         raise Rejected(
             "not finite",
-            f"{what if shape else f'Your number is {entries.values}'}. Which operation makes that: "
-            "a division by 0, the root or the logarithm of a negative number, or memory that "
-            "nobody filled?",
+            f"{what}. Which operation makes that: a division by 0, the root or the logarithm of a "
+            "negative number, or memory that nobody filled?",
         )
-    return entries
+    return Entries(values, eps)
 
 
 def as_number(value: Any) -> float:
@@ -176,32 +160,42 @@ def as_number(value: Any) -> float:
         ) from None
 
 
-def _numbers(value: Any) -> Entries:
-    if isinstance(value, Tensor):
-        value = value if value.layout is torch.strided else value.to_dense()
-        dtype = value.dtype
-        kind = "c" if dtype.is_complex else "f" if dtype.is_floating_point else "i"
-        _need_real_floats(kind, str(dtype))
-        return Entries(value.detach().cpu().double().numpy(), float(torch.finfo(dtype).eps))
+def _numbers(value: Any, whole: bool) -> Entries:
     if isinstance(value, (list, tuple)) and any(
         isinstance(x, (Tensor, np.ndarray, list, tuple)) for x in value
     ):
-        rows = [_numbers(x) for x in value]
-        if len({x.values.shape for x in rows}) > 1:
-            if isinstance(value, tuple):
-                raise Rejected(
-                    "several values",
-                    f"Your function returns {len(rows)} values, of the shapes "
-                    f"{', '.join(str(x.values.shape) for x in rows)}. Which one of them does the "
-                    "task ask for?",
-                )
+        rows = [_numbers(x, whole) for x in value]
+        shapes = [x.values.shape for x in rows]
+        if len(set(shapes)) == 1:
+            return Entries(np.stack([x.values for x in rows]), max(x.eps for x in rows))
+        if isinstance(value, list):
             raise Rejected(
                 "ragged", "Your rows have different lengths. How many inputs does each unit have?"
             )
-        return Entries(np.stack([x.values for x in rows]), max(x.eps for x in rows))
+        raise Rejected(
+            "several values",
+            f"Your function returns {len(rows)} values, of the shapes "
+            f"{', '.join(map(str, shapes))}. Which one of them does the task ask for?",
+        )
+    is_float_tensor = isinstance(value, Tensor) and value.is_floating_point()
     try:
-        array = np.asarray(value)
-        _need_real_floats(array.dtype.kind, str(array.dtype))
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().to_dense().resolve_conj()
+        array = value.double().numpy() if is_float_tensor else np.asarray(value)
+        kind, dtype = array.dtype.kind, getattr(value, "dtype", array.dtype)
+        if kind in "SU":
+            raise TypeError("texts are no numbers")
+        if kind in "iub" and not whole:
+            raise Rejected(
+                "integers",
+                f"Your numbers have dtype {dtype}. Which numbers between 0 and 1 can it hold, and "
+                "what does that do to small weights?",
+            )
+        if kind == "c":
+            raise Rejected(
+                "complex",
+                f"Your numbers are complex ({dtype}). Is there a root of a negative number?",
+            )
         values = array.astype(np.float64)
     except (TypeError, ValueError):
         raise Rejected(
@@ -209,46 +203,15 @@ def _numbers(value: Any) -> Entries:
             f"Your function gives a {type(value).__name__}, which cannot be read as an array of "
             "numbers. What does the task say that it returns?",
         ) from None
-    return Entries(values, float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 2**-7)
-
-
-def _need_real_floats(kind: str, dtype: str) -> None:
-    if kind in "SU":
-        raise TypeError("texts are no numbers")
-    if kind in "iub":
-        raise Rejected(
-            "integers",
-            f"Your numbers have dtype {dtype}. Which numbers between 0 and 1 can it hold, and "
-            "what does that do to small weights?",
-        )
-    if kind == "c":
-        raise Rejected(
-            "complex", f"Your numbers are complex ({dtype}). Is there a root of a negative number?"
-        )
-
-
-def _wrong_shape(got: tuple[int, ...], wanted: tuple[int, ...]) -> Rejected:
-    if len(wanted) == 2 and got == wanted[::-1]:
-        return Rejected(
-            "transposed",
-            f"The task asks for shape {wanted}, yours is {got}: one row for each input. What does "
-            "`nn.Linear(fan_in, fan_out).weight` have a row for?",
-        )
-    return Rejected("shape", f"The task asks for shape {wanted}, yours is {got}.")
+    spacing: Any = torch.finfo if is_float_tensor else np.finfo
+    return Entries(values, float(spacing(dtype).eps) if kind == "f" else 0.0)
 
 
 def _where(error: Exception) -> str:
     """The learner's own line that raised; frames of the checker and of libraries are left out."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_HERE)
-    ]
+    passed = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in passed if not frame.filename.startswith(_HERE)]
     if not frames:
         return "(raised before a line of yours ran)"
     mine = [frame for frame in frames if frame.filename == frames[0].filename][-1]
     return f"line {mine.lineno} in {mine.name}: `{mine.line or '?'}`"
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", type(function).__name__)

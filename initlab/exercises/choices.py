@@ -1,13 +1,14 @@
 """What does the learner expect, and what has stayed? Questions with radio buttons.
 
-One small front end of our own serves predictions and quizzes: a prediction must reach the kernel to
-stand beside the measurement, and the kept-up quiz library (jupyterquiz) keeps it in the browser.
+One small front end of our own serves both: a prediction must reach the kernel to stand beside the
+measurement, and the kept-up quiz library (jupyterquiz) keeps it in the browser.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from operator import contains
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,18 +18,14 @@ import traitlets
 from initlab.exercises.display import BAD, GOOD, OPEN, Note, as_html, box
 
 _HERE = Path(__file__).parent
-_KEYS = {"text", "because"}
 _NO_FEEDBACK = {"kind": "", "text": ""}
 _predicted: dict[str, str] = {}
 
 
 class Choices(anywidget.AnyWidget):
-    """Questions, each with a group of radio buttons; state is in `chosen`.
+    """Questions with their options, each a group of radio buttons; state is in `chosen`.
 
     Without a kernel it reads as a list of the questions and their options.
-
-    Args:
-        questions: Each with its options, in the order in which they are shown.
     """
 
     _esm = _HERE / "choices.js"
@@ -45,10 +42,9 @@ class Choices(anywidget.AnyWidget):
             chosen=[-1] * len(questions),
             feedback=[_NO_FEEDBACK] * len(questions),
         )
-        self.observe(lambda change: self._respond(), "chosen")
+        self.observe(self._respond, "chosen")
 
-    def _respond(self) -> None:
-        """Show what the present choice deserves."""
+    def _respond(self, change: object) -> None:
         self.feedback = [
             self._feedback(q, i) if i >= 0 else _NO_FEEDBACK for q, i in enumerate(self.chosen)
         ]
@@ -59,11 +55,8 @@ class Choices(anywidget.AnyWidget):
     @traitlets.validate("chosen")
     def _validate_chosen(self, proposal: dict[str, Any]) -> list[int]:
         chosen: list[int] = proposal["value"]
-        fits = len(chosen) == len(self.questions) and all(
-            -1 <= i < len(asked["options"])
-            for i, asked in zip(chosen, self.questions, strict=False)
-        )
-        if not fits:
+        options = [range(-1, len(asked["options"])) for asked in self.questions]
+        if len(chosen) != len(options) or not all(map(contains, options, chosen)):
             raise traitlets.TraitError(
                 f"chosen must be one index for each of the {len(self.questions)} questions, "
                 f"-1 for none, got {chosen}."
@@ -116,32 +109,22 @@ class Prediction(Choices):
         return {"kind": "open", "text": "Noted. The cells below measure it."}
 
     def reveal(self, measured: str, because: str = "") -> Note:
-        """Put the measurement beside the prediction.
+        """Put the measurement beside the prediction, where there is one.
 
         Args:
-            measured: What came out. Where it is one of the options, the note says whether the
-                prediction agrees.
+            measured: What came out: if one of the options, the note says whether both agree.
             because: Why, in a sentence or two.
-
-        Returns:
-            A note that shows as text and as HTML, also where nothing was predicted.
         """
+        found = f"Measured: {measured}."
         if self.choice is None:
-            return Note(
-                f"Measured: {measured}. {because}".rstrip(),
-                box(OPEN, f"Measured: {measured}.", because),
-            )
+            return Note(f"{found} {because}".rstrip(), box(OPEN, found, because))
+        colour, said = OPEN, f"You predicted: {self.choice}."
         if measured == self.choice:
-            colour, said = GOOD, f"✓ You predicted: {self.choice}."
+            colour, said, found = GOOD, f"✓ {said}", f"{found} They agree."
         elif measured in self.questions[0]["options"]:
-            colour, said = BAD, f"✗ You predicted: {self.choice}."
-        else:
-            colour, said = OPEN, f"You predicted: {self.choice}."
-        agrees = {GOOD: " They agree.", BAD: " They differ.", OPEN: ""}[colour]
-        text = f"{said} Measured: {measured}.{agrees}"
+            colour, said, found = BAD, f"✗ {said}", f"{found} They differ."
         return Note(
-            f"{text} {because}".rstrip(),
-            box(colour, said, f"Measured: {measured}.{agrees}\n{because}".rstrip()),
+            f"{said} {found} {because}".rstrip(), box(colour, said, f"{found}\n{because}".rstrip())
         )
 
 
@@ -153,10 +136,6 @@ def ask(question: str, options: Sequence[str], *, name: str | None = None) -> Pr
         options: At least two different answers.
         name: Under this name the choice outlives the widget, so that running the cell again keeps
             it for the session.
-
-    Returns:
-        A widget. Its `.choice` is the chosen option or `None`, and `.reveal(measured, because)`
-        puts the measurement beside it.
 
     Raises:
         TypeError: `options` is a single text.
@@ -174,13 +153,7 @@ def ask(question: str, options: Sequence[str], *, name: str | None = None) -> Pr
 
 
 class Question(NamedTuple):
-    """A question with one right option.
-
-    Args:
-        asks: One or two sentences.
-        options: (option, why it is right or not), in the order in which they are shown.
-        right: Index of the right one.
-    """
+    """A question, its options with why each is right or not, and the index of the right one."""
 
     asks: str
     options: tuple[tuple[str, str], ...]
@@ -191,8 +164,7 @@ def read_quiz(source: str) -> tuple[Question, ...]:
     """Read the questions of a quiz from TOML.
 
     Args:
-        source: A table `[[question]]` with the text `asks` for each, and in it a table
-            `[[question.option]]` with `text` and `because` for each option; `right = true` in one.
+        source: As in the example: one option of each question has `right = true`.
 
     Raises:
         ValueError: It is no TOML, a key is missing or unknown, or not exactly one option is right.
@@ -200,13 +172,9 @@ def read_quiz(source: str) -> tuple[Question, ...]:
     >>> read_quiz('''
     ... [[question]]
     ... asks = "1 + 1?"
-    ... [[question.option]]
-    ... text = "2"
-    ... because = "Count."
-    ... right = true
-    ... [[question.option]]
-    ... text = "11"
-    ... because = "Those are texts."
+    ... option = [
+    ...     {text = "2", because = "Count.", right = true}, {text = "11", because = "No, texts."}
+    ... ]
     ... ''')[0].right
     0
     """
@@ -214,7 +182,8 @@ def read_quiz(source: str) -> tuple[Question, ...]:
     for asked in tomllib.loads(source)["question"]:
         options = asked["option"]
         right = [place for place, option in enumerate(options) if option.get("right")]
-        if len(right) != 1 or any(option.keys() - {"right"} != _KEYS for option in options):
+        keys = [option.keys() - {"right"} for option in options]
+        if len(right) != 1 or any(found != {"text", "because"} for found in keys):
             raise ValueError(
                 f"question {asked['asks']!r} must have options with text and because, one of them "
                 f"with right = true, got {options}."
@@ -225,11 +194,7 @@ def read_quiz(source: str) -> tuple[Question, ...]:
 
 
 class Quiz(Choices):
-    """Questions with feedback for each option.
-
-    Args:
-        asked: In the order in which they are shown.
-    """
+    """Questions with feedback for each option."""
 
     def __init__(self, asked: Sequence[Question]) -> None:
         super().__init__([(q.asks, [option for option, _ in q.options]) for q in asked])
@@ -237,9 +202,7 @@ class Quiz(Choices):
 
     def _feedback(self, question: int, option: int) -> dict[str, str]:
         asked = self._asked[question]
-        is_right = option == asked.right
-        head = "✓ Right." if is_right else "✗ Not quite."
-        return {
-            "kind": "right" if is_right else "wrong",
-            "text": f"{head} {asked.options[option][1]}",
-        }
+        because = asked.options[option][1]
+        if option == asked.right:
+            return {"kind": "right", "text": f"✓ Right. {because}"}
+        return {"kind": "wrong", "text": f"✗ Not quite. {because}"}

@@ -1,12 +1,10 @@
-"""Which exercises and quizzes does a course have, and how far has the learner come?
-
-A course is content (`initlab.lessons` holds ours) and these five questions to it.
-"""
+"""Which exercises and quizzes does a course have, and how far has the learner come?"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +12,12 @@ import numpy as np
 from initlab.exercises import progress_file
 from initlab.exercises.choices import Question, Quiz
 from initlab.exercises.display import Note, as_html
-from initlab.exercises.exercise import Exercise
-from initlab.exercises.outcome import LOOK, Outcome, judge
+from initlab.exercises.exercise import LOOK, Exercise, Outcome, judge
 from initlab.probe.preserving import keep_random_states
 
 
 class Course:
-    """Exercises by name, quizzes by notebook, and what the learner has done.
+    """Content (`initlab.lessons` holds ours), and five questions to it.
 
     Args:
         exercises: In the order of the notebooks; their names differ.
@@ -35,11 +32,7 @@ class Course:
         self._hints_given: dict[str, int] = {}
 
     def find(self, name: str) -> Exercise:
-        """Give the exercise of that name.
-
-        Raises:
-            ValueError: There is none; the message names the nearest.
-        """
+        """Give the exercise of that name, or say which are nearest."""
         known = self.exercises
         if name in known:
             return known[name]
@@ -55,16 +48,10 @@ class Course:
         The check calls the function on several cases (fan-in and fan-out always differ), twice
         where it draws random numbers, and reads what comes back in numpy, torch or nested lists, in
         any float dtype, returned or filled in place. Random numbers are judged by at least 20,000
-        of them: shape, finite, mean and standard deviation (each within 5 % of the standard
-        deviation that is asked for), distribution (Kolmogorov–Smirnov distance below 0.03, and the
-        share beyond three standard deviations), one spread for all rows and columns, independence
-        (no row or column is a copy of another, no value returns, no hidden pattern) and fresh
-        numbers at each call. For these sizes and limits the chance to reject a right answer is
-        below 2e-8, and the chance to accept one whose standard deviation is off by 10 % below
-        1e-17; `initlab.exercises.statistics` derives both.
-
-        The global random state of Python, numpy and torch is the same after the check as
-        before it. A right answer is noted in the progress file (see `il.progress`).
+        of them; the chance to reject a right answer is below 2e-8, and the chance to accept one
+        whose standard deviation is off by 10 % below 1e-17 (`initlab.exercises.statistics` says
+        how). The random states of Python, numpy and torch stay as they were. A right answer is
+        noted in the progress file (see `il.progress`).
 
         Args:
             name: A key of `il.lessons.EXERCISES`.
@@ -85,9 +72,7 @@ class Course:
         finally:
             put_back()
         note = progress_file.record(name, outcome.status)
-        if note:
-            return Outcome(name, outcome.status, f"{outcome.message}\n{note}", outcome.mistake)
-        return outcome
+        return replace(outcome, message=f"{outcome.message}\n{note}".rstrip("\n"))
 
     def hint(self, name: str, step: int | None = None) -> Note:
         """Give the next hint for an exercise; each call goes one step further.
@@ -96,29 +81,25 @@ class Course:
             name: A key of `il.lessons.EXERCISES`.
             step: Which hint, counted from 1. Left out: the next one in this session.
 
-        Returns:
-            The hint, which shows as text and HTML; after the last one it points at the solution.
-
         Raises:
             ValueError: No exercise has that name, or `step` is below 1.
         """
-        exercise = self.find(name)
+        hints = self.find(name).hints
         if step is None:
             step = self._hints_given[name] = self._hints_given.get(name, 0) + 1
         if step < 1:
-            raise ValueError(
-                f"step must be a whole number from 1 to {len(exercise.hints)}, got {step}."
+            raise ValueError(f"step must be a whole number from 1 to {len(hints)}, got {step}.")
+        if step <= len(hints):
+            text = f"Hint {step} of {len(hints)}: {hints[step - 1]}"
+        else:
+            text = (
+                f"There are no more hints for {name}. "
+                f'`il.solution("{name}")` shows one way to write it.'
             )
-        return exercise.hint(step)
+        return Note(text, f"<p>{as_html(text)}</p>")
 
     def solution(self, name: str) -> Note:
-        """Show one way to write it; in a notebook it is folded until you open it.
-
-        Args:
-            name: A key of `il.lessons.EXERCISES`.
-
-        Returns:
-            The source, as `.text`, and folded HTML for the notebook.
+        """Show one way to write it: `.text`, and in a notebook folded until you open it.
 
         Raises:
             ValueError: No exercise has that name.
@@ -137,9 +118,6 @@ class Course:
         notebook runs in. The environment variable `INITLAB_PROGRESS` names another file; with the
         value "off" progress lives only as long as the session. What this shows depends on the
         learner, so a notebook that is compared by a test tags its cell `nbval-ignore-output`.
-
-        Returns:
-            An overview that shows as text and as HTML.
         """
         done = progress_file.read()
         rows: dict[str, list[tuple[str, str]]] = {}
@@ -163,13 +141,10 @@ class Course:
         return Note("\n".join([head, *lines]), f"<p>{head}</p><table>{cells}</table>")
 
     def quiz(self, notebook: str) -> Quiz:
-        """Give the three questions that end a notebook.
+        """Give the three questions that end a notebook, as a widget that explains each option.
 
         Args:
             notebook: Its two digits, such as "00".
-
-        Returns: A widget that says for each option why it is right or not. A reader without a
-        kernel sees the questions without answers.
 
         Raises:
             ValueError: That notebook has no quiz.

@@ -1,13 +1,21 @@
-"""What is an exercise? A declared record: task, hints, solution, and the mistakes that it knows."""
+"""What is an exercise, is an answer to it right, and if not, what was mixed up?"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from initlab.exercises.display import Note, as_html
+from initlab.exercises.answers import NotAttempted, NothingDone, Rejected, is_stub
+from initlab.exercises.display import BAD, GOOD, OPEN, as_html, box
+
+LOOK = {  # status → sign, word, colour
+    "correct": ("✓", "Correct", GOOD),
+    "incorrect": ("✗", "Not yet", BAD),
+    "not attempted": ("○", "Not attempted", OPEN),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,17 +25,12 @@ class Mistake:
     Args:
         name: What was mixed up, in a few words.
         seen: Takes the evidence of a wrong answer; true where this mistake made it.
-        says: The sentence that it deserves: names the mistake and asks a question, and never gives
-            the answer.
+        says: Names the mistake and asks a question, and never gives the answer.
     """
 
     name: str
     seen: Callable[[Any], bool]
     says: str
-
-
-def _not_yet(evidence: Any) -> str:
-    return "This is not it yet. What does your answer give for the smallest case, worked by hand?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,9 @@ class Exercise:
     measure: Callable[[Any], Any]
     right: Callable[[Any], bool]
     mistakes: tuple[Mistake, ...] = ()
-    otherwise: Callable[[Any], str] = _not_yet
+    otherwise: Callable[[Any], str] = lambda evidence: (
+        "This is not it yet. What does your answer give for the smallest case, worked by hand?"
+    )
     praise: str = "it holds for every case that was tried."
 
     @property
@@ -80,13 +85,58 @@ class Exercise:
             f"<p>{as_html(self.task)}</p>{as_html(self.stub, code=True)}"
         )
 
-    def hint(self, step: int) -> Note:
-        """Give the hint of that step, counted from 1; after the last, say what is left."""
-        if step > len(self.hints):
-            text = (
-                f"There are no more hints for {self.name}. "
-                f'`il.solution("{self.name}")` shows one way to write it.'
-            )
-        else:
-            text = f"Hint {step} of {len(self.hints)}: {self.hints[step - 1]}"
-        return Note(text, f"<p>{as_html(text)}</p>")
+
+@dataclass(frozen=True, repr=False)
+class Outcome:
+    """What a check found.
+
+    Args:
+        name: The exercise.
+        status: "correct", "incorrect" or "not attempted".
+        message: What holds, or the mistake and a question about it.
+        mistake: The name of the mistake where it was recognised, else `None`.
+    """
+
+    name: str
+    status: str
+    message: str
+    mistake: str | None = None
+
+    def _head(self) -> str:
+        sign, word, _ = LOOK[self.status]
+        return f"{sign} {word} ({self.name}):"
+
+    def __repr__(self) -> str:
+        return f"{self._head()} {self.message}"
+
+    def _repr_html_(self) -> str:
+        return box(LOOK[self.status][2], self._head(), self.message)
+
+
+def judge(exercise: Exercise, answer: Any) -> Outcome:
+    """Measure an answer, and name the typical mistake that produced it."""
+    outcome = partial(Outcome, exercise.name)
+    if answer is None or answer is ...:
+        return outcome("not attempted", "Nothing to check yet.")
+    if exercise.call is not None and not callable(answer):
+        shown = f", {answer!r}," if isinstance(answer, (int, float, complex, bool)) else ""
+        return outcome(
+            "incorrect",
+            f"Your answer is of type {type(answer).__name__}{shown} and no function. The check "
+            f"calls `{exercise.call}` itself, several times. Did you put brackets behind its name?",
+            "not a function",
+        )
+    try:
+        evidence = exercise.measure(answer)
+    except NotAttempted as stub:
+        if isinstance(stub, NothingDone) and not is_stub(answer):
+            return outcome("incorrect", str(stub), "nothing done")
+        return outcome("not attempted", str(stub))
+    except Rejected as wrong:
+        return outcome("incorrect", str(wrong), wrong.mistake)
+    if exercise.right(evidence):
+        return outcome("correct", exercise.praise)
+    for mistake in exercise.mistakes:
+        if mistake.seen(evidence):
+            return outcome("incorrect", mistake.says, mistake.name)
+    return outcome("incorrect", exercise.otherwise(evidence))

@@ -31,35 +31,32 @@ def record(name: str, status: str) -> str:
         # The file is read again just now: another notebook may have written since.
         _write(path, {**known, name: status})
     except OSError as error:
-        return _once(
-            f"(Progress is not kept: {path.name} cannot be written here, {error.strerror}.)"
-        )
+        note = f"(Progress is not kept: {path.name} cannot be written here, {error.strerror}.)"
+        if note not in _said:
+            _said.add(note)
+            return note
     return ""
 
 
 def read() -> dict[str, str]:
     """Give name → status, from the file and from this session; a broken file is set aside."""
-    kept = _from_file(_path())
+    path, kept = _path(), {}
+    try:
+        kept = dict(json.loads(path.read_text("utf-8"))["exercises"]) if path else {}
+        if not all(isinstance(status, str) for status in kept.values()):
+            raise TypeError("a status is not a text")
+    except OSError:
+        pass  # no file yet, or none that we may read
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        kept = {}
+        if path:
+            _set_aside(path)
     return kept | {name: now for name, now in _session.items() if kept.get(name) != "correct"}
 
 
 def _path() -> Path | None:
     wanted = os.environ.get("INITLAB_PROGRESS", ".initlab_progress.json")
     return None if wanted == "off" else Path(wanted)
-
-
-def _from_file(path: Path | None) -> dict[str, str]:
-    try:
-        kept = json.loads(path.read_text("utf-8"))["exercises"] if path else {}
-        if not all(isinstance(status, str) for status in kept.values()):
-            raise TypeError("a status is not a text")
-    except OSError:
-        return {}  # no file yet, or none that we may read
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        if path:
-            _set_aside(path)
-        return {}
-    return dict(kept)
 
 
 def _set_aside(path: Path) -> None:
@@ -82,10 +79,3 @@ def _write(path: Path, done: dict[str, str]) -> None:
         with suppress(OSError):
             os.unlink(draft)
         raise
-
-
-def _once(note: str) -> str:
-    if note in _said:
-        return ""
-    _said.add(note)
-    return note

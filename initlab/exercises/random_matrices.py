@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +11,7 @@ import numpy as np
 import torch
 
 from initlab.exercises import statistics
-from initlab.exercises.answers import (
-    Array,
-    Entries,
-    as_entries,
-    call,
-    fills_in_place,
-    in_place,
-    returned,
-)
+from initlab.exercises.answers import Array, Entries, as_entries, call, in_place, returned
 from initlab.exercises.exercise import Exercise, Mistake
 from initlab.format import number
 
@@ -31,12 +24,7 @@ FANS = [(100, 200), (256, 80), (60, 400)]
 
 @dataclass(frozen=True, kw_only=True)
 class TwoCalls:
-    """What two calls with the same arguments gave: the numbers, and whether they are fresh.
-
-    Args:
-        entries: The first call's numbers.
-        again: The second call's.
-    """
+    """What two calls with the same arguments gave: the numbers, and whether they are fresh."""
 
     entries: Entries
     again: Array
@@ -64,12 +52,7 @@ class TwoCalls:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw(TwoCalls):
-    """What two calls with the same fans gave, matrices of shape (fan_out, fan_in).
-
-    Args:
-        fan_in: Number of inputs, the columns.
-        fan_out: Number of units, the rows.
-    """
+    """What two calls with the same fans gave, matrices of shape (fan_out, fan_in)."""
 
     fan_in: int
     fan_out: int
@@ -86,32 +69,40 @@ def measure(function: Callable[..., Any]) -> list[Draw]:
 
 def _matrix(function: Callable[..., Any], fan_in: int, fan_out: int) -> Entries:
     """Call with the fans; a function that needs one argument gets a tensor to fill instead."""
-    if fills_in_place(function):
+    if _fills(function):
         value = in_place(function, torch.full((fan_out, fan_in), torch.nan))
     else:
         value = returned(call(function, fan_in, fan_out))
     return as_entries(value, (fan_out, fan_in))
 
 
+def _fills(function: Callable[..., Any]) -> bool:
+    """Does it need one argument only, as `torch.nn.init.xavier_uniform_` does: the tensor?"""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C, without a signature
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return sum(p.default is p.empty for p in positional) == 1
+
+
 def every(test: Callable[[Draw], bool]) -> Callable[[Sequence[Draw]], bool]:
-    """Make a test of one draw a test of all of them."""
-    return lambda draws: all(test(draw) for draw in draws)
+    """Make a test of one draw a test that all of them must pass."""
+    return lambda draws: all(map(test, draws))
 
 
 def some(test: Callable[[Draw], bool]) -> Callable[[Sequence[Draw]], bool]:
     """Make a test of one draw a test that one of them must pass."""
-    return lambda draws: any(test(draw) for draw in draws)
+    return lambda draws: any(map(test, draws))
 
 
 def wrong_std(name: str, std: Std, says: str) -> Mistake:
     """Describe a mistake by the standard deviation that it gives."""
-    return Mistake(
-        name=name,
-        seen=every(
-            lambda d: statistics.std_is(d.values, std(d.fan_in, d.fan_out), statistics.NAMED)
-        ),
-        says=says,
-    )
+
+    def seen(draw: Draw) -> bool:
+        return statistics.std_is(draw.values, std(draw.fan_in, draw.fan_out), statistics.NAMED)
+
+    return Mistake(name=name, seen=every(seen), says=says)
 
 
 def drawn(
@@ -125,7 +116,6 @@ def drawn(
         mistakes: What is typical for this scheme; what is typical for all is added here.
         declared: The other fields of `Exercise`.
     """
-    name = declared["name"]
 
     def right(draw: Draw) -> bool:
         wanted = std(draw.fan_in, draw.fan_out)
@@ -149,7 +139,7 @@ def drawn(
         return f"The standard deviation is right, but this is not a {shape} distribution around 0."
 
     return Exercise(
-        stub=f"def {name}(fan_in, fan_out):\n    ...\n",
+        stub=f"def {declared['name']}(fan_in, fan_out):\n    ...\n",
         measure=measure,
         right=every(right),
         mistakes=(*_before(std), *mistakes, *_after(shape)),
@@ -195,18 +185,8 @@ def _before(std: Std) -> tuple[Mistake, ...]:
             says="None of your numbers is negative. What sign do half of the weights need, for "
             "a mean of 0?",
         ),
-        Mistake(
-            name="repeated rows",
-            seen=some(lambda d: statistics.has_copies(d.values, 0.999)),
-            says="Some rows are copies of each other. How many numbers do you draw, and how many "
-            "does the matrix have?",
-        ),
-        Mistake(
-            name="repeated columns",
-            seen=some(lambda d: statistics.has_copies(d.values.T, 0.999)),
-            says="Some columns are copies of each other. How many numbers do you draw, and how "
-            "many does the matrix have?",
-        ),
+        _repeated("rows", lambda d: d.values),
+        _repeated("columns", lambda d: d.values.T),
         Mistake(
             name="values return",
             seen=some(lambda d: statistics.values_return(d.entries)),
@@ -219,6 +199,15 @@ def _before(std: Std) -> tuple[Mistake, ...]:
             says="The mean of your numbers is not 0. Where is the middle of the interval, or of "
             "the bell, that you draw from?",
         ),
+    )
+
+
+def _repeated(which: str, lines: Callable[[Draw], Array]) -> Mistake:
+    return Mistake(
+        name=f"repeated {which}",
+        seen=some(lambda d: statistics.has_copies(lines(d), 0.999)),
+        says=f"Some {which} are copies of each other. How many numbers do you draw, and how many "
+        "does the matrix have?",
     )
 
 
@@ -237,7 +226,7 @@ def _after(shape: statistics.Shape) -> tuple[Mistake, ...]:
             says="Your numbers are normal: they have tails. Which distribution does the name of "
             "the exercise ask for, and where does it end?",
         ),
-    }[shape]
+    }
     return (
         Mistake(
             name="same std for every fan",
@@ -245,7 +234,7 @@ def _after(shape: statistics.Shape) -> tuple[Mistake, ...]:
             says="Your standard deviation is the same for every pair of fans. What happens to a "
             "sum of n terms when n grows, and what must the weights do about it?",
         ),
-        other,
+        other[shape],
         Mistake(
             name="truncated",
             seen=every(lambda d: statistics.looks_truncated(d.values)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,29 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from initlab.exercises.answers import (
-    Array,
-    Entries,
-    Rejected,
-    as_entries,
-    call,
-    returned,
-)
+from initlab.exercises.answers import Array, as_entries, call, returned
 from initlab.exercises.exercise import Mistake
 
+SWAPPED = (
+    "rows and columns are swapped. What is a row of the argument, and what is a row of your result?"
+)
 Reference = Callable[[Any], Any]
 """A case → the value that the right function, or a wrong one, gives for it."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """What the answer gave for each case.
-
-    Args:
-        cases: The arguments.
-        given: The values, in the form in which they are compared.
-        eps: Spacing of the coarsest dtype that they came in, relative to 1.
-    """
+    """What the answer gave for each case, and the spacing of the coarsest dtype that it came in."""
 
     cases: Sequence[Any]
     given: Sequence[Array]
@@ -57,50 +46,24 @@ def values_of(
         reference: The right function; only the shape of its values is used here.
         prepare: Turns a case into the argument; the answer gets a copy that it may change.
         compare_as: Removes what does not matter from a value, such as a free constant.
-        number_from: Turns what was returned into floats, where integers are right.
+        number_from: Reads what was returned, such as `as_number`.
         unpack: Whether a case is a tuple of several arguments; else it is the one argument.
     """
 
     def measure(function: Callable[..., Any]) -> Values:
         given, eps = [], 0.0
         for case in cases:
-            given_to_it = copy.deepcopy(prepare(case))
-            arguments = tuple(given_to_it) if unpack else (given_to_it,)
-            value = returned(call(function, *arguments))
+            argument = copy.deepcopy(prepare(case))
+            value = returned(call(function, *(argument if unpack else (argument,))))
+            if isinstance(value, Tensor) and value.is_floating_point():
+                eps = max(eps, torch.finfo(value.dtype).eps)  # a number that is read shows none
             shape = np.shape(reference(case))
-            entries = _entries(number_from(value), shape)
+            entries = as_entries(number_from(value), shape, whole=True, transposed=SWAPPED)
             given.append(compare_as(entries.values))
-            eps = max(eps, entries.eps, _spacing(value))
+            eps = max(eps, entries.eps)
         return Values(cases, given, eps)
 
     return measure
-
-
-def _spacing(value: Any) -> float:
-    """Return the spacing of a tensor's dtype, which a number read from it does not show."""
-    real = isinstance(value, Tensor) and value.is_floating_point()
-    return float(torch.finfo(value.dtype).eps) if real else 0.0
-
-
-def _entries(value: Any, shape: tuple[int, ...]) -> Entries:
-    """Read numbers; whole ones may be right, or wrong by their value, not by their dtype."""
-    if isinstance(value, Tensor):
-        whole = not (value.dtype.is_complex or value.is_floating_point())
-        value = value.double() if whole else value
-    elif isinstance(value, (int, np.ndarray, list, tuple)):
-        with suppress(TypeError, ValueError):
-            array = np.asarray(value)
-            value = array.astype(np.float64) if array.dtype.kind in "iub" else value
-    try:
-        return as_entries(value, shape)
-    except Rejected as wrong:
-        if wrong.mistake != "transposed":
-            raise
-        raise Rejected(
-            "transposed",
-            f"The task asks for shape {shape}, yours is {shape[::-1]}: rows and columns are "
-            "swapped. What is a row of the argument, and what is a row of your result?",
-        ) from None
 
 
 def farthest(

@@ -1,9 +1,9 @@
 """Which scheme trains, at which depth, over which seeds? Training runs, comparisons, sweeps.
 
 Reading order: `recipe` (what decides a run), `loop` (how one step is taken), `training` (one
-network), `history` and `recording` (what is kept of it), `ensemble` (several seeds at once),
-`comparing` (many points), `coordinates` (many widths), `runs` (what comes of them), `parallel`
-(cores and clusters), `store` (what survives a crash), `progress` (the bar).
+network), `history` (what is kept of it), `ensemble` (several seeds at once), `comparing` (many
+points), `coordinates` (many widths), `runs` (what comes of them), `parallel` (cores and clusters),
+`store` (what survives a crash), `progress` (the bar), `threads` (how many).
 """
 
 from initlab.experiments.comparing import compare, sweep

@@ -22,7 +22,7 @@ from initlab.schemes import scheme as find_scheme
 
 AnyScheme = str | Scheme | Callable[..., Any]
 Schemes = AnyScheme | Sequence[AnyScheme] | Mapping[str, AnyScheme]
-"""One scheme, several, or label → scheme."""
+Networks = list[tuple[dict[str, Any], partial[nn.Module]]]  # settings of a row, and what builds it
 
 
 def compare(
@@ -75,16 +75,8 @@ def compare(
     (['xavier_normal', 'kaiming_normal'], 6)
     """
     batch = checked_data(data, checked_model(model))
-    points = [
-        Point(
-            settings={"scheme": label, **recipe.settings},
-            scheme=scheme,
-            bias=bias,
-            recipe=recipe,
-            build=partial(copy.deepcopy, model),
-        )
-        for (label, scheme), recipe in product(_labelled(schemes), _recipes(training))
-    ]
+    networks: Networks = [({}, partial(copy.deepcopy, model))]
+    points = _points(schemes, networks, bias, training)
     return run_all(points, checked_seeds(seeds), batch, store=store, progress=progress)
 
 
@@ -138,34 +130,37 @@ def sweep(
     """
     batch = checked_data(data)
     sizes = {"n_in": batch.x.shape[-1], "n_out": class_count(batch.y)}
-    points = [
-        Point(
-            settings={
-                "scheme": label,
-                "depth": depth,
-                "width": width,
-                "activation": find_activation(activation).name,
-                "gain": number("gains", gain, low=0),
-                "norm": norm,
-                **recipe.settings,
-            },
-            scheme=scheme,
-            bias=bias,
-            gain=gain,
-            recipe=recipe,
-            build=partial(model, depth, width, activation, norm=norm, **sizes),
-        )
-        for (label, scheme), depth, width, activation, gain, norm, recipe in product(
-            _labelled(schemes),
-            _axis("depths", depths),
-            _axis("widths", widths),
-            _axis("activations", activations),
-            _axis("gains", gains),
-            _axis("norms", norms),
-            _recipes(training),
+    axes = product(
+        _axis("depths", depths),
+        _axis("widths", widths),
+        _axis("activations", activations),
+        [number("gains", gain, low=0) for gain in _axis("gains", gains)],
+        _axis("norms", norms),
+    )
+    networks: Networks = []
+    for depth, width, phi, gain, norm in axes:
+        name = find_activation(phi).name
+        settings = {"depth": depth, "width": width, "activation": name, "gain": gain, "norm": norm}
+        networks.append((settings, partial(model, depth, width, phi, norm=norm, **sizes)))
+    points = _points(schemes, networks, bias, training)
+    return run_all(points, checked_seeds(seeds), batch, store=store, progress=progress)
+
+
+def _points(
+    schemes: Schemes, networks: Networks, bias: Any, training: dict[str, Any]
+) -> list[Point]:
+    """Combine schemes, networks, and the optimizers and learning rates to train with."""
+    axes = {name: _axis(name, training[name]) for name in ("optimizer", "lr") if name in training}
+    recipes = [
+        Recipe.of(training | dict(zip(axes, values, strict=True)))
+        for values in product(*axes.values())
+    ]
+    return [
+        Point({"scheme": label, **settings, **recipe.settings}, scheme, build, bias, recipe)
+        for (label, scheme), (settings, build), recipe in product(
+            _labelled(schemes), networks, recipes
         )
     ]
-    return run_all(points, checked_seeds(seeds), batch, store=store, progress=progress)
 
 
 def _labelled(schemes: Schemes) -> list[tuple[str, Scheme]]:
@@ -182,15 +177,6 @@ def _labelled(schemes: Schemes) -> list[tuple[str, Scheme]]:
                 "pass a dict of label → scheme."
             )
     return pairs
-
-
-def _recipes(training: dict[str, Any]) -> list[Recipe]:
-    """Return a recipe for each optimizer and learning rate."""
-    axes = {name: _axis(name, training[name]) for name in ("optimizer", "lr") if name in training}
-    return [
-        Recipe.of(training | dict(zip(axes, values, strict=True)))
-        for values in product(*axes.values())
-    ]
 
 
 def _axis(name: str, values: Any) -> list[Any]:

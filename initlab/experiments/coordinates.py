@@ -18,7 +18,7 @@ from initlab.arguments import choice, whole
 from initlab.data import Batch
 from initlab.experiments.comparing import checked_seeds
 from initlab.experiments.loop import Loop
-from initlab.experiments.parallel import RANDOM, GoOn, seeded, spread
+from initlab.experiments.parallel import RANDOM, GoOn, spread
 from initlab.experiments.recipe import Loss, Recipe, checked_data, checked_model
 from initlab.experiments.training import own_randomness
 from initlab.probe.layers import Filter
@@ -26,28 +26,18 @@ from initlab.probe.views import layer_outputs
 
 LEVEL = 0.2  # a slope up to this, up or down, counts as level
 MEASURED = 128  # examples, the first of the data, on which layers are measured
-VERDICTS: dict[str, Callable[[float], bool]] = {
-    "growing": lambda slope: slope > LEVEL,
-    "shrinking": lambda slope: slope < -LEVEL,
-    "0 or not finite": math.isnan,
-}
 Build = Callable[[int], Any]
 
 
 class Size(NamedTuple):
-    """How large what a layer emits is, for one network after some steps.
-
-    Args:
-        rms: Root mean square of all elements.
-        change: The same of their change since the start.
-    """
+    """How large what a layer emits is, for one network after some steps."""
 
     layer: str
     width: int
     seed: int
     step: int
-    rms: float
-    change: float
+    rms: float  # root mean square of all elements
+    change: float  # the same of their change since the start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +54,7 @@ class Coordinates:
 
     @property
     def layers(self) -> list[str]:
-        """Names of the layers, in the order in which they emit."""
+        """Names of the layers, in the order of the forward pass."""
         return list(dict.fromkeys(size.layer for size in self.sizes))
 
     @property
@@ -124,14 +114,20 @@ class Coordinates:
 
     def _said(self, step: int, *, change: bool = False) -> str:
         slopes = {layer: self.slope(layer, step, change=change) for layer in self.layers}
+        notable = {
+            "growing": [layer for layer, slope in slopes.items() if slope > LEVEL],
+            "shrinking": [layer for layer, slope in slopes.items() if slope < -LEVEL],
+            "0 or not finite": [layer for layer, slope in slopes.items() if math.isnan(slope)],
+        }
         parts = []
-        for verb, wanted in VERDICTS.items():
-            found = {layer: slope for layer, slope in slopes.items() if wanted(slope)}
-            if found:
-                low, high = (f"{end:.2f}" for end in (min(found.values()), max(found.values())))
+        for verb, names in notable.items():
+            if names:
+                ends = min(slopes[name] for name in names), max(slopes[name] for name in names)
+                low, high = (f"{end:.2f}" for end in ends)
                 slope = f" (slope {low})" if low == high else f" (slopes {low} to {high})"
-                parts.append(f"{_names(found)}: {verb}{slope if high != 'nan' else ''}")
-        level = sum(abs(slope) <= LEVEL for slope in slopes.values())
+                shown = names if len(names) < 6 else [*names[:4], f"{len(names) - 4} more layers"]
+                parts.append(f"{', '.join(shown)}: {verb}{slope if high != 'nan' else ''}")
+        level = len(slopes) - sum(map(len, notable.values()))
         if level == len(slopes):
             return "all layers are level"
         parts += [f"{level} of {len(slopes)} layers are level"] if level else []
@@ -196,9 +192,8 @@ def coordinate_check(
     follows adds 1/2 to the slope. The work spreads over cores or a cluster as in `il.sweep`.
 
     Args:
-        build: Width → the network, or a pair of the network and its optimizer (which may have a
-            rate for each layer). What it draws from PyTorch's global generator differs from seed
-            to seed.
+        build: Width → the network, or the network and its optimizer (which may have a rate for
+            each layer). What it draws from PyTorch's global generator differs from seed to seed.
         widths: Two or more.
         data: Inputs and targets to train on; layers are measured on the first 128 examples.
         optimizer: None means "adam". To be left out, as `lr`, where `build` gives an optimizer.
@@ -241,36 +236,24 @@ def coordinate_check(
     if len(set(chosen)) < max(2, len(chosen)):
         raise ValueError(f"widths must be two or more that differ, got {widths!r}.")
     recipe = Recipe(
-        steps=steps,
-        lr=1e-3 if lr is None else lr,
+        steps=steps, lr=1e-3 if lr is None else lr, batch_size=batch_size, loss=loss,
         optimizer="adam" if optimizer is None else optimizer,
-        batch_size=batch_size,
-        loss=loss,
-    )
+    )  # fmt: skip
     batch = checked_data(data)
     _, own = _built(build, chosen[0], 0)
     if own and (optimizer is not None or lr is not None):
         raise ValueError("build gives an optimizer with its rates: leave out optimizer and lr.")
     pairs = [(width, seed) for width in chosen for seed in checked_seeds(seeds)]
-    found, stopped = spread(
-        [partial(_measured, build, *pair, batch, recipe, layers) for pair in pairs],
-        sizes=[1] * len(pairs),
-        unit="network",
-        progress=progress,
-    )
-    return Coordinates(
-        sizes=[size for _, sizes in sorted(found.items()) for size in sizes], stopped=stopped
-    )
-
-
-def _names(layers: Iterable[str]) -> str:
-    names = list(layers)
-    return ", ".join(names if len(names) < 6 else [*names[:4], f"{len(names) - 4} more layers"])
+    work = [partial(_measured, build, *pair, batch, recipe, layers) for pair in pairs]
+    found, stopped = spread(work, sizes=[1] * len(work), unit="network", progress=progress)
+    every = [size for _, sizes in sorted(found.items()) for size in sizes]
+    return Coordinates(sizes=every, stopped=stopped)
 
 
 def _built(build: Build, width: int, seed: int) -> tuple[nn.Module, torch.optim.Optimizer | None]:
     """Build a network, with its optimizer if there is one; the caller's random state stays."""
-    made = seeded(partial(build, width), seed)
+    with own_randomness(seed):
+        made = build(width)
     model, own = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
         raise TypeError(
@@ -301,7 +284,7 @@ def _measured(
         model, own = _built(build, width, seed)
         batch = checked_data(data, model.train())
         loop, batches = Loop(model, recipe, own), recipe.batches(batch)
-        with own_randomness(model, recipe.seed):
+        with own_randomness(recipe.seed):
             for step in range(recipe.steps + 1):
                 if step:
                     loop.gradients(next(batches))

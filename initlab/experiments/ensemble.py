@@ -20,22 +20,16 @@ from torch.nn import functional as F
 from initlab.activations import ACTIVATIONS, Elementwise
 from initlab.models import ResidualBlock
 
-_ACTIVATIONS = [one.module() for one in ACTIVATIONS.values()]
 _WITHOUT_NUMBERS = {nn.Sequential, ResidualBlock, Elementwise} | {
-    type(one)
-    for one in _ACTIVATIONS
-    if not list(one.parameters())  # as PReLU has
+    type(one.module()) for one in ACTIVATIONS.values()
 }
 
 
 class Ensemble(nn.Module):
     """S networks of one architecture, run as one.
 
-    Its parameters and buffers are those of the networks, in their order and with their names, but
-    with a first dimension of S: entry s of each belongs to network s.
-
-    Args:
-        models: Networks of one architecture for which `can_stack` holds. They stay as they are.
+    Its parameters and buffers are those of the networks (for which `can_stack` must hold), in their
+    order and with their names, but with a first dimension of S: entry s belongs to network s.
 
     Shape:
         (B, n) → (S, B, n_out)
@@ -92,7 +86,7 @@ def _is_known(module: nn.Module) -> bool:
         return module.momentum is not None and module.track_running_stats
     if type(module) is nn.LayerNorm:
         return len(module.normalized_shape) == 1
-    if type(module) in _WITHOUT_NUMBERS:  # a ResidualBlock may have a factor that it learns
+    if type(module) in _WITHOUT_NUMBERS:  # but for PReLU, or a ResidualBlock that learns a factor
         return not list(module.parameters(recurse=False)) and not getattr(module, "inplace", False)
     return type(module) is nn.Linear
 
@@ -119,9 +113,11 @@ class Stacked(nn.Module):
 
     weight: Tensor | None
     bias: Tensor | None
+    like: Any
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
+        self.__dict__["like"] = layers[0]  # has the options; no part of this module
         for name, first in (layers[0]._parameters | layers[0]._buffers).items():
             if first is None:
                 self.register_parameter(name, None)
@@ -148,27 +144,18 @@ class _BatchNorm(Stacked):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
-        super().__init__(layers)
-        self.momentum, self.eps = layers[0].momentum or 0.0, layers[0].eps
-
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = (p if p is None else p.view(-1) for p in (self.weight, self.bias))
         mean, var = self.running_mean.view(-1), self.running_var.view(-1)
         features = x.transpose(0, 1).flatten(1)  # (B, S·n)
-        out = F.batch_norm(
-            features, mean, var, weight, bias, self.training, self.momentum, self.eps
-        )
+        how = self.training, self.like.momentum, self.like.eps
+        out = F.batch_norm(features, mean, var, weight, bias, *how)
         return out.view(len(out), len(x), -1).transpose(0, 1)
 
 
 class _LayerNorm(Stacked):
-    def __init__(self, layers: Sequence[nn.LayerNorm]) -> None:
-        super().__init__(layers)
-        self.shape, self.eps = layers[0].normalized_shape, layers[0].eps
-
     def forward(self, x: Tensor) -> Tensor:
-        out = F.layer_norm(x, self.shape, eps=self.eps)
+        out = F.layer_norm(x, self.like.normalized_shape, eps=self.like.eps)
         out = out if self.weight is None else out * self.weight[:, None]
         return out if self.bias is None else out + self.bias[:, None]
 

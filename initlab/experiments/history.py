@@ -1,15 +1,24 @@
-"""What happened while a network was trained?"""
+"""What happened while a network was trained, and how is it noted?"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from initlab import format
 from initlab.arguments import number
-
-if TYPE_CHECKING:
-    from initlab.probe import Trace
+from initlab.data import Batch
+from initlab.experiments.loop import default_loss
+from initlab.experiments.recipe import Loss
+from initlab.probe import Probe, Trace, distinct_rows, rank
+from initlab.probe.run import traced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,12 +31,9 @@ class Record:
         update_ratio: Layer → ‖Δw‖/‖w‖ of the update that followed; in the last record, of the
             last update. Empty where no update was made.
         dead: Nonlinearity → share of its units that emit 0 for every example of the batch.
-        saturated: Bounded nonlinearity (sigmoid, tanh, ...) → share of its outputs in the flat
-            part near an end of its range.
-        rank: Layer → rank of its weight as a matrix with one row for each unit; `nan` where the
-            weight is not finite.
-        distinct: Layer → number of different rows of that matrix: 1 means that all units are
-            the same.
+        saturated: Bounded nonlinearity → share of its outputs near an end of its range.
+        rank: Layer → rank of its weight with one row for each unit; `nan` where not finite.
+        distinct: Layer → number of different rows: 1 means that all units are the same.
     """
 
     step: int
@@ -80,10 +86,11 @@ class History:
         """Return after how many updates the loss was first below a share of its start, or None.
 
         Args:
-            share: Part of the first step's loss, above 0 and below 1.
+            share: Part of the first step's loss.
 
         Raises:
-            TypeError, ValueError: `share` is no number, or out of its range.
+            TypeError: `share` is no number.
+            ValueError: It is not above 0 and below 1.
 
         >>> History(loss=[8.0, 2.0, 0.5, 0.1]).steps_to(0.1)
         2
@@ -105,3 +112,83 @@ class History:
         from initlab import plots
 
         return plots.over_time(self, **options)
+
+
+class Recorder:
+    """Looks at a network in training mode every so many steps, and leaves no mark."""
+
+    def __init__(self, model: nn.Module, batch: Batch, loss: Loss | None, every: int) -> None:
+        self.model, self.batch, self.loss, self.every = model, batch, loss or default_loss, every
+        self.probe = Probe(model)
+        self.weights: dict[str, Tensor] = {
+            name.removesuffix(".weight"): parameter
+            for name, parameter in model.named_parameters()
+            if parameter.dim() >= 2
+        }
+        self.records: list[Record] = []
+        self.ratios: dict[str, float] = {}  # of the latest update that was measured
+
+    @contextmanager
+    def around_update(self, step: int, is_last: bool) -> Iterator[None]:
+        """Take a record where one is due, with the update that happens inside."""
+        is_due = step % self.every == 0
+        if is_due:
+            self._look(step)
+        if not (is_due or is_last):
+            yield
+            return
+        before = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        yield
+        self.ratios = _update_ratios(before, self.weights)
+        if is_due:
+            self.records[-1].update_ratio.update(self.ratios)
+
+    def finish(self, step: int) -> list[Record]:
+        """Take the last record, unless this very step has one."""
+        if not self.records or self.records[-1].step != step:
+            self._look(step)
+            self.records[-1].update_ratio.update(self.ratios)
+        return self.records
+
+    def _look(self, step: int) -> None:
+        trace = traced(self.model, *self.batch, loss=self.loss, probe=self.probe)
+        matrices = {name: weight.detach().flatten(1) for name, weight in self.weights.items()}
+        ranks = _ranks(matrices)
+        record = Record(
+            step=step,
+            trace=trace,
+            update_ratio={},
+            dead={layer.name: layer.dead for layer in trace if layer.dead is not None},
+            saturated={
+                layer.name: layer.saturated for layer in trace if layer.saturated is not None
+            },
+            rank=ranks,
+            distinct={  # as many directions as rows: then no row is a copy of another
+                name: len(rows) if ranks[name] == len(rows) else int(distinct_rows(rows))
+                for name, rows in matrices.items()
+            },
+        )
+        self.records.append(record)
+
+
+def _ranks(matrices: dict[str, Tensor]) -> dict[str, float]:
+    """Find all ranks; neighbours of one kind go together, which costs half as much."""
+
+    def kind(item: tuple[str, Tensor]) -> tuple[object, ...]:
+        return item[1].shape, item[1].dtype, item[1].device
+
+    ranks: dict[str, float] = {}
+    for _, group in groupby(matrices.items(), kind):
+        names, alike = zip(*group, strict=True)
+        found = rank(torch.stack(alike)).tolist()
+        ranks |= zip(names, (int(one) if math.isfinite(one) else one for one in found), strict=True)
+    return ranks
+
+
+@torch.no_grad()
+def _update_ratios(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, float]:
+    """Return ‖Δw‖/‖w‖ for each layer; 0 where nothing moved, `inf` where weights left 0."""
+    old, new = list(before.values()), list(after.values())
+    moved = torch.stack(torch._foreach_norm(torch._foreach_sub(new, old)))
+    sizes = torch.stack(torch._foreach_norm(old))
+    return dict(zip(before, torch.where(moved > 0, moved / sizes, moved).tolist(), strict=True))

@@ -17,14 +17,9 @@ from initlab.experiments.ensemble import Ensemble
 from initlab.experiments.recipe import Recipe
 from initlab.probe.run import logits_of, usual_loss
 
-IGNORED = -100  # the class that cross-entropy leaves out
-
 
 class Scores(NamedTuple):
-    """How good each network is on a batch: one loss and one accuracy for each.
-
-    Accuracies are None where targets are no classes.
-    """
+    """How good each network is on a batch; accuracies are None where targets are no classes."""
 
     losses: list[float]
     accuracies: list[float | None]
@@ -40,25 +35,10 @@ class Saved(NamedTuple):
 
 
 class Loop:
-    """Networks on their way: `gradients` runs a batch forwards and backwards, `update` follows.
+    """One network or an ensemble, in training mode: `gradients` of a batch, then `update`, ...
 
     A network whose loss is no number any more is lost: it gets no further update, so that it stays
-    as `il.train` leaves it, and the others go on.
-
-    Args:
-        network: One network, or an ensemble, in training mode. It is trained in place.
-        recipe: How it is trained.
-        optimizer: Somebody's own, with its own rates; None makes that of the recipe.
-
-    >>> from initlab.data import digits
-    >>> from initlab.models import mlp
-    >>> recipe, data = Recipe(steps=3, lr=0.1), digits()
-    >>> loop = Loop(Ensemble([mlp(depth=2, width=8, seed=seed) for seed in range(4)]), recipe)
-    >>> for batch in recipe.batches(data):
-    ...     losses, accuracies = loop.gradients(batch)
-    ...     loop.update()
-    >>> loop.done, len(losses), len(loop.scores(data).accuracies)
-    (3, 4, 4)
+    as `il.train` leaves it, and the others go on. An optimizer of somebody's own has its own rates.
     """
 
     def __init__(
@@ -69,7 +49,7 @@ class Loop:
         self.count = self.ensemble.count if self.ensemble else 1
         self.optimizer = optimizer or recipe.optimizer_for(network)
         self.done = 0  # updates so far
-        self.lr = recipe.lr_at(0)  # of the latest step
+        self.lr = math.nan  # of the latest step
         self.lost: dict[int, int] = {}  # network → the step at which its loss was lost
         self._held: dict[int, list[Tensor]] = {}  # its numbers at that step
 
@@ -125,10 +105,9 @@ class Loop:
         output, y = self.network(batch.x), batch.y
         are_classes = y.dim() == 1 and not y.is_floating_point()
         if self.ensemble and self.recipe.loss is None and are_classes:  # all in one go
-            every = F.cross_entropy(
-                output.flatten(0, 1), y.long().repeat(self.count), reduction="none"
-            )
-            losses = every.view(self.count, -1).sum(1) / (y != IGNORED).sum()
+            rows, targets = output.flatten(0, 1), y.long().repeat(self.count)
+            every = F.cross_entropy(rows, targets, reduction="none").view(self.count, -1)
+            losses = every.sum(1) / (y != -100).sum()  # the class that cross-entropy leaves out
         else:
             loss = self.recipe.loss or default_loss
             outputs = output.unbind() if self.ensemble else [output]
@@ -144,10 +123,10 @@ def default_loss(output: Any, target: Tensor) -> Tensor:
 
 
 def _hits(output: Tensor, target: Tensor) -> list[float | None]:
-    """Return the share of examples whose largest output is the target; nothing for regression.
+    """Return each network's share of examples whose largest output is the target, if any has one.
 
     Shape:
-        output (S, B, C) or (S, B, C, ...), or (S, B, ..., C); answer S numbers.
+        output (S, B, C, ...) or (S, B, ..., C).
     """
     if target.is_floating_point() or output.dim() != target.dim() + 2:
         return []

@@ -37,29 +37,20 @@ GoOn = Callable[[], None]  # to be called now and then: raises when nobody waits
 _ended: set[str] = set()  # calls that nobody waits for any more
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Point:
-    """One network with one scheme and one recipe, whatever the seed.
+    """One network with one scheme and one recipe, whatever the seed."""
 
-    Args:
-        settings: What a row says about it.
-        scheme: Fills the weights.
-        build: Makes the network.
-        bias: What biases start as; None means what is usual with the scheme.
-        recipe: How it is trained.
-        gain: Factor on every weight.
-    """
-
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # what a row says about it
     scheme: Scheme
     build: partial[nn.Module]
-    bias: Any
+    bias: Any  # as for `compare`
     recipe: Recipe
-    gain: float = 1.0
 
     def network(self, seed: int) -> nn.Module:
         """Make the network that this seed starts from; the caller's random state stays."""
-        model = checked_model(seeded(self.build, seed))
+        with own_randomness(seed):  # for what no scheme fills
+            model = checked_model(self.build())
         generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
         usual = "torch_default" if isinstance(self.scheme, TorchDefault) else "zeros"
         bias = usual if self.bias is None else self.bias
@@ -67,15 +58,8 @@ class Point:
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() >= 2 and parameter.requires_grad:
-                    parameter.mul_(self.gain)
+                    parameter.mul_(self.settings.get("gain", 1.0))
         return model
-
-
-def seeded(build: Callable[[], Any], seed: int) -> Any:
-    """Build with PyTorch's global random numbers of this seed; the caller's state stays."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        return build()
 
 
 def run_all(
@@ -94,12 +78,9 @@ def run_all(
     tasks = [(point, part) for point in points for part in parts]
     kept = Memory(store, verbose=0).cache(_train, ignore=["point", "seeds", "data", "go_on"])
     keys = ["" if store is None else key_of(*task, data) for task in tasks]
-    found, stopped = spread(
-        [partial(kept, key, *task, data) for key, task in zip(keys, tasks, strict=True)],
-        sizes=[len(part) for _, part in tasks],
-        unit="run",
-        progress=progress,
-    )
+    work = [partial(kept, key, *task, data) for key, task in zip(keys, tasks, strict=True)]
+    sizes = [len(part) for _, part in tasks]
+    found, stopped = spread(work, sizes=sizes, unit="run", progress=progress)
     runs = [
         Run(settings=tasks[place][0].settings, seed=seed, history=history)
         for place, histories in sorted(found.items())
@@ -111,16 +92,10 @@ def run_all(
 def spread(
     work: Sequence[Callable[[GoOn], Any]], *, sizes: Sequence[int], unit: str, progress: bool
 ) -> tuple[dict[int, Any], str | None]:
-    """Do pieces of work where joblib is told to; an interrupt keeps those that are done.
-
-    Args:
-        work: The pieces.
-        sizes: For how many units each of them counts.
-        unit: Such as "run".
-        progress: Whether a bar is shown.
+    """Do pieces of work, each of a size in units, where joblib is told to.
 
     Returns:
-        Place in `work` → result; and what an interrupt has left, in words, or None.
+        Place → result of each that is done, and what an interrupt has left, in words.
     """
     from joblib import Parallel, delayed
     from joblib.parallel import get_active_backend
@@ -167,6 +142,6 @@ def _train(key: str, point: Point, seeds: Sequence[int], data: Batch, go_on: GoO
         return run(Ensemble(models), data, point.recipe, go_on)
     histories = []
     for model in models:
-        with RANDOM, own_randomness(model, point.recipe.seed):
+        with RANDOM, own_randomness(point.recipe.seed):
             histories += run(model, data, point.recipe, go_on)
     return histories

@@ -14,14 +14,9 @@ def bar(total: int, *, show: bool, unit: str) -> Any:
 
     stream = _stream() if show else None
     return tqdm(
-        total=total,
-        unit=unit,
-        file=stream,
-        disable=stream is None,
-        delay=DELAY,
-        leave=False,
-        ncols=80,
-    )
+        total=total, unit=unit, file=stream, disable=stream is None,
+        delay=DELAY, leave=False, ncols=80,
+    )  # fmt: skip
 
 
 def _stream() -> TextIO | Any | None:

@@ -16,20 +16,14 @@ from initlab.data import Batch
 from initlab.experiments.ensemble import Stacked
 from initlab.schemes import fans
 
-Loss = Callable[[Any, Tensor], Tensor]
-"""(output, target) → scalar."""
+Loss = Callable[[Any, Tensor], Tensor]  # (output, target) → scalar
 OPTIMIZERS = ("sgd", "adam", "mup_adam")
 BASE_FAN_IN = 64  # inputs of a layer for which "mup_adam" has the rate of "adam"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a run but the network and the data; the fields as in `il.train`.
-
-    Raises:
-        TypeError: A value is of the wrong kind.
-        ValueError: A value is out of its range, or a name is unknown.
-    """
+    """Everything that decides a run but the network and the data; the fields as in `il.train`."""
 
     steps: int
     lr: float | Callable[[int], float]
@@ -79,37 +73,36 @@ class Recipe:
 
     def _epochs(self, data: Batch) -> Iterator[Batch]:
         generator, n = torch.Generator().manual_seed(self.seed), len(data.x)
+        while self.batch_size >= n:
+            yield data
         while True:
-            if self.batch_size >= n:
-                yield data
-                continue
             order = torch.randperm(n, generator=generator).to(data.x.device)
             # What does not fill a batch is left out: BatchNorm cannot take a batch of one.
             full = n - n % self.batch_size
             for rows in order[:full].view(-1, self.batch_size):
                 yield Batch(data.x.index_select(0, rows), data.y.index_select(0, rows))
 
-    def lr_at(self, step: int) -> float:
-        """Return the learning rate of a step."""
-        return number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
-
     def optimizer_for(self, network: nn.Module) -> torch.optim.Optimizer:
         """Make the optimiser that updates a network; each group has the factor of its rate."""
-        factors, lr = _rate_factors(network), self.lr_at(0)
+        factors = _rate_factors(network)
         groups: dict[float, dict[str, Any]] = {}
         for parameter, factor in factors.items():
             factor = factor if self.optimizer == "mup_adam" else 1.0
-            new = {"params": [], "lr": lr * factor, "factor": factor}
-            groups.setdefault(factor, new)["params"].append(parameter)
+            group = groups.setdefault(factor, {"params": [], "factor": factor})
+            group["params"].append(parameter)
         # One kernel for a whole step; on a CPU the usual way takes several for each parameter.
         fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in factors)
+        made: torch.optim.Optimizer
         if self.optimizer == "sgd":
-            return torch.optim.SGD(groups.values(), momentum=self.momentum, fused=fused)
-        return torch.optim.Adam(groups.values(), fused=fused)
+            made = torch.optim.SGD(groups.values(), momentum=self.momentum, fused=fused)
+        else:
+            made = torch.optim.Adam(groups.values(), fused=fused)
+        self.set_rates(made, step=0)
+        return made
 
     def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> float:
         """Set the rates of a step in an optimiser that was made here; return the rate."""
-        lr = self.lr_at(step)
+        lr = number("lr", self.lr(step), low=0) if callable(self.lr) else float(self.lr)
         for group in optimizer.param_groups:
             if "factor" in group:
                 group["lr"] = lr * group["factor"]

@@ -94,8 +94,7 @@ class Runs:
     def best_rates(self) -> list[dict[str, Any]]:
         """Return, for each seed of each point, the row of the learning rate with the lowest loss.
 
-        The loss is that on all of the data at the end. Points whose runs have all diverged are
-        left out.
+        Points whose runs have all diverged are left out.
         """
         best: dict[str, dict[str, Any]] = {}
         for run in self.runs:
@@ -125,13 +124,12 @@ class Runs:
         return ax
 
     def __repr__(self) -> str:
-        head = f"{len(self.runs)} runs" + (f"; {self.stopped}" if self.stopped else "")
-        return "\n".join([head, *map(self._line, self.bands())])
-
-    def _line(self, band: dict[str, Any]) -> str:
-        said = [f"{value} {_span(band, value)}" for value in VALUES if value in band]
-        lost = f"; {band['stopped']} of {band['seeds']} stopped early" if band["stopped"] else ""
-        return f"  {_label(band, self._varying())}: {', '.join(said)}{lost}"
+        lines = [f"{len(self.runs)} runs" + (f"; {self.stopped}" if self.stopped else "")]
+        for band in self.bands():
+            said = ", ".join(f"{value} {_span(band, value)}" for value in VALUES if value in band)
+            lost = f"; {band['stopped']} of {band['seeds']} stopped early" * bool(band["stopped"])
+            lines.append(f"  {_label(band, self._varying())}: {said}{lost}")
+        return "\n".join(lines)
 
     def _varying(self) -> tuple[str, ...]:
         """Return the settings that tell the points apart; the scheme is always one."""

@@ -18,8 +18,7 @@ def key_of(*parts: Any) -> str:
     with the values that they have captured. joblib's own hash knows neither.
     """
     digest = hashlib.sha256()
-    for part in parts:
-        _add(digest, part, ())
+    _add(digest, parts, ())
     return digest.hexdigest()
 
 

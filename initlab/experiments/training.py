@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from initlab.arguments import whole
 from initlab.data import Batch
-from initlab.experiments.history import History
+from initlab.experiments.history import History, Recorder
 from initlab.experiments.loop import Loop, mode
 from initlab.experiments.progress import bar
 from initlab.experiments.recipe import Loss, Recipe, checked_data, checked_model
-from initlab.experiments.recording import Recorder
 from initlab.experiments.threads import one_thread
 
 TRACED = 128  # examples, the first of the data, on which each record looks
@@ -59,10 +58,6 @@ def train(
         seed: Decides the order of the examples and dropout's masks.
         progress: Whether a run of more than a second shows a bar, where somebody is looking.
 
-    Returns:
-        Loss, accuracy and learning rate of each step, the records, and the loss and accuracy on
-        all of the data at the end.
-
     Raises:
         TypeError: An argument is of the wrong kind.
         ValueError: An argument is out of its range, or a name is unknown.
@@ -74,21 +69,16 @@ def train(
     (60, None, True)
     """
     recipe = Recipe(
-        steps=steps,
-        lr=lr,
-        optimizer=optimizer,
-        momentum=momentum,
-        batch_size=batch_size,
-        loss=loss,
-        seed=seed,
-    )
+        steps=steps, lr=lr, optimizer=optimizer, momentum=momentum, batch_size=batch_size,
+        loss=loss, seed=seed,
+    )  # fmt: skip
     if record_every is not None:
         whole("record_every", record_every, least=1)
     batch = checked_data(data, checked_model(model))
     is_small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
     with (
         one_thread(is_small),
-        own_randomness(model, seed),
+        own_randomness(seed),
         torch.enable_grad(),
         mode(model, training=True),
         bar(steps, show=progress, unit="step") as shown,
@@ -113,13 +103,8 @@ def run(
 ) -> list[History]:
     """Train one network, or an ensemble, in place; return the history of each network.
 
-    Args:
-        network: The network, in training mode.
-        data: What it is trained on.
-        recipe: How.
-        after_step: Is called after each step; what it raises ends the run.
-        recorder: Looks at the network; not at an ensemble.
-        keep_interrupted: Whether an interrupt ends the run with what there is; else it is raised.
+    What `after_step` raises ends the run, and so does an interrupt: it is raised, too, unless what
+    there is is to be kept. A recorder looks at one network, not at an ensemble.
     """
     loop = Loop(network, recipe)
     histories = [History() for _ in range(loop.count)]
@@ -152,9 +137,8 @@ def run(
 
 
 @contextmanager
-def own_randomness(model: nn.Module, seed: int) -> Iterator[None]:
-    """Draw dropout's masks from `seed`, and put the caller's random state back."""
-    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
+def own_randomness(seed: int) -> Iterator[None]:
+    """Draw PyTorch's global random numbers from `seed`, and put the caller's state back."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield

@@ -1,8 +1,9 @@
 """What happens while I move this slider?
 
-Each explorer is a pure function of its settings to a picture (a sentence and panels of numbers).
-The settings are one record, `…Settings` in `…_records`; each field is a control. One small front
-end, `js/`, shows them all; `Explorer` is where to start reading.
+Each explorer is a pure function of its settings to a scene: a headline, a table and panels of
+numbers (`scene`, `panels`). The settings are one record, `…Settings` in `…_records`, where all is
+measured; each field is a control. One small front end, `js/`, shows them all; `Explorer` is where
+to start reading.
 """
 
 from __future__ import annotations

@@ -12,12 +12,21 @@ from initlab.explore.batchnorm_records import (
     STEPS,
     BatchnormRecords,
     BatchnormSettings,
-    Floats,
     Levels,
     batchnorm_records,
 )
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Rule, Series, counted, dashes, decades, dots
+from initlab.explore.panels import (
+    Axis,
+    Lines,
+    Numbers,
+    Rule,
+    Series,
+    counted,
+    dashes,
+    decades,
+    dots,
+)
 from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table, sizes
 from initlab.explore.words import first, trend
 from initlab.format import number, percent
@@ -58,10 +67,9 @@ def _profile(records: BatchnormRecords, quantity: str, title: str) -> Lines:
         title=f"{title}: rms by layer",
         x=counted("layer", len(curves[0])),
         y=decades("rms (log axis)", *curves),
-        series=series,
+        series=series, span=6,
         remark=f"without: inf or nan from layer {broken}" if broken else "",
-        span=6,
-    )
+    )  # fmt: skip
 
 
 def _factors(records: BatchnormRecords) -> Lines:
@@ -76,16 +84,15 @@ def _factors(records: BatchnormRecords) -> Lines:
         title="Squared gradient per layer",
         x=counted("layer", len(records.normed.activation)),
         y=Axis(label="factor per layer", low=0, high=4),
-        series=series,
-        span=4,
-    )
+        series=series, span=4,
+    )  # fmt: skip
 
 
 def _invariance(records: BatchnormRecords) -> Lines:
     """Show where the network with BatchNorm stops being blind to the size of its weights."""
-    scales = np.array([one.factor for one in records.scaled])
-    change = np.array([one.change for one in records.scaled])
-    gradient = np.array([one.gradient * one.factor for one in records.scaled])
+    rows = [[one.factor, one.change, one.gradient * one.factor] for one in records.scaled]
+    scales, *ratios = np.reshape(rows, (-1, 3)).T
+    change, gradient = (np.where(ratio < 1e-6, 0.0, ratio) for ratio in ratios)  # at the edge
     moved = scales != 1.0  # from itself a network does not differ
     look = {"colour": "activation", "symbol": "diamond"}
     return Lines(
@@ -93,21 +100,15 @@ def _invariance(records: BatchnormRecords) -> Lines:
         x=Axis(label="a", low=1e-4, high=10, log=True),
         y=Axis(label="ratio (log axis)", low=1e-6, high=100, log=True),
         series=[
-            dots("output change", _edged(change[moved]), x=scales[moved], **look),
-            dots("gradient × a", _edged(gradient), x=scales, colour="gradient", symbol="square"),
+            dots("output change", change[moved], x=scales[moved], **look),
+            dots("gradient × a", gradient, x=scales, colour="gradient", symbol="square"),
         ],
-        cursor=records.scale,
-        span=4,
-    )
-
-
-def _edged(ratios: Floats) -> Floats:
-    """Turn what lies below the axis into 0, which is shown at its edge."""
-    return np.where(ratios < 1e-6, 0.0, ratios)
+        cursor=records.scale, span=4,
+    )  # fmt: skip
 
 
 def _accuracy(records: BatchnormRecords) -> Lines:
-    means = {NORMED: recent(records.accuracies), PLAIN: recent(records.plain_accuracies)}
+    means = {name: recent(levels.accuracies) for name, levels in _both(records)}
     return Lines(
         title="Accuracy while training",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
@@ -116,40 +117,37 @@ def _accuracy(records: BatchnormRecords) -> Lines:
             Series(name=name, x=np.arange(1, len(y) + 1), y=y, every=20, **LOOKS[name])
             for name, y in means.items()
         ],
-        rules=[Rule(y=0.1, label="guessing")],
-        span=4,
-    )
+        rules=[Rule(y=0.1, label="guessing")], span=4,
+    )  # fmt: skip
 
 
-def recent(shares: Floats) -> Floats:
+def recent(shares: Numbers) -> Numbers:
     """Average each share with up to 19 before it; a run that has diverged has no more.
 
     >>> recent(np.array([0.0, 1.0, 0.5]))
     array([0. , 0.5, 0.5])
     """
     alive = shares[~np.isnan(shares)]
-    sums = np.cumsum(np.append(0.0, alive))
-    first = np.maximum(np.arange(len(alive)) + 1 - RECENT, 0)
-    counts = np.arange(1, len(alive) + 1) - first
-    return np.asarray((sums[1:] - sums[first]) / counts)
+    sums = np.convolve([*alive, 0.0], np.ones(RECENT))[: len(alive)]
+    return np.asarray(sums / np.minimum(np.arange(len(alive)) + 1, RECENT))
 
 
 def _headline(records: BatchnormRecords) -> str:
     """Conclude what BatchNorm does to training, or, until it is over, to the signal."""
     if not records.finished:
         return f"At {number(records.scale)} × Kaiming's weights: {_say_signals(records)}."
-    with_norm, without = (_learns(one) for one in (records.accuracies, records.plain_accuracies))
+    with_norm, without = (_learns(levels.accuracies) for _, levels in _both(records))
     if with_norm and without:
         return f"Both networks learn within {STEPS} steps, with BatchNorm and without."
     if with_norm:
-        fate = "diverges" if np.isnan(records.plain_accuracies).any() else "hardly does"
+        fate = "diverges" if np.isnan(records.plain.accuracies).any() else "hardly does"
         return f"At learning rate {LEARNING_RATE} BatchNorm's network learns; the plain one {fate}."
     if without:
         return "Here BatchNorm does harm: only the plain network learns."
     return f"Neither network learns within {STEPS} steps, with BatchNorm or without."
 
 
-def _learns(shares: Floats) -> bool:
+def _learns(shares: Numbers) -> bool:
     """Whether a quarter of the digits is right in the end; by chance it would be a tenth."""
     means = recent(shares)
     return len(means) == len(shares) and bool(means[-1] > LEARNT)
@@ -165,14 +163,13 @@ def _say_signals(records: BatchnormRecords) -> str:
 
 
 def _table(records: BatchnormRecords) -> Table:
-    runs = (records.accuracies, records.plain_accuracies)
     rows = []
-    for (name, levels), shares in zip(_both(records), runs, strict=True):
+    for name, levels in _both(records):
         cells = [
             number(levels.activation[-1]),
             _growth(levels.gradient),
             _growth(levels.predicted_gradient),
-            _right(shares),
+            _right(levels.accuracies),
         ]
         rows.append(Row(name=name, cells=cells, colour=LOOKS[name]["colour"], mark=MARKS[name]))
     depth = len(records.normed.activation)
@@ -188,7 +185,7 @@ def _table(records: BatchnormRecords) -> Table:
     )  # fmt: skip
 
 
-def _growth(gradient: Floats) -> str:
+def _growth(gradient: Numbers) -> str:
     """Write the geometric mean of the factors on a squared gradient from layer to layer."""
     layers = len(gradient) - 1
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -198,7 +195,7 @@ def _growth(gradient: Floats) -> str:
     return f"× {mean:.2f}" if 0.1 < mean < 10 else f"× {number(mean)}"
 
 
-def _right(shares: Floats) -> str:
+def _right(shares: Numbers) -> str:
     means = recent(shares)
     if len(means) < len(shares):
         return "diverged"

@@ -16,7 +16,6 @@ from itertools import chain
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,6 +26,7 @@ from initlab.experiments.recipe import Recipe
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
+from initlab.explore.panels import Numbers
 from initlab.explore.signal_records import curves, rms_of
 from initlab.explore.slices import in_time
 from initlab.models import mlp
@@ -40,8 +40,6 @@ SCALES = 10.0 ** np.arange(-4, 1.5, 0.5)  # factors at which scale-invariance is
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")  # φ(kx) = kφ(x): theory knows small batches
 CURVES = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
 NORMS = ("batch", None)  # of the network, and of its twin
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,34 +65,36 @@ class BatchnormSettings:
         return [f"act{layer}" for layer in range(1, self.depth + 1)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Levels:
-    """The signals of one network, layer by layer.
+    """The signals of one network, layer by layer, and how it learns.
 
     Args:
         activation: rms of what each hidden layer emits.
         gradient: rms of the loss's gradient there.
         predicted_activation: The rms that theory predicts; nan where it is silent.
         predicted_gradient: The same for the gradient, level with the measured one at the end.
+        accuracies: Share of each step's batch that is right; nan once the run has diverged.
     """
 
-    activation: Floats
-    gradient: Floats
-    predicted_activation: Floats
-    predicted_gradient: Floats
+    activation: Numbers
+    gradient: Numbers
+    predicted_activation: Numbers
+    predicted_gradient: Numbers
+    accuracies: Numbers
 
     @property
-    def factors(self) -> Floats:
+    def factors(self) -> Numbers:
         """Squared gradient of each layer over that of the next one; nan for 0 / 0."""
         return _factors(self.gradient)
 
     @property
-    def predicted_factors(self) -> Floats:
+    def predicted_factors(self) -> Numbers:
         """The same as theory predicts it."""
         return _factors(self.predicted_gradient)
 
 
-def _factors(gradient: Floats) -> Floats:
+def _factors(gradient: Numbers) -> Numbers:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((gradient[:-1] / gradient[1:]) ** 2)
 
@@ -120,11 +120,9 @@ class BatchnormRecords:
 
     Args:
         scale: Factor on the std of the hidden weights.
-        normed: Signals with BatchNorm.
-        plain: Signals without.
+        normed: With BatchNorm.
+        plain: Without.
         scaled: Scale-invariance at several scales, in their order.
-        accuracies: Share of each step's batch that is right, with BatchNorm.
-        plain_accuracies: The same without; nan once the run has diverged.
         finished: Whether all has been computed.
     """
 
@@ -132,8 +130,6 @@ class BatchnormRecords:
     normed: Levels
     plain: Levels
     scaled: list[Scaled]
-    accuracies: Floats
-    plain_accuracies: Floats
     finished: bool
 
 
@@ -147,22 +143,13 @@ def batchnorm_records(settings: BatchnormSettings, seconds: float = math.inf) ->
     `il.data.digits(batch_size)`. Training is `il.train`: 100 steps of SGD with learning rate 0.05,
     on batches of this size of the 1,500 training digits.
 
-    Args:
-        settings: What decides both networks.
-        seconds: How long to go on with what follows the signals; the next call takes it up.
-
-    Returns:
-        The records. The same arguments give the same ones, once they are finished.
+    What follows the signals goes on for `seconds`; the next call takes it up. The same settings
+    give the same records, once they are finished.
     """
     study = _study(settings)
-    if seconds:
-        study.go_on(seconds)
+    for _ in in_time(study.pieces, seconds) if seconds else []:
+        pass
     return study.look()
-
-
-@lru_cache(maxsize=2)  # 26 MB each at the most, while they train
-def _study(settings: BatchnormSettings) -> _Study:
-    return _Study(settings)
 
 
 class _Study:
@@ -171,44 +158,33 @@ class _Study:
     def __init__(self, settings: BatchnormSettings) -> None:
         self.settings = settings
         self.measured = [_measure(settings, norm) for norm in NORMS]
-        self.predicted: list[Floats] = []
+        self.predicted: list[Numbers] = []
         self.scaled = _invariance(replace(settings, scale=1.0))
         self.accuracies: list[list[float]] = [[], []]
         self.pieces = chain(
-            _theory(settings, self.predicted),
+            _theory(settings, self.measured, self.predicted),
             _scaling(settings, self.scaled),
             _training(settings, self.accuracies),
         )
 
-    def go_on(self, seconds: float) -> None:
-        """Compute for this long."""
-        for _ in in_time(self.pieces, seconds):
-            pass
-
     def look(self) -> BatchnormRecords:
         """Give what is known by now."""
         unknown = [np.full((2, self.settings.depth), math.nan)] * 2
-        normed, plain = map(_levels, self.measured, [*self.predicted, *unknown])
+        parts = zip(self.measured, [*self.predicted, *unknown], self.accuracies, strict=False)
+        normed, plain = (
+            Levels(rms[0], rms[1], theory[0], theory[1], np.array(shares))
+            for rms, theory, shares in parts
+        )
         return BatchnormRecords(
             scale=self.settings.scale,
             normed=normed,
             plain=plain,
             scaled=[self.scaled[scale] for scale in SCALES if scale in self.scaled],
-            accuracies=np.array(self.accuracies[0]),
-            plain_accuracies=np.array(self.accuracies[1]),
             finished=len(self.accuracies[1]) == STEPS,
         )
 
 
-def _levels(measured: Floats, predicted: Floats) -> Levels:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        top = measured[1, -1] / predicted[1, -1]
-    return Levels(
-        activation=measured[0],
-        gradient=measured[1],
-        predicted_activation=predicted[0],
-        predicted_gradient=predicted[1] * top,
-    )
+_study = lru_cache(maxsize=2)(_Study)  # 26 MB each at the most, while they train
 
 
 @lru_cache(maxsize=2)  # 26 MB each at the most: width 256 and 50 layers
@@ -224,7 +200,7 @@ def _at(settings: BatchnormSettings, norm: str | None, scale: float) -> nn.Modul
     return _network(replace(settings, scale=1.0, batch_size=128), norm).times(scale)
 
 
-def _measure(settings: BatchnormSettings, norm: str | None) -> Floats:
+def _measure(settings: BatchnormSettings, norm: str | None) -> Numbers:
     """Trace one pass: rms of every hidden layer's output and of the loss's gradient there."""
     network, batch = _at(settings, norm, settings.scale), digits(settings.batch_size)
     seen = trace(network, *batch, layers=settings.layers, histogram_sample=1, bins=1)
@@ -232,10 +208,12 @@ def _measure(settings: BatchnormSettings, norm: str | None) -> Floats:
     return np.array([[rms_of(layer.activation), rms_of(layer.gradient)] for layer in layers]).T
 
 
-def _theory(settings: BatchnormSettings, found: list[Floats]) -> Iterator[None]:
+def _theory(
+    settings: BatchnormSettings, measured: list[Numbers], found: list[Numbers]
+) -> Iterator[None]:
     """Ask theory for the rms of activations and gradients at each layer's output."""
     kaiming = scheme("kaiming_normal", nonlinearity=settings.activation)
-    for norm in NORMS:
+    for norm, (_, rms) in zip(NORMS, measured, strict=True):
         knows_batches = norm and settings.activation in HOMOGENEOUS
         theory = predict(
             settings.depth,
@@ -246,7 +224,7 @@ def _theory(settings: BatchnormSettings, found: list[Floats]) -> Iterator[None]:
             x=digits(settings.batch_size).x,
             batch_size=settings.batch_size if knows_batches else None,
         )
-        found.append(curves(theory, settings.layers))
+        found.append(curves(theory, settings.layers, last=rms[-1]))
         yield
 
 

@@ -24,27 +24,15 @@ _LIGHT = {
     "layer 3": colour_of("weight"),
     "head": colour_of("last"),
 }
-_DARK = {name: on_dark(colour) for name, colour in _LIGHT.items()} | {
-    "ink": "#eeeeee",
-    "paper": "#111111",  # as JupyterLab's
-    "grid": "#4a4a4a",
-}
+_DARK = {"ink": "#eeeeee", "paper": "#111111", "grid": "#4a4a4a"}  # paper as JupyterLab's
 
 
 def colour(name: str) -> str:
     """Give a colour on a light page; a scheme that is in no table has one too."""
-    return (palette()["light"] | _LIGHT).get(name) or colour_of(name)
+    return _LIGHT.get(name) or palette()["light"].get(name) or colour_of(name)
 
 
 def themes() -> dict[str, dict[str, str]]:
     """Give page ("light", "dark") → name → "#rrggbb", with all schemes registered by now."""
-    own = {name: colour_of(name) for name in SCHEMES}
-    known = palette()
-    return {
-        "light": {**own, **known["light"], **_LIGHT},
-        "dark": {
-            **{name: on_dark(colour) for name, colour in own.items()},
-            **known["dark"],
-            **_DARK,
-        },
-    }
+    light = {name: colour_of(name) for name in SCHEMES} | palette()["light"] | _LIGHT
+    return {"light": light, "dark": {name: on_dark(one) for name, one in light.items()} | _DARK}

@@ -11,9 +11,9 @@ The record gives the value to whatever computes; the explorer makes a trait of i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from traitlets import TraitType
 
@@ -33,6 +33,7 @@ class Control(TraitType[Any, Any]):
     """
 
     kind = "control"
+    described: ClassVar[tuple[str, ...]] = ("name", "label", "hint", "main")
 
     def __init__(self, default: Any, *, label: str, hint: str = "", main: bool = False) -> None:
         super().__init__(default_value=default)
@@ -40,10 +41,7 @@ class Control(TraitType[Any, Any]):
 
     def describe(self) -> dict[str, Any]:
         """Tell the front end what to build, in values that JSON knows."""
-        return {
-            "kind": self.kind, "name": self.name, "label": self.label, "hint": self.hint,
-            "main": self.main,
-        }  # fmt: skip
+        return {"kind": self.kind, **{name: getattr(self, name) for name in self.described}}
 
     def text(self, value: Any) -> str:
         """Write a value as it stands beside the control."""
@@ -67,24 +65,21 @@ class Slider(Control):
     """A number between two ends.
 
     Args:
-        default: The number at the start.
-        label: What stands beside the slider.
-        low: The left end.
-        high: The right end, above `low`.
+        low: The left end; `high` is the right one.
         log: Equal steps multiply, rather than add; both ends must be above 0.
         whole: Whole numbers only.
         unit: What stands behind the number.
         play: Whether a button beside it moves it by itself, one position after the other.
-        **more: `hint` and `main`, as for every control.
+        **more: What every control has.
     """
 
     kind = "slider"
+    described = (*Control.described, "low", "high", "log", "whole", "unit", "play")
 
     def __init__(
         self,
         default: float,
         *,
-        label: str,
         low: float,
         high: float,
         log: bool = False,
@@ -93,14 +88,9 @@ class Slider(Control):
         play: bool = False,
         **more: Any,
     ) -> None:
-        super().__init__(default, label=label, **more)
+        super().__init__(default, **more)
         self.low, self.high, self.log, self.whole = low, high, log, whole
         self.unit, self.play = unit, play
-
-    def describe(self) -> dict[str, Any]:
-        """Add the range to what every control says."""
-        range_ = {"low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
-        return {**super().describe(), **range_, "unit": self.unit, "play": self.play}
 
     def text(self, value: Any) -> str:
         """Write it with its unit."""
@@ -130,19 +120,24 @@ class Choice(Control):
     """One of a few values.
 
     Args:
-        default: The value at the start.
-        label: What stands beside the list.
-        options: Each allowed value, mapped to the text that the browser shows for it.
-        **more: `hint` and `main`, as for every control.
+        options: The allowed values, or a function that finds them; mapped to the text that the
+            browser shows, where that is another.
+        **more: What every control has.
     """
 
     kind = "choice"
 
     def __init__(
-        self, default: Any, *, label: str, options: Mapping[Any, str], **more: Any
+        self, default: Any, *, options: Iterable[Any] | Callable[[], Iterable[Any]], **more: Any
     ) -> None:
-        super().__init__(default, label=label, **more)
-        self.options = options
+        super().__init__(default, **more)
+        self._options = options
+
+    @property
+    def options(self) -> dict[Any, str]:
+        """Each allowed value, mapped to its text."""
+        found = self._options() if callable(self._options) else self._options
+        return dict(found) if isinstance(found, Mapping) else {one: str(one) for one in found}
 
     def describe(self) -> dict[str, Any]:
         """Add the options to what every control says."""

@@ -41,12 +41,6 @@ def front_end() -> str:
     return re.sub(r"^import .*\n", "", "\n".join(texts), flags=re.MULTILINE)
 
 
-def _listed(controls: dict[str, Control]) -> str:
-    """List the controls for a docstring."""
-    lines = [f"{name}: {one.hint} ({one.allowed()})." for name, one in controls.items()]
-    return "\n    ".join(["Controls:", *lines])
-
-
 class Explorer(anywidget.AnyWidget):
     """A picture that follows its controls.
 
@@ -84,7 +78,9 @@ class Explorer(anywidget.AnyWidget):
                 trait = copy.copy(control)  # a trait belongs to one class
                 setattr(cls, name, trait)
                 trait.class_init(cls, name)
-            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_listed(cls.controls())}"
+            controls = cls.controls().items()
+            told = [f"    {name}: {one.hint} ({one.allowed()})." for name, one in controls]
+            cls.__doc__ = "\n".join([inspect.cleandoc(cls.__doc__ or ""), "", "Controls:", *told])
 
     def __init__(self, **values: Any) -> None:
         super().__init__()
@@ -157,18 +153,16 @@ class Explorer(anywidget.AnyWidget):
     def figure(self) -> Picture:
         """Draw what is shown with matplotlib, for a page without a kernel.
 
-        Returns:
-            A figure whose `.alt` is the sentence.
+        The figure's `.alt` is the sentence.
         """
         from initlab.explore.static import draw
 
         return draw(self.scene)
 
     def still(self) -> Picture:
-        """Draw what is shown below its main controls, for a notebook that has not been run.
+        """Draw the figure below its main controls, for a notebook that has not been run.
 
-        Returns:
-            A figure that tells how to bring it to life; its `.alt` is the sentence.
+        It tells how to bring it to life.
         """
         from initlab.explore.static import draw
 

@@ -16,12 +16,7 @@ from initlab.schemes import Scheme
 
 
 class KeptNetwork:
-    """A network whose weights are random numbers that were drawn once, times a factor.
-
-    Args:
-        model: The network as it was initialised; its first linear layer has a bias.
-        scaled: The layers whose weights are multiplied.
-    """
+    """A network as it was initialised, but for a factor on the weights of its `scaled` layers."""
 
     def __init__(self, model: nn.Module, scaled: Iterable[nn.Linear]) -> None:
         self.model = for_tracing(model)
@@ -54,12 +49,7 @@ def generator(seed: int) -> torch.Generator:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Times(Scheme):
-    """A scheme whose numbers are multiplied by a gain, as far as theory asks.
-
-    Args:
-        of: The scheme.
-        gain: The factor.
-    """
+    """The scheme `of` with its numbers times a gain, as far as theory asks."""
 
     name = "scaled"
     of: Scheme

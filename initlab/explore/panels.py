@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[Any]  # float32 in a record
+Numbers = NDArray[Any]
 
 
 class Record:
@@ -31,8 +31,7 @@ class Axis:
 
     Args:
         label: Its name, with the unit where there is one.
-        low: Left or lower end.
-        high: Right or upper end, above `low`.
+        low: Left or lower end; `high` is the other.
         log: Equal distances multiply.
         whole: Ticks at whole numbers only.
         powers: Values are exponents of ten, and so are the ends: for numbers beyond float32. A
@@ -54,7 +53,7 @@ def counted(label: str, count: int) -> Axis:
     return Axis(label=label, low=0.5, high=count + 0.5, whole=True)
 
 
-def decades(label: str, *curves: Floats) -> Axis:
+def decades(label: str, *curves: Numbers) -> Axis:
     """Return a log axis from one power of ten to another around all finite positive values.
 
     It has four decades at least.
@@ -92,9 +91,6 @@ class Panel(Record):
     """One plot of a picture.
 
     Args:
-        title: What it shows.
-        x: The horizontal axis.
-        y: The vertical axis.
         span: Its width in twelfths of the whole.
         height: Its height in pixels where the page has room for them; beside the controls, its
             share of what there is.
@@ -125,41 +121,19 @@ class Ridgeline(Panel):
     """
 
     kind = "ridgeline"
-    heights: Floats
+    heights: Numbers
     colour: str
-    zeros: Floats | None = None
+    zeros: Numbers | None = None
     hovers: list[str] | None = None
 
-    @property
-    def rows(self) -> int:
-        """How many histograms there are."""
-        return len(self.heights)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Grid(Panel):
-    """A panel that shows a matrix, `values`, rows × columns."""
-
-    values: Floats
-
-    @property
-    def rows(self) -> int:
-        """Rows of the matrix."""
-        return len(self.values)
-
-    @property
-    def columns(self) -> int:
-        """Columns of the matrix."""
-        return len(self.values[0])
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeatMap(Grid):
+class HeatMap(Panel):
     """A matrix as coloured cells, row 1 on top.
 
     Args:
-        low: Value at the low end of the colours.
-        high: Value at the high end.
+        values: The matrix, rows × columns.
+        low: Value at the low end of the colours; `high` is that at the other.
         palette: "diverging", or the colour of the high end.
         bar: Whether a colour bar stands at the right.
         bar_labels: What its low and high end mean; the numbers, if left out.
@@ -167,6 +141,7 @@ class HeatMap(Grid):
     """
 
     kind = "heatmap"
+    values: Numbers
     low: float
     high: float
     palette: str = "diverging"
@@ -176,20 +151,20 @@ class HeatMap(Grid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regions(Grid):
+class Regions(Panel):
     """Which class each point of a plane belongs to, with examples on it.
 
     Args:
         values: Index of the class, rows × columns, the lowest row first.
-        points_x: Where the examples are.
-        points_y: The other coordinate.
+        points_x: Where the examples are; `points_y` is the other coordinate.
         labels: Index of their classes.
     """
 
     kind = "regions"
-    points_x: Floats
-    points_y: Floats
-    labels: Floats
+    values: Numbers
+    points_x: Numbers
+    points_y: Numbers
+    labels: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +173,7 @@ class Series(Record):
 
     Args:
         name: Its entry in the legend.
-        x: Where.
-        y: How much; what lies above the axis, and 0 on a log axis, is shown at the edge.
+        y: How much at each x; what lies above the axis, and 0 on a log axis, is shown at the edge.
         style: "dots" for what was measured at each x, "line", or "dashes" for theory.
         symbol: Shape of the dots: "circle", "square", "diamond" or "plus".
         every: A line carries its symbol at every so many points; 0 for never.
@@ -210,8 +184,8 @@ class Series(Record):
     """
 
     name: str
-    x: Floats
-    y: Floats
+    x: Numbers
+    y: Numbers
     style: str = "line"
     symbol: str = "circle"
     every: int = 0
@@ -221,26 +195,23 @@ class Series(Record):
     listed: bool = True
 
 
-def dots(name: str, y: Floats, *, x: Floats | None = None, **look: Any) -> Series:
+def dots(name: str, y: Numbers, *, x: Numbers | None = None, **look: Any) -> Series:
     """Show what was measured; places count from 1 where `x` is left out."""
-    return Series(name=name, x=_places(y) if x is None else x, y=y, style="dots", **look)
+    x = np.arange(1, len(y) + 1) if x is None else x
+    return Series(name=name, x=x, y=y, style="dots", **look)
 
 
 def dashes(
-    y: Floats, colour: str, *, x: Floats | None = None, name: str = "theory"
+    y: Numbers, colour: str, *, x: Numbers | None = None, name: str = "theory"
 ) -> list[Series]:
     """Show what theory says: one curve, and none where it is silent."""
-    x = _places(y) if x is None else x
+    x = np.arange(1, len(y) + 1) if x is None else x
     curve = Series(name=name, x=x, y=y, style="dashes", colour=colour)
     return [curve] if np.isfinite(y).any() else []
 
 
-def _places(values: Floats) -> Floats:
-    return np.arange(1, len(values) + 1)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Plane(Grid):
+class Plane(Panel):
     """A quantity over the plane of two controls, and the point at which they stand.
 
     A press or a drag on the picture sets both controls.
@@ -251,12 +222,12 @@ class Plane(Grid):
         low: log₁₀ at the low end of the colours.
         high: log₁₀ at the high end; a quantity of 1 has the page's colour if it is -`low`.
         quantity: Its name.
-        series: Curves over the plane.
         point: Where the controls stand.
         picks: Names of the sliders along x and y.
     """
 
     kind = "plane"
+    values: Numbers
     low: float
     high: float
     quantity: str
@@ -278,8 +249,6 @@ class Lines(Panel):
     """Curves over a common axis.
 
     Args:
-        series: The curves.
-        rules: Labelled horizontal lines.
         cursor: Where a vertical line stands, if anywhere.
         note: A remark under the legend.
     """

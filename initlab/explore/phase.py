@@ -11,6 +11,7 @@ from initlab.explore.explorer import Explorer
 from initlab.explore.panels import (
     Axis,
     Lines,
+    Numbers,
     Plane,
     Rule,
     Series,
@@ -22,7 +23,6 @@ from initlab.explore.panels import (
 from initlab.explore.phase_records import (
     BIAS_VARS,
     WEIGHT_VARS,
-    Floats,
     Path,
     PhaseRecords,
     PhaseSettings,
@@ -82,7 +82,7 @@ def _curves(records: PhaseRecords) -> list[Lines]:
 
 
 def _lines(
-    title: str, axis: Axis, measured: Floats, predicted: Floats, colour: str, **more: Any
+    title: str, axis: Axis, measured: Numbers, predicted: Numbers, colour: str, **more: Any
 ) -> Lines:
     there = np.flatnonzero(~np.isnan(measured))
     series = [
@@ -91,11 +91,6 @@ def _lines(
     ]
     look = {"span": 4, "height": 210, **more}
     return Lines(title=title, x=counted("layer", len(measured)), y=axis, series=series, **look)
-
-
-def _headline(records: PhaseRecords) -> str:
-    """Conclude in which phase the network is, and what becomes of two inputs."""
-    return f"{_phase(records)}: {_fate(records)}."
 
 
 def _phase(records: PhaseRecords) -> str:
@@ -204,7 +199,7 @@ class Phase(Explorer):
         others = [f"Layer {k}, gradient: rms = {number(v)}." for k, v in enumerate(gradient, 1)]
         strips = [sizes(q, q[0], notes), sizes(gradient, gradient[-1], others)]
         return Scene(
-            headline=_headline(records),
+            headline=f"{_phase(records)}: {_fate(records)}.",
             table=_table(records),
             network=Network(strips=strips),
             panels=[_plane(records), *_curves(records)],

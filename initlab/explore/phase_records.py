@@ -13,14 +13,14 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline, RectBivariateSpline
+from scipy.interpolate import RectBivariateSpline
 from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS
 from initlab.explore import usual
 from initlab.explore.controls import slider
 from initlab.explore.networks import generator
+from initlab.explore.panels import Numbers
 from initlab.explore.signal_records import rms_of
 from initlab.probe import input_correlation, trace
 from initlab.theory import FixedPoint, correlation_map, edge_of_chaos, fixed_point
@@ -28,13 +28,12 @@ from initlab.theory.quadrature import moments
 
 WEIGHT_VARS = (0.05, 5.05)  # ends of the plane
 BIAS_VARS = (0.0, 0.5)
+DEEPEST = 60  # layers
 COLUMNS, ROWS = 60, 40  # cells of the plane, at whose middles χ₁ is known
-LEVELS = np.linspace(-6, 6, 241)  # log₁₀ of the second moments at which averages are known
+LEVELS = np.linspace(-6, 6, 241)  # log₁₀ of second moments at which averages are known
 KNOTS = np.array([-4, -3, -2.5, *np.arange(-2, 1.75, 0.25), 2, 2.5, 3, 4, 5, 6])  # ... and pairs
 ANGLES = np.pi / 2 * (1 - np.cos(np.pi * np.arange(25) / 24))  # of pairs, denser near 0 and π
 EDGE = BIAS_VARS[1] * np.linspace(0, 1, 16) ** 2  # bias variances at which the edge is known
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,7 @@ class PhaseSettings:
     activation: str = usual.activation(
         "tanh", main=True, hint="The nonlinearity; it decides where the edge is"
     )
-    depth: int = usual.depth(30, 60, play=True, main=False, hint="Layers of the network")
+    depth: int = usual.depth(30, DEEPEST, play=True, main=False, hint="Layers of the network")
     similarity: float = slider(
         0.6, label="inputs' correlation", low=0.0, high=1.0, hint="1: the two inputs are the same"
     )
@@ -70,9 +69,9 @@ class Path:
         gradient: rms of the gradient at the pre-activations of each layer.
     """
 
-    q: Floats
-    c: Floats
-    gradient: Floats
+    q: Numbers
+    c: Numbers
+    gradient: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +91,8 @@ class PhaseRecords:
     measured: Path
     predicted: Path
     fixed: FixedPoint
-    plane: NDArray[np.float32]
-    edge: Floats
+    plane: Numbers
+    edge: Numbers
 
 
 def phase_records(settings: PhaseSettings) -> PhaseRecords:
@@ -114,23 +113,22 @@ def phase_records(settings: PhaseSettings) -> PhaseRecords:
     )
 
 
-# ---------------------------------------------------------------------------- a real network
-
-
 class _Network:
-    """Layers of standard normal numbers; a deeper network only adds to them."""
+    """The deepest network: layers of standard normal numbers."""
 
     def __init__(self, width: int, activation: str, seed: int) -> None:
-        self.width, self.activation = width, ACTIVATIONS[activation]
-        self.generator = generator(seed)
-        self.directions = torch.linalg.qr(self._normal(width, 2)).Q.T * math.sqrt(width)
-        above = self._normal(width)
+        draw = generator(seed)
+        self.width = width
+        self.directions = torch.linalg.qr(torch.randn(width, 2, generator=draw)).Q.T * width**0.5
+        above = torch.randn(width, generator=draw)
         self.above = above / above.square().mean().sqrt()
         self.modules: list[nn.Module] = [nn.Identity()]  # emits the inputs
         self.drawn: list[tuple[nn.Linear, Tensor, Tensor]] = []
-
-    def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self.generator)
+        for _ in range(DEEPEST - 1):
+            linear = nn.Linear(width, width, device="meta").to_empty(device="cpu")
+            self.modules += [ACTIVATIONS[activation].module(), linear.requires_grad_(False)]
+            numbers = torch.randn(width, width, generator=draw), torch.randn(width, generator=draw)
+            self.drawn.append((linear, *numbers))
 
     def inputs(self, similarity: float) -> Tensor:
         """Give two inputs with mean square 1 and this correlation."""
@@ -139,20 +137,13 @@ class _Network:
 
     def at(self, weight_var: float, bias_var: float, depth: int) -> nn.Sequential:
         """Return the first layers with these variances."""
-        while len(self.drawn) < depth - 1:
-            linear = nn.Linear(self.width, self.width, device="meta").to_empty(device="cpu")
-            self.modules += [self.activation.module(), linear.requires_grad_(False)]
-            numbers = self._normal(self.width, self.width), self._normal(self.width)
-            self.drawn.append((linear, *numbers))
         for linear, weight, bias in self.drawn[: depth - 1]:
             torch.mul(weight, math.sqrt(weight_var / self.width), out=linear.weight)
             torch.mul(bias, math.sqrt(bias_var), out=linear.bias)
         return nn.Sequential(*self.modules[: 2 * depth - 1])
 
 
-@lru_cache(maxsize=1)  # 43 MB at the most: width 300 and 60 layers
-def _network(width: int, activation: str, seed: int) -> _Network:
-    return _Network(width, activation, seed)
+_network = lru_cache(maxsize=1)(_Network)  # 43 MB at the most: width 300
 
 
 def _measure(settings: PhaseSettings) -> Path:
@@ -173,9 +164,6 @@ def _measure(settings: PhaseSettings) -> Path:
     )
 
 
-# ------------------------------------------------------------------------------------ theory
-
-
 class _Theory:
     """What `il.theory` says of one activation, as fast as the hand moves: from tables."""
 
@@ -185,7 +173,6 @@ class _Theory:
         averages = [self.moments.averages(10.0**level) for level in LEVELS]
         values = np.array([[one.square, one.slope_square] for one in averages])
         self.square, self.slope_square = values.T
-        self.table = CubicSpline(LEVELS, np.log10(np.maximum(values, 1e-300)))
         alike = correlation_map(activation, np.cos(ANGLES), 10.0 ** KNOTS[:, None], 1.0)
         self.alike = RectBivariateSpline(KNOTS, ANGLES, alike)  # correlation of φ(z)
         self.plane = self._plane()
@@ -195,22 +182,14 @@ class _Theory:
         """Iterate the variance map and the correlation map, and send a gradient back."""
         q, c, factors = [1.0], [settings.similarity], []
         for _ in range(settings.depth - 1):
-            square, slope_square = self._averages(q[-1])
-            emitted = settings.weight_var * square
-            factors.append(settings.weight_var * slope_square)
+            here = self.moments.averages(q[-1])
+            emitted = settings.weight_var * here.square
+            factors.append(settings.weight_var * here.slope_square)
             c.append(self._next_c(q[-1], c[-1], emitted, settings.bias_var))
             q.append(emitted + settings.bias_var)
         with np.errstate(over="ignore"):
             gradient = np.sqrt(np.cumprod([1.0, *factors[::-1]])[::-1])
         return Path(q=np.array(q), c=np.array(c), gradient=gradient)
-
-    def _averages(self, q: float) -> tuple[float, float]:
-        """Give E[φ(z)²] and E[φ′(z)²], from the table where q lies in it."""
-        if 10.0 ** LEVELS[0] < q < 10.0 ** LEVELS[-1]:
-            square, slope_square = 10.0 ** self.table(math.log10(q))
-            return square, slope_square
-        found = self.moments.averages(q)
-        return found.square, found.slope_square
 
     def _next_c(self, q: float, c: float, emitted: float, bias_var: float) -> float:
         if not emitted + bias_var > 0:
@@ -221,16 +200,16 @@ class _Theory:
         alike = float(self.alike(level, math.acos(min(max(c, -1.0), 1.0))).item())
         return (emitted * alike + bias_var) / (emitted + bias_var)
 
-    def _plane(self) -> NDArray[np.float32]:
+    def _plane(self) -> Numbers:
         """log₁₀ χ₁ at each point of the plane."""
-        weight_var, bias_var = np.meshgrid(
-            _middles(WEIGHT_VARS, COLUMNS), _middles(BIAS_VARS, ROWS)
-        )
+        columns = np.linspace(*WEIGHT_VARS, 2 * COLUMNS + 1)[1::2]
+        rows = np.linspace(*BIAS_VARS, 2 * ROWS + 1)[1::2]
+        weight_var, bias_var = np.meshgrid(columns, rows)
         level = self._settled(weight_var, bias_var)
         slope = np.interp(level, LEVELS, np.log10(np.maximum(self.slope_square, 1e-300)))
         return np.asarray(np.log10(weight_var) + slope, dtype=np.float32)
 
-    def _settled(self, weight_var: Floats, bias_var: Floats) -> Floats:
+    def _settled(self, weight_var: Numbers, bias_var: Numbers) -> Numbers:
         """log₁₀ of the level that q = 1 is led to; the ends of `LEVELS` stand for 0 and ∞."""
         growth = (weight_var[..., None] * self.square + bias_var[..., None]) / 10.0**LEVELS - 1
         one = len(LEVELS) // 2
@@ -241,7 +220,7 @@ class _Theory:
             _first_zero(LEVELS[one::-1], -growth[..., one::-1]),
         )
 
-    def _edge(self) -> Floats:
+    def _edge(self) -> Numbers:
         """Where χ₁ = 1, as far as it lies in the plane."""
         found = []
         for bias_var in EDGE:
@@ -251,11 +230,7 @@ class _Theory:
         return np.array(inside).T if len(inside) > 1 else np.empty((2, 0))
 
 
-def _middles(ends: tuple[float, float], count: int) -> Floats:
-    return ends[0] + (np.arange(count) + 0.5) * (ends[1] - ends[0]) / count
-
-
-def _first_zero(levels: Floats, values: Floats) -> Floats:
+def _first_zero(levels: Numbers, values: Numbers) -> Numbers:
     """Where values along the last axis first turn negative; the last level where none does."""
     place = np.maximum((values < 0).argmax(-1), 1)
     before, after = (
@@ -267,6 +242,4 @@ def _first_zero(levels: Floats, values: Floats) -> Floats:
     return np.asarray(np.where((values < 0).any(-1), found, levels[-1]))
 
 
-@lru_cache(maxsize=16)
-def _theory(activation: str) -> _Theory:
-    return _Theory(activation)
+_theory = lru_cache(maxsize=16)(_Theory)

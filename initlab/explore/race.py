@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Panel, Regions, Rule, Series, counted, decades
+from initlab.explore.panels import (
+    Axis,
+    Lines,
+    Panel,
+    Regions,
+    Rule,
+    Series,
+    counted,
+    decades,
+)
 from initlab.explore.race_records import (
     LANES,
     NOBODY,
@@ -49,21 +58,19 @@ def _lane(records: RaceRecords, lane: Lane, quantity: str) -> Panel:
         title=title,
         x=Axis(label="input 1", low=left, high=right),
         y=Axis(label="input 2", low=low, high=high),
-        values=lane.classes, points_x=x[:, 0], points_y=x[:, 1], labels=y, **look,
+        values=np.asarray(lane.classes), points_x=x[:, 0], points_y=x[:, 1], labels=y, **look,
     )  # fmt: skip
 
 
 def _profile(records: RaceRecords, quantity: str) -> Lines:
     """Follow the signals through the layers, all networks on one axis."""
     curves = [lane.signals[quantity].rms for lane in records.lanes]
-    layers = np.arange(1, len(curves[0]) + 1)
     return Lines(
         title=f"{quantity.capitalize()}s: rms by layer",
-        x=counted("layer", len(layers)),
+        x=counted("layer", len(curves[0])),
         y=decades("rms (log axis)", *curves),
-        series=[_curve(records, place, layers, rms, every=1) for place, rms in enumerate(curves)],
-        span=4,
-    )
+        series=_curves(records, curves, start=1, every=1), span=4,
+    )  # fmt: skip
 
 
 def _losses(records: RaceRecords) -> Lines:
@@ -74,7 +81,7 @@ def _losses(records: RaceRecords) -> Lines:
         title="Loss, batch by batch",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label="nats", low=0, high=guess * (3 if is_high else 1.6)),
-        series=_over_steps(records, "losses"),
+        series=_curves(records, [lane.losses for lane in records.lanes]),
         rules=[Rule(y=guess, label=f"ln {records.classes}: guessing")],
         cursor=records.step, span=4,
     )  # fmt: skip
@@ -85,26 +92,22 @@ def _accuracies(records: RaceRecords) -> Lines:
         title="Accuracy, batch by batch",
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label="share right", low=0, high=1.02),
-        series=_over_steps(records, "accuracies"),
+        series=_curves(records, [lane.accuracies for lane in records.lanes]),
         cursor=records.step, span=4,
     )  # fmt: skip
 
 
-def _over_steps(records: RaceRecords, quantity: str) -> list[Series]:
-    curves = [getattr(lane, quantity) for lane in records.lanes]
+def _curves(
+    records: RaceRecords, curves: list[Any], *, start: int = 0, every: int = EVERY
+) -> list[Series]:
+    """Draw each network's curve in its scheme's colour, with its lane's symbol now and then."""
     return [
-        _curve(records, place, np.arange(len(values)), values, every=EVERY)
-        for place, values in enumerate(curves)
-    ]
-
-
-def _curve(records: RaceRecords, place: int, x: Any, y: Any, *, every: int) -> Series:
-    """Draw one network's curve in its scheme's colour, with its lane's symbol now and then."""
-    scheme = records.lanes[place].scheme
-    return Series(
-        name=scheme, x=x, y=y, symbol=SYMBOLS[place], every=every, colour=scheme,
-        thick=THICK[place], listed=False,
-    )  # fmt: skip
+        Series(
+            name=lane.scheme, x=np.arange(len(y)) + start, y=y, symbol=SYMBOLS[place],
+            every=every, colour=lane.scheme, thick=THICK[place], listed=False,
+        )
+        for place, (lane, y) in enumerate(zip(records.lanes, curves, strict=True))
+    ]  # fmt: skip
 
 
 def _headline(records: RaceRecords) -> str:

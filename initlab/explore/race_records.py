@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from initlab.apply import initialize
@@ -26,7 +25,7 @@ from initlab.experiments.recipe import Recipe, class_count
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import for_tracing, generator
-from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.panels import Numbers
 from initlab.explore.signal_records import Signals, signals
 from initlab.explore.slices import in_time
 from initlab.models import mlp
@@ -49,11 +48,9 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "momentum": {"optimizer": "sgd", "momentum": 0.9},
     "adam": {"optimizer": "adam"},
 }
-STATES = {"sgd": 1, "momentum": 2, "adam": 3}  # numbers that a step needs of each weight
 LANES = ("first", "second", "third", "fourth")
 NOBODY = "none"
 QUANTITIES = {"activation": "activations", "gradient": "gradients"}
-_SCHEMES, _OR_NONE = SchemeOptions(), SchemeOptions(NOBODY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +58,12 @@ class RaceSettings:
     """What decides the networks, their training, and the step that is looked at."""
 
     step: int = usual.step(0, STEPS)
-    data: str = choice(
-        "spirals", label="data", options={name: name for name in DATA}, main=True,
-        hint="What is learnt",
-    )  # fmt: skip
+    data: str = choice("spirals", label="data", options=[*DATA], main=True, hint="What is learnt")
     depth: int = usual.depth(10, 20)
-    first: str = choice("kaiming_normal", label="scheme 1", options=_SCHEMES, hint="Of network 1")
-    second: str = choice("xavier_normal", label="scheme 2", options=_OR_NONE, hint="Of network 2")
-    third: str = choice("torch_default", label="scheme 3", options=_OR_NONE, hint="Of network 3")
-    fourth: str = choice("zeros", label="scheme 4", options=_OR_NONE, hint="Of network 4")
+    first: str = usual.scheme("kaiming_normal", label="scheme 1", hint="Of network 1")
+    second: str = usual.scheme("xavier_normal", NOBODY, label="scheme 2", hint="Of network 2")
+    third: str = usual.scheme("torch_default", NOBODY, label="scheme 3", hint="Of network 3")
+    fourth: str = usual.scheme("zeros", NOBODY, label="scheme 4", hint="Of network 4")
     lr: float = slider(
         0.02, label="learning rate", low=0.0005, high=0.5, log=True,
         hint="Factor on the gradient in each step",
@@ -98,7 +92,6 @@ class Lane:
     """One network at the step that is looked at.
 
     Args:
-        scheme: How it started.
         losses: Cross-entropy of the batches of all steps before this one, before their updates.
         accuracies: Accuracy on those batches.
         loss: Cross-entropy on all of the data, now.
@@ -111,12 +104,12 @@ class Lane:
     """
 
     scheme: str
-    losses: NDArray[np.float64]
-    accuracies: NDArray[np.float64]
+    losses: Numbers
+    accuracies: Numbers
     loss: float
     accuracy: float
     signals: dict[str, Signals]
-    classes: NDArray[np.int64] | None
+    classes: Numbers | None
     stopped: int | None
 
 
@@ -126,7 +119,6 @@ class RaceRecords:
 
     Args:
         step: How many updates each network has had.
-        lanes: The networks.
         data: Inputs and targets that they learn.
         plane: Low and high end of the plane's two axes; None where inputs are no points.
         finished: Whether that is the step that was asked for.
@@ -136,7 +128,7 @@ class RaceRecords:
     finished: bool
     lanes: list[Lane]
     data: Batch
-    plane: NDArray[np.float64] | None
+    plane: Numbers | None
 
     @property
     def classes(self) -> int:
@@ -150,22 +142,12 @@ def race_records(settings: RaceSettings, seconds: float = math.inf) -> RaceRecor
     Each is `il.models.mlp(depth, width, activation)`, initialised by `il.initialize` with a
     generator of this seed, and trained as `il.train(..., batch_size=128, seed=seed)` does.
 
-    Args:
-        settings: What decides the networks, their training, and the step.
-        seconds: How long to train; the next call goes on from there.
-
-    Returns:
-        The networks at this step. The same arguments give the same records, once they are
-        finished, whichever steps were looked at before.
+    It trains for `seconds`; the next call goes on from there. The same settings give the same
+    records, once they are finished, whichever steps were looked at before.
     """
     run = _run(replace(settings, step=0, quantity="gradient"))  # of all steps and views
     run.go_to(settings.step, seconds)
     return run.look(settings.step)
-
-
-@lru_cache(maxsize=1)
-def _run(settings: RaceSettings) -> _Run:
-    return _Run(settings)
 
 
 def _networks(settings: RaceSettings, x: Tensor, y: Tensor) -> list[nn.Sequential]:
@@ -195,9 +177,8 @@ class _Run:
         networks = _networks(settings, *self.data)
         self.ensemble, self.traced = Ensemble(networks), for_tracing(networks[0])
         self.loop = Loop(self.ensemble, recipe)
-        numbers = sum(parameter.numel() for parameter in self.ensemble.parameters())
-        size = 4 * STATES[settings.optimizer] * numbers
-        self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * size / KEPT))
+        numbers = 3 * sum(weight.numel() for weight in self.ensemble.parameters())  # Adam's
+        self.keep_every = max(KEEP_EVERY, math.ceil(STEPS * 4 * numbers / KEPT))
         self.kept: dict[int, Saved] = {}
         self.losses = np.zeros((len(networks), STEPS))
         self.accuracies = np.zeros((len(networks), STEPS))
@@ -224,25 +205,23 @@ class _Run:
         for place, scheme in enumerate(self.settings.schemes):
             stopped = self.loop.lost.get(place)
             seen = slice(self.loop.done if stopped is None else stopped + 1)
-            signals = self._signals(place)
-            lanes.append(
-                Lane(
-                    scheme=scheme,
-                    losses=self.losses[place, seen].copy(),
-                    accuracies=self.accuracies[place, seen].copy(),
-                    loss=scores.losses[place],
-                    accuracy=scores.accuracies[place] or 0.0,
-                    signals=signals,
-                    classes=classes[place],
-                    stopped=stopped,
-                )
+            lane = Lane(
+                scheme=scheme,
+                losses=self.losses[place, seen].copy(),
+                accuracies=self.accuracies[place, seen].copy(),
+                loss=scores.losses[place],
+                accuracy=scores.accuracies[place] or 0.0,
+                signals=self._signals(place),
+                classes=classes[place],
+                stopped=stopped,
             )
+            lanes.append(lane)
+        done = self.loop.done
         return RaceRecords(
-            step=self.loop.done, finished=self.loop.done == wanted, lanes=lanes, data=self.data,
-            plane=plane,
-        )  # fmt: skip
+            step=done, finished=done == wanted, lanes=lanes, data=self.data, plane=plane
+        )
 
-    def _classes(self, plane: NDArray[np.float64]) -> list[Any]:
+    def _classes(self, plane: Numbers) -> list[Any]:
         """Ask each network for the class of every point of the plane, rows × columns."""
         axes = [torch.linspace(low, high, GRID) for low, high in plane]
         points = torch.cartesian_prod(axes[1], axes[0]).flip(1)  # row by row, from below
@@ -262,7 +241,10 @@ class _Run:
         return {quantity: signals(seen, names, quantity) for quantity in QUANTITIES}
 
 
-def _plane(data: Batch) -> NDArray[np.float64] | None:
+_run = lru_cache(maxsize=1)(_Run)
+
+
+def _plane(data: Batch) -> Numbers | None:
     """Find the ends of the two axes, with some room around the data."""
     if data.x.shape[1] != 2:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from initlab.explore.panels import Floats, Panel, Record
+from initlab.explore.panels import Numbers, Panel, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,6 @@ class Row:
     """What a table says about one thing: a short text for each column, "" where there is nothing.
 
     Args:
-        name: What it is about.
-        cells: The texts.
         colour: In which the panels show it.
         mark: The symbol with which they do, as a letter ("●"); "" for none.
     """
@@ -52,8 +50,6 @@ class Table:
     """The numbers behind a headline: the same columns at every setting.
 
     Args:
-        columns: The quantities.
-        rows: The things.
         most: Rows for which there is room; what does not use it leaves it empty.
     """
 
@@ -87,11 +83,11 @@ class Strip(Record):
         notes: What there is to say about each layer when it is asked.
     """
 
-    values: Floats
+    values: Numbers
     notes: list[str]
 
 
-def sizes(values: Floats, level: float, notes: list[str]) -> Strip:
+def sizes(values: Numbers, level: float, notes: list[str]) -> Strip:
     """Colour each layer by its size beside that of `level`: ±1 at a factor of 100."""
     with np.errstate(all="ignore"):
         colours = np.clip(np.log10(values / level) / 2, -1, 1)
@@ -105,8 +101,7 @@ class Network:
 
     Args:
         strips: One for each of the table's first rows.
-        low: What the low end of the colours means.
-        high: What the high end means.
+        low: What the low end of the colours means; `high` is for the other.
     """
 
     strips: list[Strip]
@@ -120,7 +115,6 @@ class Scene:
 
     Args:
         headline: The conclusion, true at this setting, in at most twelve words.
-        table: The numbers.
         panels: The plots, in reading order.
         network: The network above them, if there is one.
         finished: Whether a longer computation behind it has come to its end.
@@ -171,5 +165,9 @@ def _plain(node: Any, arrays: dict[bytes, int]) -> Any:
         return {name: _plain(child, arrays) for name, child in node.items()}
     if not hasattr(node, "__dataclass_fields__"):
         return node
-    names = dict.fromkeys([*node.__dataclass_fields__, "kind", "rows", "columns", "room"])
-    return {name: _plain(getattr(node, name), arrays) for name in names if hasattr(node, name)}
+    names = [name for name in (*node.__dataclass_fields__, "kind", "room") if hasattr(node, name)]
+    plain = {name: _plain(getattr(node, name), arrays) for name in names}
+    for value in vars(node).values():
+        if isinstance(value, np.ndarray) and value.ndim == 2:  # it travels flat
+            plain["rows"], plain["columns"] = value.shape
+    return plain

@@ -12,6 +12,7 @@ from initlab.explore.panels import (
     Axis,
     HeatMap,
     Lines,
+    Numbers,
     Panel,
     Ridgeline,
     counted,
@@ -22,7 +23,6 @@ from initlab.explore.panels import (
 from initlab.explore.scene import Column, Network, Row, Scene, Table, sizes
 from initlab.explore.signal_records import (
     BATCH,
-    Floats,
     SignalRecords,
     Signals,
     SignalSettings,
@@ -110,8 +110,8 @@ def _origins(records: SignalRecords, settings: SignalSettings) -> list[str]:
     before = np.array([x.double().square().mean().item(), *rms[:-1] ** 2])
     fed = weight_vars * before + bias_vars
     with np.errstate(all="ignore"):
-        known = np.where(np.isfinite(fed), np.minimum(fed, LARGEST), 0.0)
-        emitted = np.sqrt(variance_map(settings.activation, known, 1.0, 0.0))
+        finite = np.where(np.isfinite(fed), np.minimum(fed, LARGEST), 0.0)
+        emitted = np.sqrt(variance_map(settings.activation, finite, 1.0, 0.0))
     return [
         f"Layer {layer}: mean square of {_of(layer)} {number(before[k])} × σ_w² "
         f"{number(weight_vars[k])} + σ_b² {number(bias_vars[k])} = q {number(fed[k])}. "
@@ -155,7 +155,7 @@ def _table(records: SignalRecords) -> Table:
     )
 
 
-def _ends(rms: Floats) -> list[str]:
+def _ends(rms: Numbers) -> list[str]:
     return [number(rms[0]), number(rms[-1]) if len(rms) > 1 else ""]
 
 
@@ -172,7 +172,7 @@ def _headline(records: SignalRecords) -> str:
     worst = int(forwards.saturated.argmax())
     if forwards.saturated[worst] > 0.25:
         return f"Layer {worst + 1} saturates; {back} over {depth} layers."
-    if forwards.cosine > 0.99:
+    if records.cosine > 0.99:
         return f"All inputs look alike in the last layer; {back}."
     up = trend(forwards.rms[-1] / forwards.rms[0])
     if back == f"gradients {up}":

@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from initlab.apply import initialize
@@ -17,8 +15,7 @@ from initlab.data import digits
 from initlab.explore import usual
 from initlab.explore.controls import choice, switch
 from initlab.explore.networks import KeptNetwork, Times, generator, linear_layers
-from initlab.explore.panels import round_up
-from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.panels import Numbers, round_up
 from initlab.models import mlp, residual
 from initlab.plots.ridgeline import density
 from initlab.probe import Summary, Trace, input_correlation, trace
@@ -27,17 +24,12 @@ from initlab.theory import Prediction, predict
 
 BATCH = 128
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SignalSettings:
     """What decides the network, and the pass through it."""
 
-    scheme: str = choice(
-        "kaiming_normal", label="scheme", options=SchemeOptions(),
-        hint="How each weight matrix is drawn", main=True,
-    )  # fmt: skip
+    scheme: str = usual.scheme("kaiming_normal", main=True, hint="How each weight matrix is drawn")
     gain: float = usual.gain()
     depth: int = usual.depth(20, 100, play=True)
     activation: str = usual.activation("relu", hint="The nonlinearity φ of each layer")
@@ -83,17 +75,14 @@ class Signals:
             `il.plots.histograms` draws it: the highest bin is the share of values that lies
             within the edges.
         edges: Ends of the bins, the same for all layers.
-        saturated: Share of each layer that is next to a bound of the activation.
-        cosine: Mean cosine between what the last layer holds for two different inputs; nan where
-            nobody asked.
+        saturated: Share of what each layer emits that is next to a bound of the activation.
     """
 
-    rms: Floats
-    zeros: Floats
-    heights: Floats
-    edges: Floats
-    saturated: Floats
-    cosine: float = math.nan
+    rms: Numbers
+    zeros: Numbers
+    heights: Numbers
+    edges: Numbers
+    saturated: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +93,7 @@ class SignalRecords:
         names: The layers, as `il.trace` names them in a network of `il.models`.
         activation: What each layer emits.
         gradient: The loss's gradient at that output.
-        loss: Cross-entropy of the batch.
+        cosine: Mean cosine between what the last layer holds for two different inputs.
         predicted_activation: The rms that theory predicts, nan where it is silent.
         predicted_gradient: The same for the gradient, level with the measured one at the end.
         silence: Why theory does not apply, "" where it does.
@@ -113,9 +102,9 @@ class SignalRecords:
     names: list[str]
     activation: Signals
     gradient: Signals
-    loss: float
-    predicted_activation: Floats
-    predicted_gradient: Floats
+    cosine: float
+    predicted_activation: Numbers
+    predicted_gradient: Numbers
     silence: str
 
 
@@ -126,24 +115,23 @@ def signal_records(settings: SignalSettings) -> SignalRecords:
     `il.models.residual(depth, width, activation, layers_per_branch=1)`, initialised by
     `il.initialize` with a generator of this seed; then all its weights are multiplied by `gain`.
 
-    Returns:
-        What each layer emits and receives. The same arguments give the same records.
+    The same arguments give the same records.
     """
     network = _network(replace(settings, gain=1.0)).times(settings.gain)
-    x, y = digits(BATCH)
-    names = settings.layers
-    seen = trace(network, x, y, layers=names, histogram_sample=None, bins=100)
-    theory = _theory(replace(settings, seed=0))
-    forwards, backwards = curves(theory, names)
+    batch, names = digits(BATCH), settings.layers
+    seen = trace(network, *batch, layers=names, histogram_sample=None, bins=100)
+    bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
+    scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
+    theory = predict(network, scheme, x=batch.x, bias_var=bias_var)
     emitted, received = (signals(seen, names, which) for which in ("activation", "gradient"))
-    alike = input_correlation(network, x, layers=names[-1:])
+    forwards, backwards = curves(theory, names, last=received.rms[-1])
     return SignalRecords(
         names=names,
-        activation=replace(emitted, cosine=alike[names[-1]]),
+        activation=emitted,
         gradient=received,
-        loss=math.nan if seen.loss is None else seen.loss,
+        cosine=input_correlation(network, batch.x, layers=names[-1:])[names[-1]],
         predicted_activation=forwards,
-        predicted_gradient=backwards * (received.rms[-1] / backwards[-1]),
+        predicted_gradient=backwards,
         silence=theory.reason,
     )
 
@@ -155,22 +143,10 @@ def _network(settings: SignalSettings) -> KeptNetwork:
     return KeptNetwork(model, linear_layers(model))
 
 
-@lru_cache(maxsize=64)
-def _theory(settings: SignalSettings) -> Prediction:
-    """Ask theory about a network like this one."""
-    scheme = Times(of=SCHEMES[settings.scheme], gain=settings.gain)
-    bias_var = "torch_default" if settings.bias == "torch_default" else 0.0
-    about: dict[str, Any] = {"x": digits(BATCH).x, "bias_var": bias_var}
-    if settings.residual != "none":
-        return predict(settings.build(), scheme, **about)
-    norm = "batch" if settings.batchnorm else None
-    return predict(
-        settings.depth, scheme, settings.activation, width=settings.width, norm=norm, **about
-    )
-
-
-def curves(theory: Prediction, names: Sequence[str]) -> Floats:
+def curves(theory: Prediction, names: Sequence[str], *, last: float) -> Numbers:
     """Pick theory's rms of activations and gradients at these layers; nan where it is silent.
+
+    The predicted gradient is level with the measured one, `last`, at the last of them.
 
     Shape:
         (2, layers)
@@ -179,23 +155,23 @@ def curves(theory: Prediction, names: Sequence[str]) -> Floats:
         return np.full((2, len(names)), math.nan)
     places = [theory.names.index(name) for name in names]
     rows = [[curve[place] for place in places] for curve in (theory.activation, theory.gradient)]
-    return np.array(rows, dtype=float)
+    forwards, backwards = np.array(rows, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.stack([forwards, backwards * (last / backwards[-1])])
 
 
 def signals(seen: Trace, names: Sequence[str], quantity: str) -> Signals:
     """Collect one quantity of a trace, "activation" or "gradient", at these layers."""
     layers = [seen[name] for name in names]
     summaries: list[Summary] = [getattr(layer, quantity) for layer in layers]
-    rms = np.array([rms_of(one) for one in summaries])
     ends = _ends(summaries)
     heights = np.stack([density(one, ends) for one in summaries])
-    bounded = quantity == "activation"
     return Signals(
-        rms=rms,
+        rms=np.array([rms_of(one) for one in summaries]),
         zeros=np.array([one.zeros for one in summaries]),
         heights=np.nan_to_num(heights),  # nothing where all is inf or nan
         edges=np.linspace(*ends, heights.shape[1] + 1),
-        saturated=np.array([(bounded and layer.saturated) or 0.0 for layer in layers]),
+        saturated=np.array([layer.saturated or 0.0 for layer in layers]),
     )
 
 

@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, Lines, Series, counted, dashes, dots, round_up
+from initlab.explore.panels import Axis, Lines, Numbers, Series, counted, dashes, dots, round_up
 from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table
 from initlab.explore.spectrum_records import (
-    Floats,
     SchemeSpectrum,
     SpectrumSettings,
     Values,
@@ -49,7 +48,7 @@ def _sorted(spectra: list[SchemeSpectrum], settings: SpectrumSettings) -> Lines:
     )  # fmt: skip
 
 
-def _padded(values: Values) -> Floats:
+def _padded(values: Values) -> Numbers:
     """Add the zeros; behind values that are not resolved they would have no place."""
     zeros = 0 if values.unresolved else values.zeros
     return np.append(values.logs, np.full(zeros, -math.inf))
@@ -93,7 +92,7 @@ def _spread(spectra: list[SchemeSpectrum], settings: SpectrumSettings) -> Lines:
 
 
 def _dots(
-    one: SchemeSpectrum, place: int, y: Floats, *, x: Floats | None = None, **more: Any
+    one: SchemeSpectrum, place: int, y: Numbers, *, x: Numbers | None = None, **more: Any
 ) -> Series:
     """Show what was measured of the first or second scheme, where there is something."""
     there = ~np.isnan(y)
@@ -102,7 +101,7 @@ def _dots(
     return dots(y=y[there], x=x[there], symbol=SYMBOLS[place], listed=False, **look)
 
 
-def _powers(curves: list[Floats]) -> Axis:
+def _powers(curves: list[Numbers]) -> Axis:
     """Make an axis for singular values between powers of ten."""
     seen = np.concatenate(curves)
     finite = seen[np.isfinite(seen)]

@@ -10,28 +10,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.linalg.lapack import dgejsv
 from torch import Tensor
 
+from initlab import theory
 from initlab.activations import ACTIVATIONS
 from initlab.explore import usual
-from initlab.explore.controls import choice
 from initlab.explore.networks import generator
-from initlab.explore.scheme_options import SchemeOptions, fills_a_random_matrix
+from initlab.explore.panels import Numbers
 from initlab.schemes import SCHEMES
-from initlab.theory import (
-    largest_singular_value,
-    singular_value_spread,
-    singular_values,
-    variance_map,
-)
 
-COMPARED = SchemeOptions(fits=fills_a_random_matrix)
 MARKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # layers after which all are computed
 RESOLVED = 260 * math.log(10)  # of the largest: what is smaller leaves the range of float64
 SCALE_FREE = ("linear", "relu", "leaky_relu")  # φ(kx) = kφ(x): their slopes do not know the gain
@@ -42,20 +33,18 @@ SLOPES = {
 KNOWN = ("normal", "uniform", "truncated normal", "orthogonal")  # all but the last: independent
 LARGEST = 1e100  # second moment that theory is asked about
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SpectrumSettings:
     """What decides two networks of square layers."""
 
-    scheme: str = choice(
-        "xavier_normal", label="scheme", options=COMPARED, main=True, hint="Of the first network"
+    scheme: str = usual.scheme(
+        "xavier_normal", is_random=True, main=True, hint="Of the first network"
     )
     gain: float = usual.gain()
     depth: int = usual.depth(20, 100, play=True, hint="Layers")
-    other: str = choice(
-        "orthogonal", label="beside", options=COMPARED, hint="Scheme of the second network"
+    other: str = usual.scheme(
+        "orthogonal", is_random=True, label="beside", hint="Scheme of the second network"
     )
     activation: str = usual.activation("linear")
     width: int = usual.width(64, 32, 64, 128, hint="Units of each layer: so many directions")
@@ -72,7 +61,7 @@ class Values:
         unresolved: How many more lie below 10⁻²⁶⁰ of the largest.
     """
 
-    logs: Floats
+    logs: Numbers
     zeros: int
     unresolved: int
 
@@ -82,7 +71,6 @@ class SchemeSpectrum:
     """The singular values of one network's Jacobian, and how they came about layer by layer.
 
     Args:
-        scheme: How the weights were drawn.
         values: Number of layers → singular values after them, for the last one and a few before.
         spread: m₄ / m₂² after each layer; nan where all are 0.
         predicted: log₁₀ of the singular values that theory expects after the last layer; empty
@@ -93,10 +81,10 @@ class SchemeSpectrum:
 
     scheme: str
     values: dict[int, Values]
-    spread: Floats
-    predicted: Floats
-    predicted_largest: Floats
-    predicted_spread: Floats
+    spread: Numbers
+    predicted: Numbers
+    predicted_largest: Numbers
+    predicted_spread: Numbers
 
     @property
     def last(self) -> Values:
@@ -122,11 +110,6 @@ def spectrum_records(settings: SpectrumSettings) -> list[SchemeSpectrum]:
         ).spectrum(settings.depth, math.log10(factor))
         for name in dict.fromkeys((settings.scheme, settings.other))
     ]
-
-
-@lru_cache(maxsize=2)  # 13 MB each at the most: width 128 and 100 layers
-def _product(*arguments: Any) -> _Product:
-    return _Product(*arguments)
 
 
 class _Product:
@@ -209,7 +192,7 @@ class _Product:
         variance = self.scheme.variance(self.width, self.width) if is_known else None
         return self.gain**2 * self.width * (math.nan if variance is None else variance)
 
-    def _predicted_values(self, depth: int) -> tuple[Floats, Floats]:
+    def _predicted_values(self, depth: int) -> tuple[Numbers, Numbers]:
         """Without nonlinearity theory knows every singular value, else only their moments."""
         if self.activation != "linear" or math.isnan(self.weight_var):
             return np.empty(0), np.empty(0)
@@ -217,21 +200,24 @@ class _Product:
         factor = math.log10(self.weight_var) / 2 * np.array(layers)
         if self.is_orthogonal:
             return np.full(self.width, factor[-1]), factor
-        largest = np.log10([largest_singular_value(layer) for layer in layers])
-        return singular_values(depth, self.width) + factor[-1], largest + factor
+        largest = np.log10([theory.largest_singular_value(layer) for layer in layers])
+        return theory.singular_values(depth, self.width) + factor[-1], largest + factor
 
-    def _predicted_spread(self, depth: int) -> Floats:
+    def _predicted_spread(self, depth: int) -> Numbers:
         """Add up wide layers, each at its own level; nan where theory is silent."""
         spread, level = np.full(depth, math.nan), self.level
         weights = "orthogonal" if self.is_orthogonal else "gaussian"
         for layer in range(0 if math.isnan(self.weight_var) else depth):
             bent = self.activation if layer else "linear"  # the input is as it is
-            level = variance_map(bent, level, self.weight_var)
+            level = theory.variance_map(bent, level, self.weight_var)
             if not 0 < level < LARGEST:
                 break
-            added = singular_value_spread(1, weights, self.activation, q=level) - 1
+            added = theory.singular_value_spread(1, weights, self.activation, q=level) - 1
             spread[layer] = added + (spread[layer - 1] if layer else 1.0)
         return spread
+
+
+_product = lru_cache(maxsize=2)(_Product)  # 13 MB each at the most: width 128, 100 layers
 
 
 def _fourth_over_second(k: Tensor, t: Tensor) -> float:

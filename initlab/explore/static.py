@@ -32,7 +32,6 @@ from initlab.plots.ridgeline import ridgeline
 from initlab.plots.style import GRID, THEME, TICKS
 
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "plus": "P"}
-OF_CLASSES = ["circle", "square", "diamond", "plus"]
 STYLES = {"line": "-", "dashes": "--", "dots": ""}
 WIDTH = 12.0  # inches
 LINE = 0.26  # inches of a line of the table
@@ -70,7 +69,10 @@ def draw(scene: Scene, controls: Sequence[tuple[Control, Any]] = ()) -> Picture:
                 axes = body.add_subplot(cells[place])
                 _dress(axes, panel)
                 DRAWERS[type(panel)](axes, panel)
-                _remark(axes, panel)
+                if panel.remark:
+                    box = {"facecolor": colour("paper"), "edgecolor": colour("ink"), "pad": 4}
+                    axes.text(0.5, 0.06, panel.remark, ha="center", bbox=box, zorder=99,
+                              transform=axes.transAxes)  # fmt: skip
         axes = figure.axes[0] if rows else body.add_subplot()
         add_alt(axes, scene.sentence)
     return figure
@@ -155,13 +157,6 @@ def _dress(axes: Axes, panel: Panel) -> None:
             ruler.set_major_formatter(FuncFormatter(lambda tick, _: f"$10^{{{tick:.0f}}}$"))
 
 
-def _remark(axes: Axes, panel: Panel) -> None:
-    if panel.remark:
-        box = {"facecolor": colour("paper"), "edgecolor": colour("ink"), "pad": 4}
-        axes.text(0.5, 0.06, panel.remark, ha="center", bbox=box, zorder=99,
-                  transform=axes.transAxes)  # fmt: skip
-
-
 def _ridgeline(axes: Axes, panel: Ridgeline) -> None:
     zeros = None if panel.zeros is None else panel.zeros.tolist()
     limits = (panel.x.low, panel.x.high)
@@ -200,7 +195,7 @@ def _regions(axes: Axes, panel: Regions) -> None:
     )  # fmt: skip
     for label in range(classes):
         here = panel.labels == label
-        axes.plot(panel.points_x[here], panel.points_y[here], MARKERS[OF_CLASSES[label]],
+        axes.plot(panel.points_x[here], panel.points_y[here], [*MARKERS.values()][label],
                   color=colours[label], ms=4)  # fmt: skip
 
 
@@ -245,9 +240,10 @@ def _legend(axes: Axes, panel: Lines | Plane) -> None:
     longest = max(map(len, handles))
     room = (panel.span - 0.8) / (0.6 + 0.115 * longest)  # inches of the panel by those of an entry
     columns = min(max(int(room), 1), 4)
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": columns}
-    spaces: dict[str, Any] = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2}
-    legend = axes.legend([*handles.values()], [*handles], **place, **spaces)
+    legend = axes.legend(
+        [*handles.values()], [*handles], loc="lower left", bbox_to_anchor=(0, 1.02), ncols=columns,
+        borderaxespad=0, borderpad=0, columnspacing=1.2,
+    )  # fmt: skip
     legend.set_in_layout(False)  # its height is in the title's distance
     for handle in legend.get_lines():
         handle.set_linewidth(min(handle.get_linewidth(), 3))

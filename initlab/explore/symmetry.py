@@ -6,10 +6,9 @@ import math
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initlab.explore.explorer import Explorer
-from initlab.explore.panels import Axis, HeatMap, Lines, Rule, Series, counted, round_up
+from initlab.explore.panels import Axis, HeatMap, Lines, Numbers, Rule, Series, counted, round_up
 from initlab.explore.scene import Column, Network, Row, Scene, Strip, Table
 from initlab.explore.symmetry_records import (
     CLASSES,
@@ -19,11 +18,12 @@ from initlab.explore.symmetry_records import (
     symmetry_records,
 )
 from initlab.explore.words import when
+from initlab.plots.headlines import listed
 
 LAYERS = ["layer 1", "layer 2", "layer 3", "head"]
 
 
-def _strip(records: SymmetryRecords, counts: NDArray[np.int64]) -> Strip:
+def _strip(records: SymmetryRecords, counts: Numbers) -> Strip:
     """Colour each layer by a count, from 1 to all; 0 is empty."""
     sizes = np.array([len(weights) for weights in records.weights])
     colours = np.where(counts > 0, 2 * (counts - 1) / (sizes - 1) - 1, -np.inf)
@@ -50,9 +50,7 @@ def _weights(records: SymmetryRecords) -> list[HeatMap]:
     ]  # fmt: skip
 
 
-def _over_steps(
-    title: str, label: str, counts: NDArray[np.int64], records: SymmetryRecords
-) -> Lines:
+def _over_steps(title: str, label: str, counts: Numbers, records: SymmetryRecords) -> Lines:
     """Draw a curve for each layer; those underneath are thicker, so that equal ones are seen."""
     units = max(len(weights) for weights in records.weights)
     look = zip(LAYERS, (8.0, 5.5, 3.5, 1.8), counts.T, strict=True)
@@ -62,9 +60,8 @@ def _over_steps(
         x=Axis(label="training step", low=0, high=STEPS, whole=True),
         y=Axis(label=label, low=0, high=units + 0.5, whole=True, ticks=[1, units // 2, units]),
         series=[Series(name=name, x=x, y=y, colour=name, thick=thick) for name, thick, y in look],
-        cursor=records.step,
-        span=4,
-    )
+        cursor=records.step, span=4,
+    )  # fmt: skip
 
 
 def _loss(records: SymmetryRecords) -> Lines:
@@ -93,8 +90,7 @@ def _headline(records: SymmetryRecords) -> str:
         return f"{told} all {units} units of a layer are identical."
     if set(hidden) == {units}:
         return f"{told} all {units} units of a layer differ."
-    counts = f"{', '.join(map(str, hidden[:-1]))} and {hidden[-1]}"
-    return f"{told}, of {units} units {counts} are distinct."
+    return f"{told}, of {units} units {listed([*map(str, hidden)])} are distinct."
 
 
 def _table(records: SymmetryRecords) -> Table:
@@ -102,13 +98,13 @@ def _table(records: SymmetryRecords) -> Table:
     columns = [Column(label=name, hint=f"Weights of {name}") for name in LAYERS[:-1]]
     head = Column(label="head", hint="Weights of the last layer", told=False)
     loss = Column(label="loss", hint="Cross-entropy of the batch; guessing: 2.30", told=False)
-    rows = [("distinct units", records.distinct), ("rank", records.ranks)]
-    losses = [f"{records.losses[records.step]:.2f}", ""]
+    step = records.step
+    distinct, ranks = (map(str, counts[step]) for counts in (records.distinct, records.ranks))
     return Table(
         columns=[*columns, head, loss],
         rows=[
-            Row(name=name, cells=[*map(str, counts[records.step].tolist()), shown])
-            for (name, counts), shown in zip(rows, losses, strict=True)
+            Row(name="distinct units", cells=[*distinct, f"{records.losses[step]:.2f}"]),
+            Row(name="rank", cells=[*ranks, ""]),
         ],
     )
 

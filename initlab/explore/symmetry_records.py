@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from initlab.apply import initialize
 from initlab.data import Batch, digits
@@ -20,6 +19,7 @@ from initlab.experiments.recipe import Recipe
 from initlab.explore import usual
 from initlab.explore.controls import choice, slider
 from initlab.explore.networks import generator, linear_layers
+from initlab.explore.panels import Numbers
 from initlab.explore.slices import in_time
 from initlab.models import mlp
 from initlab.probe import distinct_rows, rank
@@ -76,10 +76,10 @@ class SymmetryRecords:
     """
 
     step: int
-    weights: list[NDArray[np.float32]]
-    losses: NDArray[np.float64]
-    ranks: NDArray[np.int64]
-    distinct: NDArray[np.int64]
+    weights: list[Numbers]
+    losses: Numbers
+    ranks: Numbers
+    distinct: Numbers
     finished: bool
 
 
@@ -89,21 +89,12 @@ def symmetry_records(settings: SymmetrySettings, seconds: float = math.inf) -> S
     As `il.train` does: SGD with learning rate 0.1 and momentum 0.9, on batches of 128 of the 1,500
     training digits.
 
-    Args:
-        settings: What decides the run, and the step.
-        seconds: How long to train; the next call goes on from there.
-
-    Returns:
-        The run. The same arguments give the same records, once it has finished.
+    It trains for `seconds`; the next call goes on from there. The same settings give the same
+    records, once the run has finished.
     """
     run = _run(replace(settings, step=0))
     run.go_on(seconds)
     return run.look(settings.step)
-
-
-@lru_cache(maxsize=3)  # a run of width 32 takes 3.6 MB
-def _run(settings: SymmetrySettings) -> _Run:
-    return _Run(settings)
 
 
 class _Run:
@@ -154,3 +145,6 @@ class _Run:
             distinct=self.distinct[:done].copy(),
             finished=done > STEPS,
         )
+
+
+_run = lru_cache(maxsize=3)(_Run)  # a run of width 32 takes 3.6 MB

@@ -7,6 +7,26 @@ from typing import Any
 
 from initlab.activations import ACTIVATIONS
 from initlab.explore.controls import choice, slider
+from initlab.schemes import SCHEMES, Scheme
+
+
+def scheme(default: str, *others: str, is_random: bool = False, **how: Any) -> Any:
+    """Choose one of the schemes that fill a matrix, also of those that are registered later.
+
+    `is_random` asks for random numbers of mean 0; `others` are choices that are no schemes.
+    """
+
+    def fits(one: Scheme) -> bool:
+        low, high = one.dims
+        fills_a_matrix = low <= 2 <= (high or 2)
+        if is_random and fills_a_matrix:
+            return one.centred and bool(one.variance(64, 64))
+        return fills_a_matrix
+
+    def names() -> list[str]:
+        return [*(name for name, one in SCHEMES.items() if fits(one)), *others]
+
+    return choice(default, options=names, **{"label": "scheme", **how})
 
 
 def gain(*, main: bool = True, hint: str = "Factor on the std of every weight") -> Any:
@@ -23,24 +43,21 @@ def depth(default: int, most: int, *, hint: str = "Hidden layers", **how: Any) -
 
 def step(default: int, most: int) -> Any:
     """Choose the training step that is looked at."""
-    hint = "How often the weights were updated"
     return slider(
         default, label="training step", low=0, high=most, whole=True, play=True, main=True,
-        hint=hint,
+        hint="How often the weights were updated",
     )  # fmt: skip
 
 
 def activation(default: str, names: Iterable[str] = ACTIVATIONS, **how: Any) -> Any:
     """Choose the nonlinearity by its name."""
     hint = "The nonlinearity of each layer"
-    return choice(
-        default, label="activation", options={name: name for name in names}, **{"hint": hint, **how}
-    )
+    return choice(default, label="activation", options=[*names], **{"hint": hint, **how})
 
 
 def width(default: int, *widths: int, hint: str = "Units in each hidden layer") -> Any:
     """Choose one of a few widths: a slider would build many networks."""
-    return choice(default, label="width", options={n: str(n) for n in widths}, hint=hint)
+    return choice(default, label="width", options=widths, hint=hint)
 
 
 def seed(hint: str = "Other random numbers, same distribution") -> Any:

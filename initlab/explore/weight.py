@@ -75,13 +75,13 @@ def _std(records: WeightRecords) -> float:
 def _table(records: WeightRecords) -> Table:
     values = records.values
     is_chance = records.scheme.centred and bool(values.any())
-    given = "none" if records.std_given is None else number(records.std_given)
-    high = float(records.singular_values[0])
     cells = [
-        "about 0" if is_chance else number(float(values.mean())),
-        number(_std(records)), given, percent(float((values == 0).mean())),
-        number(high),
-    ]  # fmt: skip
+        "about 0" if is_chance else number(values.mean()),
+        number(_std(records)),
+        "none" if records.std_given is None else number(records.std_given),
+        percent((values == 0).mean()),
+        number(records.singular_values[0]),
+    ]
     return Table(
         columns=[
             Column(label="mean", hint="Mean of the entries"),

@@ -6,28 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from initlab.explore import usual
-from initlab.explore.controls import choice, slider
+from initlab.explore.controls import slider
 from initlab.explore.networks import generator
-from initlab.explore.panels import round_up
-from initlab.explore.scheme_options import SchemeOptions
+from initlab.explore.panels import Numbers, round_up
 from initlab.schemes import SCHEMES, Scheme
 
 BINS = 41  # odd, so that 0 has a bin of its own
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightSettings:
     """What decides one weight matrix."""
 
-    scheme: str = choice(
-        "xavier_normal", label="scheme", options=SchemeOptions(), hint="How the matrix is filled",
-        main=True,
-    )  # fmt: skip
+    scheme: str = usual.scheme("xavier_normal", main=True, hint="How the matrix is filled")
     fan_in: int = slider(
         96, label="fan-in", low=4, high=256, whole=True, main=True, hint="Inputs: columns"
     )
@@ -54,12 +47,12 @@ class WeightRecords:
     """
 
     scheme: Scheme
-    values: Floats
+    values: Numbers
     std_given: float | None
-    edges: Floats
-    shares: Floats
-    expected: Floats | None
-    singular_values: Floats
+    edges: Numbers
+    shares: Numbers
+    expected: Numbers | None
+    singular_values: Numbers
 
 
 def weight_records(settings: WeightSettings) -> WeightRecords:

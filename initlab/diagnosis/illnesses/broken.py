@@ -48,14 +48,10 @@ class NonFinite(Restarted):
         else:
             first = names[0] if names else "the loss function"
             summary = f"{first} is the first to emit nan or inf; {loss}"
-        evidence = {
-            "loss": facts.loss,
-            "layers": float(len(emits)),
-            "parameters": float(len(broken)),
-        }
+        counts = {"layers": float(len(emits)), "parameters": float(len(broken))}
         what = "share of nan or inf\nin what a layer emits"
         shown = Measured(what, shares or {"the model": 1.0}, high=0.0, log=False)
-        return Seen(summary, evidence, names, [shown])
+        return Seen(summary, {"loss": facts.loss} | counts, names, [shown])
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Fill what is broken, and leave the rest alone."""
@@ -66,13 +62,13 @@ class NonFinite(Restarted):
             owner = name.rpartition(".")[0]
             if is_norm(held[owner]):
                 yield Cure(call=f"{case.names.path(owner)}.reset_running_stats()")
-        named = {p.name: p for p in case.facts.parameters if p.name in seen.layers}
-        if named and all(p.trainable for p in named.values()):
-            yield cures.refill(case, [*named])
-            if not any(p.known for p in named.values()):
-                yield cures.refill(case, [*named], "one")
-                yield cures.refill(case, [*named], "zero")
-        if not any(p.nonfinite for p in named.values()):
+        named = case.facts.named(seen.layers)
+        if named and all(p.trainable for p in named):
+            yield cures.refill(case, seen.layers)
+            if not any(p.known for p in named):
+                yield cures.raw_lines(case, named, "one")
+                yield cures.raw_lines(case, named, "zero")
+        if not any(p.nonfinite for p in named):
             yield from cures.restarts(case, seen.layers)
 
     def otherwise(self, case: Case, seen: Seen) -> str:
@@ -81,16 +77,15 @@ class NonFinite(Restarted):
         if data:
             x = data[0]
             return f"{x} = torch.nan_to_num({x})  # or leave those samples out"
-        if any(p.name in seen.layers and not p.trainable for p in case.facts.parameters):
+        if not all(p.trainable for p in case.facts.named(seen.layers)):
             return f"{several(seen.layers)} is frozen and broken: load its values again"
         if self._buffers(case):
             return f"give {several(seen.layers)} its values again: a buffer is no parameter"
         return super().otherwise(case, seen)
 
     def _data(self, case: Case) -> tuple[str, ...]:
-        names = case.names
-        found = {names.x + k: t for k, t in float_tensors(case.x).items()}
-        found |= {names.target + k: t for k, t in float_tensors(case.target).items()}
+        found = float_tensors(case.names.x, case.x)
+        found |= float_tensors(case.names.target, case.target)
         return tuple(name for name, t in found.items() if not t.isfinite().all())
 
     def _buffers(self, case: Case) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class Data(Illness):
 
     def suspects(self, case: Case) -> list[Scale]:
         """Measure what may be far from standard."""
-        found = [Scale.of(case.names.x + k, t) for k, t in float_tensors(case.x).items()]
+        found = self._inputs(case)
         if case.facts.guess.values:
             found.append(Scale.of(case.names.target, case.target, target=True))
         return [
@@ -152,6 +152,9 @@ class Data(Illness):
                 or s.uneven > self.uneven
             )
         ]
+
+    def _inputs(self, case: Case) -> list[Scale | None]:
+        return [Scale.of(name, t) for name, t in float_tensors(case.names.x, case.x).items()]
 
     def standardised(self, case: Case) -> Case:
         """Give the same network standardised data."""
@@ -177,8 +180,5 @@ class Data(Illness):
 
     def right(self, case: Case) -> str:
         """Tell the scale of the data."""
-        found = [Scale.of(case.names.x + k, t) for k, t in float_tensors(case.x).items()]
-        known = [s for s in found if s is not None]
-        if not known:
-            return ""
-        return f"{known[0].where} has std {number(known[0].std)}"
+        first = next(filter(None, self._inputs(case)), None)
+        return "" if first is None else f"{first.where} has std {number(first.std)}"

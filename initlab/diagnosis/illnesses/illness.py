@@ -11,7 +11,6 @@ from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import Facts
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.trial import Outcome
-from initlab.format import number
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,8 @@ class Seen:
         layers: Where, in the model's order: layers, parameters, or "x" and "y" for the data.
         measured: The numbers that its picture shows, a part of the picture for each.
         illness: Another name than that of the class.
+        partial: Whether the rest of the network trains, so that care is enough.
+        care: With which care it trains; empty where trial steps tell.
     """
 
     summary: str
@@ -31,6 +32,8 @@ class Seen:
     layers: tuple[str, ...]
     measured: Sequence[Measured] = ()
     illness: str = ""
+    partial: bool = False
+    care: str = ""
 
 
 class Illness(ABC):
@@ -63,10 +66,6 @@ class Illness(ABC):
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Say what helps where no cure does."""
 
-    def partial(self, seen: Seen) -> bool:
-        """Say whether the rest of the network trains, so that care is enough."""
-        return False
-
     def right(self, case: Case) -> str:
         """Say in a few words what was measured and found right; empty where nothing was."""
         return ""
@@ -75,24 +74,13 @@ class Illness(ABC):
         """Give the trial that tells "will not train" from "trains with care"."""
         return case.untouched
 
-    def care(self, case: Case, seen: Seen) -> str:
-        """Say with which care a network that has it trains all the same."""
-        tried = self.steps(case)
-        return (
-            f"in {len(tried.final)} trials of {tried.steps} steps, {tried.recipe} did best: "
-            f"{number(tried.first)} → {number(tried.best)} losses of a guess. "
-            "Warm the learning rate up, or keep the first one small."
-        )
 
-
-def leverages(facts: Facts, low: float | None, high: float) -> Measured:
-    """Picture the leverage of each weight."""
-    return Measured("leverage of each weight\n(losses of a guess)", facts.leverage, low, high)
-
-
-def signals(facts: Facts) -> Measured:
-    """Picture the size of what each layer emits."""
-    return Measured("rms of what\neach layer emits (no unit)", facts.signal)
+def leverage_and_signal(facts: Facts, low: float, high: float) -> list[Measured]:
+    """Picture the leverage of each weight, and the size of what each layer emits."""
+    return [
+        Measured("leverage of each weight\n(losses of a guess)", facts.leverage, low, high),
+        Measured("rms of what\neach layer emits (no unit)", facts.signal),
+    ]
 
 
 def in_order(names: Sequence[str], facts: Facts) -> list[str]:

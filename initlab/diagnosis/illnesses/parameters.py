@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -75,7 +75,7 @@ class Symmetric(Restarted):
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Name the lines that only its author can judge."""
-        named = [p for p in case.facts.parameters if p.name in seen.layers]
+        named = case.facts.named(seen.layers)
         return (
             cures.raw_lines(case, named).call + "  # tried on a copy, and not enough alone: "
             "fill these where the model is built, and keep one side of each product at 0"
@@ -109,11 +109,14 @@ class Asleep(Illness):
             f"({len(names)} of {len(trainable)} parameters).",
             {"asleep": float(len(names)), "trainable": float(len(trainable))},
             names,
+            partial=len(names) < len(trainable) / 2,
+            care="the rest of the network trains; these parameters, and what lies behind them, "
+            "do not.",
         )
 
     def cures(self, case: Case, seen: Seen) -> Iterator[Cure]:
         """Open the gates, or draw one side of each product."""
-        named = [p for p in case.facts.parameters if p.name in seen.layers]
+        named = case.facts.named(seen.layers)
         gates = [p for p in named if _is_gate(p)]
         if gates:
             yield cures.raw_lines(case, gates, "one")
@@ -123,7 +126,7 @@ class Asleep(Illness):
 
     def otherwise(self, case: Case, seen: Seen) -> str:
         """Name the gates."""
-        named = [p for p in case.facts.parameters if p.name in seen.layers]
+        named = case.facts.named(seen.layers)
         cut = [p.name for p in named if p.gradient is None]
         if cut:
             return f"let the gradient through: remove .detach() or .data from {several(cut)}"
@@ -135,16 +138,6 @@ class Asleep(Illness):
         return (
             "look at what these are multiplied by in the forward pass: a constant 0, a mask, a "
             "softmax over a single entry"
-        )
-
-    def partial(self, seen: Seen) -> bool:
-        """Most of the network trains if less than half of it is asleep."""
-        return seen.evidence["asleep"] < seen.evidence["trainable"] / 2
-
-    def care(self, case: Case, seen: Seen) -> str:
-        """Say what trains."""
-        return (
-            "the rest of the network trains; these parameters, and what lies behind them, do not."
         )
 
 
@@ -170,6 +163,9 @@ class Copies(Illness):
             + (f", and so do {len(groups) - 1} other groups." if len(groups) > 1 else "."),
             {"groups": float(len(groups)), "copies in the first": float(len(first))},
             names,
+            partial=True,
+            care="nothing must be done, and it is often not noticed: nn.TransformerEncoder copies "
+            "the layer that it is given (PyTorch issue 72253).",
         )
 
     def _groups(self, case: Case) -> list[list[str]]:
@@ -198,31 +194,16 @@ class Copies(Illness):
         where = case.names.path(".".join(common))
         return f'il.initialize({where}, "{scheme}")  # draws each of them anew'
 
-    def partial(self, seen: Seen) -> bool:
-        """All of the network trains."""
-        return True
 
-    def care(self, case: Case, seen: Seen) -> str:
-        """Say that nothing must be done."""
-        return (
-            "nothing must be done, and it is often not noticed: nn.TransformerEncoder copies the "
-            "layer that it is given (PyTorch issue 72253)."
-        )
-
-
-def _one_side(case: Case, names: tuple[str, ...] | list[str]) -> Iterator[Cure]:
+def _one_side(case: Case, names: Sequence[str]) -> Iterator[Cure]:
     """Fill the zeros of one kind (such as LoRA's A), and leave the others."""
-    by_ending: dict[str, list[str]] = {}
-    for name in in_order(list(names), case.facts):
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in in_order(names, case.facts):
         parts = [part for part in name.split(".") if not part.isdigit()]
-        by_ending.setdefault(
-            ".".join(parts[-2:] if parts[-1] == "weight" else parts[-1:]), []
-        ).append(name)
-    for group in by_ending.values():
-        if len(group) < len(names) and all(
-            not case.model.get_parameter(n).detach().any() for n in group
-        ):
-            chosen = [p for p in case.facts.parameters if p.name in group]
+        groups[(*parts[-2:],) if parts[-1] == "weight" else (parts[-1],)].append(name)
+    for group in groups.values():
+        chosen = case.facts.named(group)
+        if len(group) < len(names) and not any(p.size for p in chosen):
             yield cures.raw_lines(case, chosen, "kaiming")
 
 

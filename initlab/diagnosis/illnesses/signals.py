@@ -12,7 +12,7 @@ from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case
 from initlab.diagnosis.facts import Facts
 from initlab.diagnosis.findings import Cure, Measured
-from initlab.diagnosis.illnesses.illness import Illness, Seen, in_order, leverages, signals
+from initlab.diagnosis.illnesses.illness import Illness, Seen, in_order, leverage_and_signal
 from initlab.diagnosis.trial import Outcome
 from initlab.format import number, percent
 from initlab.probe.tensors import first_tensor
@@ -207,7 +207,7 @@ class Exploding(Restarted):
                 "loss": case.facts.loss,
             },
             tuple(name for name, value in leverage.items() if value > self.limit),
-            [leverages(case.facts, Vanishing.weak, self.limit), signals(case.facts)],
+            leverage_and_signal(case.facts, Vanishing.weak, self.limit),
         )
 
     def _growth(self, facts: Facts) -> tuple[float, float]:
@@ -264,7 +264,7 @@ class Vanishing(Restarted):
                 "signal, last over first": rms[-1] / rms[0] if rms[0] else math.nan,
             },
             tuple(weak),
-            [leverages(facts, limit, Exploding.limit), signals(facts)],
+            leverage_and_signal(facts, limit, Exploding.limit),
         )
 
 
@@ -287,13 +287,8 @@ class WrongLoss(Illness):
             return None
         head = facts.last.split(":")[0]
         x = first_tensor(case.x)
-        evidence = {
-            "loss": facts.loss,
-            "loss of a guess": unit,
-            "rms of x": math.nan
-            if x is None
-            else float(x.detach().abs().double().square().mean().sqrt()),
-        }
+        rms = math.nan if x is None else float(x.detach().abs().double().square().mean().sqrt())
+        evidence = {"loss": facts.loss, "loss of a guess": unit, "rms of x": rms}
         if facts.guess.zero is not None:
             evidence["loss of the output 0"] = facts.guess.zero
         losses = {"a guess": unit, "this network": facts.loss}
@@ -309,7 +304,7 @@ class WrongLoss(Illness):
         yield from cures.out_of_range(case)
         yield from cures.quiet_output(case)
         if not case.facts.last:
-            named = [p.name for p in case.facts.parameters if p.name in seen.layers and p.trainable]
+            named = [p.name for p in case.facts.named(seen.layers) if p.trainable]
             if named:
                 yield cures.refill(case, named, "added")
         yield from cures.restarts(case, seen.layers)

@@ -43,42 +43,34 @@ class Output(Illness):
     def test(self, case: Case) -> Seen | None:
         """Look at the function that makes the output, at the loss and at the targets."""
         facts, name = case.facts, self._function(case)
-        output = facts.output
         if facts.stands_in or not name or not math.isfinite(facts.loss):
             return None
         low, high = self._RANGES[name]
         shown = {"SafeSoftmax": "Softmax", "Relu": "ReLU"}.get(name, name)
-        zeros = float((output == 0).double().mean())
+        zeros = float((facts.output == 0).double().mean())
         evidence = {"outputs that are 0": zeros, "loss": facts.loss}
-        where = (facts.last,) if facts.last else ("output",)
+        summary = ""
         if self._takes_scores(case):
-            if name == "LogSoftmax":  # a second one changes nothing
-                return None
-            return Seen(
-                f"a {shown} stands in front of a loss that takes scores: it only sees outputs from "
-                f"{low:g} to {high:g}.",
-                evidence,
-                where,
-            )
-        if not facts.guess.values:
-            return None
-        target = case.target.detach().double()
-        outside = float(((target < low) | (target > high)).double().mean())
-        if outside > self.outside:
-            return Seen(
-                f"{percent(outside)} of the targets lie outside of what the {shown} at the end can "
-                f"emit ({low:g} to {high:g}).",
-                evidence | {"targets out of reach": outside},
-                where,
-            )
-        if name == "Relu" and zeros > self.zero:
-            return Seen(
-                f"{percent(zeros)} of the outputs are 0, since a ReLU ends the network: there, no "
-                "gradient comes through it.",
-                evidence,
-                where,
-            )
-        return None
+            if name != "LogSoftmax":  # a second one changes nothing
+                summary = (
+                    f"a {shown} stands in front of a loss that takes scores: it only sees outputs "
+                    f"from {low:g} to {high:g}."
+                )
+        elif facts.guess.values:
+            target = case.target.detach().double()
+            outside = float(((target < low) | (target > high)).double().mean())
+            if outside > self.outside:
+                evidence["targets out of reach"] = outside
+                summary = (
+                    f"{percent(outside)} of the targets lie outside of what the {shown} at the end "
+                    f"can emit ({low:g} to {high:g})."
+                )
+            elif name == "Relu" and zeros > self.zero:
+                summary = (
+                    f"{percent(zeros)} of the outputs are 0, since a ReLU ends the network: there, "
+                    "no gradient comes through it."
+                )
+        return Seen(summary, evidence, (facts.last or "output",)) if summary else None
 
     def _function(self, case: Case) -> str:
         name = case.facts.graph.function
@@ -199,6 +191,8 @@ class Mode(Illness):
             {"loss in eval()": evaluation, "loss in train()": train},
             tuple(case.norms) or ("the model",),
             [Measured("loss in each mode", losses, marked=("eval()",))],
+            partial=True,
+            care="training itself is not affected; what is evaluated is another network.",
         )
 
     def _stale(self, case: Case) -> dict[str, float]:
@@ -212,12 +206,9 @@ class Mode(Illness):
 
     def _other_loss(self, case: Case) -> float | None:
         """Return the loss in the other mode, where there may be another."""
-        fresh = [
-            module
-            for module in case.model.modules()
-            if is_norm(module) and not int(getattr(module, "num_batches_tracked", None) or 0)
-        ]
-        own = any(not type(m).__module__.startswith("torch.nn.") for m in case.model.modules())
+        modules = list(case.model.modules())
+        fresh = any(is_norm(m) and not getattr(m, "num_batches_tracked", None) for m in modules)
+        own = any(not type(m).__module__.startswith("torch.nn.") for m in modules)
         if fresh or not (own or case.norms) or case.facts.stands_in:
             return None
         twin = copied(case.model).train(not case.model.training)
@@ -246,13 +237,3 @@ class Mode(Illness):
             "look at what the forward pass does where self.training is false: fused or cached "
             "weights must be made again after an initialisation"
         )
-
-    def partial(self, seen: Seen) -> bool:
-        """Training is not touched by what eval() does."""
-        return "loss in eval()" in seen.evidence
-
-    def care(self, case: Case, seen: Seen) -> str:
-        """Say that training is not touched."""
-        if not self.partial(seen):
-            return super().care(case, seen)
-        return "training itself is not affected; what is evaluated is another network."
