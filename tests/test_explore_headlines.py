@@ -193,3 +193,8 @@ def test_a_reset_goes_back_to_where_the_cell_started():
     explorer._handle({"set": {"depth": 5}})
     explorer._handle({"reset": True})
     assert explorer.values == {**type(explorer).defaults(), "gain": 0.6, "depth": 3, "width": 32}
+
+
+def test_a_spread_that_rounds_to_less_than_zero_is_zero():
+    explorer = il.explore.signal(scheme="zeros", activation="softplus", depth=50, residual="scaled")
+    assert explorer.error == ""

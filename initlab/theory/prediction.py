@@ -188,7 +188,7 @@ def _propagate(steps: list[Step]) -> Prediction:
         names=list(places),
         activation=[math.sqrt(signals[i].square) for i in places.values()],
         gradient=[math.sqrt(gradients[i] / unit) if unit else None for i in places.values()],
-        spread=[math.sqrt(signals[i].noise) / 2 for i in places.values()],
+        spread=[math.sqrt(max(signals[i].noise, 0.0)) / 2 for i in places.values()],
         gradient_spread=[math.sqrt(abs(noises[i] - noises[hidden])) / 2 for i in places.values()],
     )
 

@@ -29,7 +29,7 @@ export class Summary {
   /** The table is built once for its columns and rows; afterwards only its texts change. */
   fill(table) {
     this.element.style.setProperty("--initlab-rows", table.room + 1);
-    this.element.style.setProperty("--initlab-column", `${Math.min(18, 73 / table.columns.length)}%`); // Firefox ignores a calculated one
+    this.element.style.setProperty("--initlab-column", `${Math.min(21, 73 / table.columns.length)}%`); // Firefox ignores a calculated one
     const shape = JSON.stringify([table.columns, table.rows.map(({ name, colour, mark }) => [name, colour, mark])]);
     if (shape !== this.shape) {
       this.shape = shape;
