@@ -37,7 +37,7 @@ def summarize(tensor: Tensor, bins: int, sample: int | None) -> Summary:
         wide = values.astype(np.float64)
         mean = float(wide.mean())
         wide -= mean
-        std = math.sqrt(wide.dot(wide) / count)
+        std = math.sqrt(np.square(wide, out=wide).mean())  # BLAS would wake threads of its own
     zeros = int(np.count_nonzero(values == 0)) / count
     if sample is not None and count > sample:
         values = values[sample_places(count, sample)]
