@@ -7,7 +7,6 @@ changes them (a factor) does not. What `torch.nn.init` does in one call counts o
 
 from __future__ import annotations
 
-import copy
 import difflib
 import inspect
 import traceback
@@ -23,7 +22,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from initlab.probe.preserving import keep_random_states
+from initlab.probe.preserving import copied, keep_random_states
 
 Run = Callable[[nn.Module], Any]
 
@@ -128,14 +127,9 @@ def _watched(model: nn.Module, run: Run) -> Watched:
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """Copy a model, also one in which a hook has left a computed weight."""
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for value in vars(module).values():
-            if isinstance(value, Tensor) and not value.is_leaf:
-                memo[id(value)] = value.detach().clone()
+    """Copy a model, and let `init` fill all of the copy."""
     try:
-        twin = copy.deepcopy(model, memo)
+        twin = copied(model)
     except Exception as error:
         raise TypeError(
             "model must be a module that copy.deepcopy can copy, since init runs on a copy, "

@@ -14,12 +14,12 @@ from torch import nn
 
 from initlab.arguments import loss_function, network
 from initlab.diagnosis.case import Case, Names
-from initlab.diagnosis.facts import copied
 from initlab.diagnosis.findings import HEALTHY, WILL_NOT, WITH_CARE, Cure, Finding, Findings
 from initlab.diagnosis.illnesses import ALL, Data, Exploding, Illness, Mode, Output, Seen, Vanishing
 from initlab.diagnosis.illnesses.illness import leverage_and_signal
 from initlab.diagnosis.trial import CLEAR, STEPS, Outcome, is_large, kept_random_state
 from initlab.format import number
+from initlab.probe.preserving import copied
 from initlab.probe.run import Loss
 
 CANDIDATES = 6  # cures that are tried for one finding

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from initlab.diagnosis.graph import Graph, read
 from initlab.diagnosis.guess import Guess, guess
 from initlab.diagnosis.watch import ROWS, Watch, spread_of
 from initlab.probe import LayerTrace, Trace, trace
+from initlab.probe.preserving import copied
 from initlab.probe.run import Loss, logits_of, outputs_of, own_loss, usual_loss
 from initlab.probe.tensors import first_tensor
 
@@ -242,16 +242,6 @@ def _pass(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> Facts:
         entered=watch.entered.get(last, math.nan) if graph.head else math.nan,
         **seen,
     )
-
-
-def copied(model: nn.Module) -> nn.Module:
-    """Copy a model, also where a hook keeps a weight as an attribute that is no parameter."""
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for held in (*vars(module).values(), *module._buffers.values()):
-            if isinstance(held, Tensor) and not held.is_leaf:
-                memo[id(held)] = held.detach().clone()
-    return copy.deepcopy(model, memo)
 
 
 def _trial_steps(model: nn.Module, x: Any, target: Any, loss: Loss | None) -> None:

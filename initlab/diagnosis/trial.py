@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from initlab.diagnosis.facts import copied, real_outputs, value_of
-from initlab.probe.preserving import keep_random_states
+from initlab.diagnosis.facts import real_outputs, value_of
+from initlab.probe.preserving import copied, keep_random_states
 from initlab.probe.run import Loss, call_model, own_loss
 from initlab.probe.tensors import map_tensors
 

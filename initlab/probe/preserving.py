@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -121,3 +122,13 @@ def leaves_of(loss: Tensor) -> set[Tensor]:
             else:
                 waiting += [following for following, _ in node.next_functions]
     return leaves
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """Copy a model, also where a hook keeps a weight as an attribute that is no parameter."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for held in (*vars(module).values(), *module._buffers.values()):
+            if isinstance(held, Tensor) and not held.is_leaf:
+                memo[id(held)] = held.detach().clone()
+    return copy.deepcopy(model, memo)

@@ -11,13 +11,14 @@ from torch.nn import functional as F
 
 from initlab.diagnosis import cures
 from initlab.diagnosis.case import Case
-from initlab.diagnosis.facts import copied, value_of
+from initlab.diagnosis.facts import value_of
 from initlab.diagnosis.findings import Cure, Measured
 from initlab.diagnosis.guess import column_of
 from initlab.diagnosis.illnesses.illness import Illness, Seen
 from initlab.diagnosis.watch import is_norm
 from initlab.format import number, percent
 from initlab.probe import trace
+from initlab.probe.preserving import copied
 
 
 class Output(Illness):
